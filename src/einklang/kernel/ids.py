@@ -1,0 +1,47 @@
+"""Ids and hashes: every id is a pure function of the home's salt and of what it names.
+
+Two homes with the same salt and log hold the same ids. Hash: BLAKE2b (RFC 7693), keyed by the salt.
+"""
+
+from __future__ import annotations
+
+from base64 import b32encode
+from hashlib import blake2b
+
+_SEP = b"\x1f"
+
+
+def _digest(salt: bytes, purpose: bytes, parts: tuple[str, ...], size: int) -> bytes:
+    data = _SEP.join(part.encode("utf-8", "surrogatepass") for part in parts)
+    return blake2b(data, digest_size=size, key=salt[:64], person=purpose[:16]).digest()
+
+
+def keyed_id(salt: bytes, purpose: str, prefix: str, *parts: str) -> str:
+    """A readable id of 80 bits: `prefix` + 16 characters of lower-case base32. `purpose` keeps kinds of id apart."""
+    raw = _digest(salt, purpose.encode(), parts, 10)
+    return prefix + b32encode(raw).decode().lower()
+
+
+def person_id(salt: bytes, kind: str, value: str) -> str:
+    """The id of the person founded by this identifier, such as `p_k4x...` (18 characters)."""
+    return keyed_id(salt, "person", "p_", kind, value)
+
+
+def message_key(salt: bytes, run_id: str, step: str, round_: int, person: str, address: str) -> str:
+    """The business key of one contact: (run, step, round, person, address) never yields two messages."""
+    return keyed_id(salt, "message", "m_", run_id, step, str(round_), person, address)
+
+
+def unit(salt: bytes, scope: str, key: str) -> float:
+    """u in [0, 1) for the assignment of `key` within `scope`: BLAKE2b-64(salt | scope | key) / 2^64 (statistics.md 2.1)."""
+    return int.from_bytes(_digest(salt, b"unit", (scope, key), 8), "big") / 2.0**64
+
+
+def content_hash(data: bytes) -> bytes:
+    """16 bytes that name a body; not keyed, for equality only."""
+    return blake2b(data, digest_size=16).digest()
+
+
+def lane_of(person: str, lanes: int = 64) -> int:
+    """The lane [0, lanes) in which the moments of this person are worked off: a hash, equal in every home."""
+    return int.from_bytes(blake2b(person.encode(), digest_size=4).digest(), "big") % lanes
