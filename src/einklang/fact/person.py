@@ -1,0 +1,149 @@
+"""State of one person and of one run, as the tick folds it and the Book stores it (msgpack).
+
+Moments are microseconds (`kernel.time.Micros`). Numbers are `int` or `Decimal`. Field order is the stored format: append
+new fields at the end with a default, never reorder.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+
+TREATED = "treated"
+CONTROL = "control"
+
+
+class Trait(msgspec.Struct, array_like=True):
+    """The value of one trait, and the event time and order of the event that set it. A removed trait keeps its time."""
+
+    value: Any
+    at: int
+    seq: int
+
+
+class Permission(msgspec.Struct, array_like=True):
+    """The ledger's last word for one channel, address and purpose: `given`, `withdrawn` or `requested`."""
+
+    status: str
+    at: int
+    seq: int
+
+
+class Membership(msgspec.Struct, array_like=True):
+    """Member of a segment or not, since when, and when time alone may change it."""
+
+    member: bool
+    since: int
+    flips_at: int | None
+
+
+class Contact(msgspec.Struct, array_like=True):
+    """A slot of the contact policy that was used up, by a real contact or by a ghost of the control arm."""
+
+    clock: int
+    channel: str
+    purpose: str
+    klass: str
+    topic: str
+    campaign: str
+    run: str
+
+
+class Arm(msgspec.Struct, array_like=True):
+    """Where a hash put this person within a scope; the stored probability is the design weight."""
+
+    arm: str
+    probability: float
+    at: int
+    key: str
+    contaminated: bool = False
+
+
+class StepLeft(msgspec.Struct):
+    """What a step left (language.md 3.5). Reactions are None where they are not tracked."""
+
+    done: bool | None = None
+    at: int | None = None
+    reason: str | None = None
+    rounds: int = 0
+    entered: int = 0
+    left: int = 0
+    arm: str | None = None
+    channel: str | None = None
+    message: str | None = None
+    delivered: bool | None = None
+    bounced: bool | None = None
+    opened: bool | None = None
+    clicked: bool | None = None
+    replied: bool | None = None
+    unsubscribed: bool | None = None
+    complained: bool | None = None
+    outcome: str | None = None
+
+
+class Entry(msgspec.Struct):
+    """How a run began."""
+
+    at: int
+    clock: int
+    seq: int
+    name: str
+    key: Any
+    touchpoint: str
+    message_id: str
+    properties: dict[str, Any]
+    context: dict[str, Any]
+
+
+class Run(msgspec.Struct):
+    """The one token of one run. `status`: active, done, exited, merged, stopped, failed.
+
+    due: the moment at which the current step must be looked at again by itself (a wait, patience, a flip), or None.
+    arrived: when the token reached `step`. asked: the delivery that a contact step waits for.
+    """
+
+    id: str
+    person: str
+    journey: str
+    version: int
+    key: str
+    entry: Entry
+    arm: str
+    probability: float
+    scope: str
+    status: str = "active"
+    step: str = ""
+    arrived: int = 0
+    due: int | None = None
+    exit_due: int | None = None
+    patience_ends: int | None = None
+    wake: int | None = None
+    waiting_for: str = ""
+    steps: dict[str, StepLeft] = {}
+    vars: dict[str, Any] = {}
+    goal_at: int | None = None
+    goal_value: Decimal | int | None = None
+    decided_at: int | None = None
+    contacted: bool = False
+    ended_at: int | None = None
+    end_reason: str = ""
+
+
+class Person(msgspec.Struct):
+    """All that is known of one person now, but for the history of events and the runs, which have rows of their own.
+
+    permissions: key `channel|address|purpose`. wake: the earliest moment at which time alone changes something.
+    """
+
+    id: str
+    created_at: int
+    last_seen_at: int
+    identifiers: list[tuple[str, str, int]] = []
+    traits: dict[str, Trait] = {}
+    permissions: dict[str, Permission] = {}
+    memberships: dict[str, Membership] = {}
+    contacts: list[Contact] = []
+    arms: dict[str, Arm] = {}
+    wake: int | None = None
