@@ -7,7 +7,8 @@
     ├── Conflict          another writer, another body, a stale read (exit 1, HTTP 409)
     └── Unavailable       a fault of the world: disk, lock, network  (exit 1, HTTP 503)
 
-A refusal (no consent, a cap) is not an error: it is a value with a reason (`kernel.reasons`). A fault of ours is an assert.
+A refusal (no consent, a cap) is not an error: it is a value with a reason (`kernel.reasons`). A fault of ours is an
+assert.
 """
 
 from __future__ import annotations

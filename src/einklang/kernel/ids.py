@@ -33,7 +33,7 @@ def message_key(salt: bytes, run_id: str, step: str, round_: int, person: str, a
 
 
 def unit(salt: bytes, scope: str, key: str) -> float:
-    """u in [0, 1) for the assignment of `key` within `scope`: BLAKE2b-64(salt | scope | key) / 2^64 (statistics.md 2.1)."""
+    """u in [0, 1) for the assignment of `key` within `scope`: BLAKE2b-64 of (scope, key), keyed by the salt, / 2^64."""
     return int.from_bytes(_digest(salt, b"unit", (scope, key), 8), "big") / 2.0**64
 
 

@@ -1,4 +1,4 @@
-"""The closed sets of reasons. A refusal is a value with one of these; docs/reasons.md explains each (a test compares)."""
+"""The closed sets of reasons. A refusal is a value with one of these; docs/reasons.md explains each (tested)."""
 
 from __future__ import annotations
 

@@ -50,7 +50,10 @@ _RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d(:\d\d(\.\d{1,9})?)?([Zz]|[
 
 
 def parse_moment(text: str) -> Micros:
-    """RFC 3339 with offset (seconds may be left out) -> microseconds; digits beyond are cut. Raises InputError `bad_moment`."""
+    """RFC 3339 with offset -> microseconds. Seconds may be left out, digits beyond 6 are cut.
+
+    Raises InputError `bad_moment`.
+    """
     if _RFC3339.fullmatch(text):
         try:
             head, _, rest = text.partition(".")
@@ -116,7 +119,9 @@ def parse_duration(text: str) -> Duration:
         end, last = part.end(), rank
     if not text or end < len(text) or months > 12_000 or days > 366_000:
         raise InputError(
-            "bad_duration", f"not a duration: {text[:40]!r}", mend="write number and unit, largest first: 90s 15m 1d12h 2w 3mo"
+            "bad_duration",
+            f"not a duration: {text[:40]!r}",
+            mend="write number and unit, largest first: 90s 15m 1d12h 2w 3mo",
         )
     return Duration(text, months, days, micros)
 
@@ -127,7 +132,9 @@ def zone(name: str) -> ZoneInfo:
     try:
         return ZoneInfo(name)
     except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError) as error:
-        raise InputError("unknown_zone", f"unknown time zone {name[:40]!r}", mend="use an IANA name such as Europe/Berlin") from error
+        raise InputError(
+            "unknown_zone", f"unknown time zone {name[:40]!r}", mend="use an IANA name such as Europe/Berlin"
+        ) from error
 
 
 def local(at: Micros, zone_name: str) -> datetime:
@@ -136,7 +143,7 @@ def local(at: Micros, zone_name: str) -> datetime:
 
 
 def moment_of(wall: datetime, zone_name: str) -> Micros:
-    """The moment of a naive wall-clock time in a zone; a gap is read with the offset before it, a repeat as the first."""
+    """The moment of a naive wall-clock time in a zone; a gap takes the offset before it, a repeat the first."""
     return from_datetime(wall.replace(tzinfo=zone(zone_name), fold=0))
 
 
