@@ -3,6 +3,8 @@
 
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
 CREATE TABLE counter (name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+-- position: the last one given out. accepted = entries of the log from outside + duplicates + dead_letters + not yet expanded.
+INSERT INTO counter (name, value) VALUES ('position', 0), ('accepted', 0), ('duplicates', 0), ('dead_letters', 0);
 
 -- Station 1: request bodies as they came, judged, not yet expanded.
 CREATE TABLE tail (
@@ -77,10 +79,11 @@ CREATE TABLE ledger (
   hash BLOB NOT NULL
 ) STRICT;
 CREATE INDEX ledger_person ON ledger (lane, person);
--- Keyed hashes of addresses that nothing may reach. purpose '' = every purpose. Survives erasure.
+-- Keyed hashes of addresses that nothing may reach. purpose '' = every purpose. Survives erasure. The reason is in the key, so that
+-- lifting a withdrawal (DELETE ... reason = 'withdrawn' AND at <= ?) lifts neither a bounce nor a later withdrawal still in the tail.
 CREATE TABLE suppression (
   address_hash BLOB NOT NULL, channel TEXT NOT NULL, purpose TEXT NOT NULL, reason TEXT NOT NULL, at INTEGER NOT NULL,
-  PRIMARY KEY (address_hash, channel, purpose)
+  PRIMARY KEY (address_hash, channel, purpose, reason)
 ) STRICT, WITHOUT ROWID;
 
 -- The door. One row a verdict, both arms; one assignment row a decision; one outcome row a goal event.

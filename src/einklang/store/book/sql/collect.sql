@@ -1,0 +1,27 @@
+-- Station 1: bodies, counters, suppressions; the settings of a home.
+
+-- name: meta_value
+SELECT value FROM meta WHERE key = ?
+
+-- name: meta_put
+INSERT INTO meta (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value
+
+-- name: counter_value
+SELECT value FROM counter WHERE name = ?
+
+-- name: counters
+SELECT name, value FROM counter ORDER BY name
+
+-- name: counter_add
+INSERT INTO counter (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = counter.value + excluded.value
+
+-- name: counter_set
+INSERT INTO counter (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value
+
+-- name: tail_append
+INSERT INTO tail (first_position, items, received_at, source, kind, body) VALUES (?, ?, ?, ?, ?, ?)
+
+-- A reason of its own is a row of its own, so that lifting a withdrawal never lifts a bounce; a later one renews the time.
+-- name: suppression_raise
+INSERT INTO suppression (address_hash, channel, purpose, reason, at) VALUES (?, ?, ?, ?, ?)
+ON CONFLICT (address_hash, channel, purpose, reason) DO UPDATE SET at = excluded.at WHERE excluded.at > suppression.at
