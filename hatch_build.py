@@ -42,7 +42,7 @@ def ensure_console(root: Path = ROOT) -> Path:
     """
     console, index = root / "console", root / "src" / "einklang" / "web" / "console" / "index.html"
     stamps = root / "build" / "console"
-    if not (console / "index.html").is_file():
+    if not (console / "src" / "main.tsx").is_file():
         return index
     stamps.mkdir(parents=True, exist_ok=True)
     with _locked(stamps / "lock"):
