@@ -220,7 +220,7 @@ class Writer:
         try:
             positions = self._in_transaction(lambda: self._insert(group))
         except BaseException as error:
-            if is_disk_full(error):
+            if is_disk_full(_cause(error)):
                 urgent = [request for request in group if any(blob.suppress for blob in request.blobs)]
             for request in group:
                 if request not in urgent:
@@ -301,8 +301,8 @@ class Writer:
             self.fail(error)
 
     def _poison_if_fatal(self, error: BaseException) -> None:
-        cause = error.__cause__ if isinstance(error, EinklangError) else error
-        if cause is not None and is_fatal(cause):
+        cause = _cause(error)
+        if is_fatal(cause):
             self.fail(cause)
 
     def _told(self, error: BaseException, where: str) -> BaseException:
@@ -355,6 +355,11 @@ class Writer:
             self._connection.close(True)
         except apsw.Error as error:
             self.fail(error)
+
+
+def _cause(error: BaseException) -> BaseException:
+    """What apsw raised, be it translated already or not."""
+    return error.__cause__ if isinstance(error, EinklangError) and error.__cause__ is not None else error
 
 
 def book_closed() -> Unavailable:

@@ -25,3 +25,14 @@ INSERT INTO tail (first_position, items, received_at, source, kind, body) VALUES
 -- name: suppression_raise
 INSERT INTO suppression (address_hash, channel, purpose, reason, at) VALUES (?, ?, ?, ?, ?)
 ON CONFLICT (address_hash, channel, purpose, reason) DO UPDATE SET at = excluded.at WHERE excluded.at > suppression.at
+
+-- Bodies not yet expanded, in order of arrival: first_position > ?, at most ? of them.
+-- name: tail_page
+SELECT first_position, items, received_at, source, kind, body FROM tail WHERE first_position > ? ORDER BY first_position LIMIT ?
+
+-- name: suppressions
+SELECT address_hash, channel, purpose, reason, at FROM suppression ORDER BY address_hash, channel, purpose, reason
+
+-- Bodies up to here are expanded: forget them.
+-- name: tail_trim
+DELETE FROM tail WHERE first_position <= ?
