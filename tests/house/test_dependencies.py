@@ -1,0 +1,103 @@
+"""What is installed is pinned, hashed, licensed and named; no committed file carries a download address."""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+import sys
+import tomllib
+from importlib import metadata
+
+import pytest
+
+from tests.house.tree import ROOT, House
+from tools import licences
+
+DEV = (ROOT / "requirements" / "dev.txt").read_text()
+RUNTIME = (ROOT / "requirements" / "runtime.txt").read_text()
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+FREE = {"0BSD", "Apache-2.0", "BSD-2-Clause", "BSD-3-Clause", "CC0-1.0", "ISC", "MIT", "MIT-0", "MPL-2.0", "OFL-1.1"}
+FREE |= {"PSF-2.0", "Unlicense", "Zlib"}
+
+
+def normal(name: str) -> str:
+    """The name of a package as the index spells it."""
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def unhashed(text: str) -> list[str]:
+    """Names of pinned packages without a SHA-256 of their files, and lines that pin nothing."""
+    blocks = re.split(r"\n(?=\S)", text.strip())
+    return [block.split("\n")[0] for block in blocks if "==" not in block or "--hash=sha256:" not in block]
+
+
+@pytest.mark.parametrize("name", ["runtime.txt", "dev.txt", "uv.txt"])
+def test_all_is_pinned_with_hashes(name: str) -> None:
+    """Each line of a requirements file is a version with hashes."""
+    assert unhashed((ROOT / "requirements" / name).read_text()) == []
+
+
+def test_a_missing_hash_is_found() -> None:
+    """Positive control: a bare pin and a bare name are found."""
+    assert unhashed("a==1 \\\n    --hash=sha256:00\nb==2\nc\n") == ["b==2", "c"]
+
+
+def test_runtime_is_part_of_dev() -> None:
+    """What is tested is what is shipped: dev.txt holds every pin of runtime.txt at the same version."""
+    assert licences.pins(RUNTIME).items() <= licences.pins(DEV).items()
+
+
+def test_pins_meet_the_project() -> None:
+    """Every dependency of pyproject is pinned for run time, every tool of dev.in for development."""
+    wanted = {normal(re.split(r"[<>=!~;\[ ]", line)[0]) for line in PROJECT["dependencies"]}
+    tools = {
+        normal(line) for line in (ROOT / "requirements" / "dev.in").read_text().split("\n") if line and line[0] != "#"
+    }
+    assert wanted <= set(licences.pins(RUNTIME))
+    assert tools <= set(licences.pins(DEV))
+
+
+def test_the_console_lock_carries_no_addresses() -> None:
+    """The console's lock has a hash for each package and no place to fetch it from."""
+    packages = json.loads((ROOT / "console" / "package-lock.json").read_text())["packages"]
+    assert [path for path, item in packages.items() if "resolved" in item] == []
+    assert [path for path, item in packages.items() if path and "integrity" not in item] == []
+    assert "omit-lockfile-registry-resolved=true" in (ROOT / "console" / ".npmrc").read_text()
+
+
+def test_licences_are_listed() -> None:
+    """docs/licences.md is what tools/licences.py writes for the pinned versions."""
+    page = (ROOT / "docs" / "licences.md").read_text()
+    listed = {tuple(row.split(" | ")) for row in re.findall(r"^\| (.+) \|$", page, re.MULTILINE)[1:]}
+    lock = ROOT / "console" / "package-lock.json"
+    wanted = [(name, version, licences.licence_of(name)) for name, version in licences.pins(RUNTIME).items()]
+    missing = {*wanted, *licences.console_packages(lock)} - listed
+    assert not missing, f"run `make requirements`: {missing}"
+
+
+def test_licences_are_free() -> None:
+    """Every part of every licence is on the list of those that Apache-2.0 software may ship."""
+    page = (ROOT / "docs" / "licences.md").read_text()
+    rows = [
+        row.split(" | ") for row in re.findall(r"^\| (.+ \| .+ \| .+) \|$", page, re.MULTILINE) if "licence" not in row
+    ]
+    assert len(rows) > 60
+    assert [row for row in rows if not set(re.split(r" (?:AND|OR) ", row[2].strip("()"))) <= FREE] == []
+
+
+def test_every_import_is_declared(house: House) -> None:
+    """What the package imports is a dependency of its own, not one of a dependency."""
+    owners = metadata.packages_distributions()
+    declared = {normal(re.split(r"[<>=!~;\[ ]", line)[0]) for line in PROJECT["dependencies"]}
+    shipped_tests = {"hypothesis", "pytest"}  # einklang.testing offers suites to those who have them
+    stray = set()
+    for source in house.python("src/einklang/"):
+        for node in source.nodes:
+            modules = [item.name for item in node.names] if isinstance(node, ast.Import) else []
+            if isinstance(node, ast.ImportFrom) and node.module:
+                modules = [node.module]
+            for top in {module.split(".")[0] for module in modules} - sys.stdlib_module_names - {"einklang"}:
+                if not declared & {normal(name) for name in owners.get(top, [])} and top not in shipped_tests:
+                    stray.add(f"{source.path}: {top}")
+    assert sorted(stray) == []
