@@ -1,0 +1,35 @@
+"""Floor 2, `event`: raw bytes of the tracking API -> admitted events, or rejections with a reason.
+
+`judge` decides at the door (station 1) what of a body is admitted; `expand` turns the stored body into `Event`s
+(station 2), a pure function that gives the same events whenever it is called. It never stores, never looks up a person,
+never reads a clock. Start reading in `admit` (the list of named steps), then `expand`; `catalog` holds the known events
+and their property types.
+"""
+
+from einklang.event.admit import ADMISSION, KINDS, Judged, Rejection, Withdrawal, judge
+from einklang.event.catalog import KNOWN_EVENTS, OWN_EVENTS
+from einklang.event.event import Event
+from einklang.event.expand import ENGINE_KINDS, body_of, expand, message_identity
+from einklang.event.names import ALIASES, RESERVED, canonical_channel, canonical_name
+from einklang.event.wire import EngineCall
+
+__all__ = [
+    "ADMISSION",
+    "ALIASES",
+    "ENGINE_KINDS",
+    "KINDS",
+    "KNOWN_EVENTS",
+    "OWN_EVENTS",
+    "RESERVED",
+    "EngineCall",
+    "Event",
+    "Judged",
+    "Rejection",
+    "Withdrawal",
+    "body_of",
+    "canonical_channel",
+    "canonical_name",
+    "expand",
+    "judge",
+    "message_identity",
+]

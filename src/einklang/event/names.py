@@ -1,0 +1,41 @@
+"""Names of events: Segment's aliases for Einklang's own, and the names that nobody outside may send."""
+
+from __future__ import annotations
+
+#: Segment's name -> (Einklang's name, channel). The log keeps the name as sent; rules see both (language.md 7).
+ALIASES: dict[str, tuple[str, str]] = {
+    "Email Delivered": ("Message Delivered", "email"),
+    "Email Opened": ("Message Opened", "email"),
+    "Email Link Clicked": ("Message Clicked", "email"),
+    "Email Bounced": ("Message Bounced", "email"),
+    "Email Marked as Spam": ("Message Complained", "email"),
+    "Unsubscribed": ("Message Unsubscribed", "email"),
+}
+
+#: What the engine alone may say: it would be believed without proof.
+RESERVED = frozenset(
+    {
+        "Segment Entered",
+        "Segment Left",
+        "Journey Entered",
+        "Journey Left",
+        "Contact Decided",
+        "Message Sent",
+        "Message Failed",
+        "Person Merged",
+        "Person Split",
+        "Definition Changed",
+    }
+)
+
+
+def canonical_name(name: str) -> str:
+    """Einklang's name of an event that Segment names otherwise; any other name as it is."""
+    alias = ALIASES.get(name)
+    return alias[0] if alias else name
+
+
+def canonical_channel(name: str) -> str:
+    """The channel that an aliased name implies (`email`), or ""."""
+    alias = ALIASES.get(name)
+    return alias[1] if alias else ""
