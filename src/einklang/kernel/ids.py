@@ -8,12 +8,13 @@ from __future__ import annotations
 from base64 import b32encode
 from hashlib import blake2b
 
-_SEP = b"\x1f"
-
 
 def _digest(salt: bytes, purpose: bytes, parts: tuple[str, ...], size: int) -> bytes:
-    data = _SEP.join(part.encode("utf-8", "surrogatepass") for part in parts)
-    return blake2b(data, digest_size=size, key=salt[:64], person=purpose[:16]).digest()
+    """Each part is preceded by its length, so that no two lists of parts are one text."""
+    assert len(purpose) <= 16, "BLAKE2b keeps kinds of id apart by 16 bytes"
+    encoded = [part.encode("utf-8", "surrogatepass") for part in parts]
+    data = b"".join(len(part).to_bytes(4, "big") + part for part in encoded)
+    return blake2b(data, digest_size=size, key=salt[:64], person=purpose).digest()
 
 
 def keyed_id(salt: bytes, purpose: str, prefix: str, *parts: str) -> str:
@@ -33,8 +34,11 @@ def message_key(salt: bytes, run_id: str, step: str, round_: int, person: str, a
 
 
 def unit(salt: bytes, scope: str, key: str) -> float:
-    """u in [0, 1) for the assignment of `key` within `scope`: BLAKE2b-64 of (scope, key), keyed by the salt, / 2^64."""
-    return int.from_bytes(_digest(salt, b"unit", (scope, key), 8), "big") / 2.0**64
+    """u in [0, 1) for the assignment of `key` within `scope`: the first 53 bits of BLAKE2b-64 of (scope, key), / 2^53.
+
+    53 bits are what a float holds; 64 would round up to 1.0 now and then.
+    """
+    return (int.from_bytes(_digest(salt, b"unit", (scope, key), 8), "big") >> 11) / 2.0**53
 
 
 def content_hash(data: bytes) -> bytes:

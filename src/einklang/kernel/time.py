@@ -42,11 +42,22 @@ def from_datetime(moment: datetime) -> Micros:
 
 
 def to_datetime(at: Micros) -> datetime:
-    """The aware UTC datetime of a moment."""
-    return _EPOCH + timedelta(microseconds=at)
+    """The aware UTC datetime of a moment. Raises InputError `bad_moment` outside the years 1 to 9999."""
+    try:
+        return _EPOCH + timedelta(microseconds=at)
+    except OverflowError as error:
+        raise _beyond() from error
 
 
-_RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d(:\d\d(\.\d{1,9})?)?([Zz]|[+-]\d\d:?\d\d)")
+def _beyond() -> InputError:
+    return InputError("bad_moment", "a moment outside the years 1 to 9999", mend="use a time that a calendar has")
+
+
+_RFC3339 = re.compile(
+    r"(\d{4}-\d\d-\d\d)[Tt ]([01]\d|2[0-3]):([0-5]\d)(?::([0-5]\d)(?:\.(\d{1,9}))?)?"
+    r"([Zz]|[+-](?:[01]\d|2[0-3]):?[0-5]\d)",
+    re.ASCII,
+)
 
 
 def parse_moment(text: str) -> Micros:
@@ -54,31 +65,28 @@ def parse_moment(text: str) -> Micros:
 
     Raises InputError `bad_moment`.
     """
-    if _RFC3339.fullmatch(text):
+    parts = _RFC3339.fullmatch(text)
+    if parts:
+        day, hour, minute, second, digits, offset = parts.groups()
+        clock = f"{hour}:{minute}:{second or '00'}.{(digits or '')[:6]:0<6}"
         try:
-            head, _, rest = text.partition(".")
-            if rest:
-                digits = re.match(r"\d+", rest)
-                assert digits is not None
-                text = head + "." + digits.group()[:6].ljust(6, "0") + rest[digits.end() :]
-            return from_datetime(datetime.fromisoformat(text.replace("z", "Z")))
-        except (ValueError, OverflowError):
-            pass
+            at = from_datetime(datetime.fromisoformat(f"{day}T{clock}{offset.upper()}"))
+            to_datetime(at)
+            return at
+        except ValueError:
+            pass  # no such day, such as 30 February
     raise InputError("bad_moment", f"not a moment: {text[:60]!r}", mend="write it as 2027-03-01T09:00:00+01:00")
 
 
 def format_moment(at: Micros) -> str:
     """RFC 3339 in UTC, with as many digits after the second as needed (0, 3 or 6)."""
-    moment = to_datetime(at)
-    if at % SECOND == 0:
-        return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
-    spec = "milliseconds" if at % 1000 == 0 else "microseconds"
-    return moment.replace(tzinfo=None).isoformat(timespec=spec) + "Z"
+    spec = "seconds" if at % SECOND == 0 else "milliseconds" if at % 1000 == 0 else "microseconds"
+    return to_datetime(at).replace(tzinfo=None).isoformat(timespec=spec) + "Z"
 
 
 _UNITS = ("y", "mo", "w", "d", "h", "m", "s")
 _SIZE = {"w": WEEK, "d": DAY, "h": HOUR, "m": MINUTE, "s": SECOND}
-_PART = re.compile(r"(\d{1,6})(y|mo|w|d|h|m|s)")
+_PART = re.compile(r"(\d{1,6})(y|mo|w|d|h|m|s)", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +147,10 @@ def zone(name: str) -> ZoneInfo:
 
 def local(at: Micros, zone_name: str) -> datetime:
     """The aware local datetime of a moment in a zone."""
-    return to_datetime(at).astimezone(zone(zone_name))
+    try:
+        return to_datetime(at).astimezone(zone(zone_name))
+    except OverflowError as error:
+        raise _beyond() from error
 
 
 def moment_of(wall: datetime, zone_name: str) -> Micros:
@@ -173,6 +184,9 @@ def shift(at: Micros, by: Duration, zone_name: str) -> Micros:
     """`at` moved on the calendar of a zone: months and days keep the wall clock, hours and less are exact."""
     if by.months or by.days:
         wall = local(at, zone_name).replace(tzinfo=None)
-        day = add_months(wall.date(), by.months) + timedelta(days=by.days)
+        try:
+            day = add_months(wall.date(), by.months) + timedelta(days=by.days)
+        except OverflowError as error:
+            raise _beyond() from error
         at = moment_of(datetime.combine(day, wall.time()), zone_name)
     return at + by.micros
