@@ -17,6 +17,9 @@ SQLITE_OLDEST = (3, 51, 3)
 BOOK_FILE = "book.db"
 LOCK_FILE = "lock"
 RESERVE_FILE = "reserve"
+#: Page cache of a connection. 64 MiB writes a third more rows a second than SQLite's 2 MiB.
+WRITER_CACHE_KIB = 64 * 1024
+READER_CACHE_KIB = 16 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +38,7 @@ class Setup:
     idle_readers_max: int = 4
     queue_bytes_max: int = 64 * 1024 * 1024
     reserve_bytes: int = 4 * 1024 * 1024
-    checkpoint_pages: int = 4_000
+    checkpoint_pages: int = 16_000
 
 
 def check_engine(version: str) -> None:
@@ -68,6 +71,7 @@ def connect(file: Path, setup: Setup, *, writer: bool) -> apsw.Connection:
         ):
             connection.config(option, value)
         connection.execute("PRAGMA cell_size_check = ON; PRAGMA temp_store = MEMORY; PRAGMA mmap_size = 0").fetchall()
+        connection.execute(f"PRAGMA cache_size = -{WRITER_CACHE_KIB if writer else READER_CACHE_KIB}").fetchall()
         if writer:
             # The order counts: secure_delete before the first page is written. fullfsync is for macOS, elsewhere
             # without effect.

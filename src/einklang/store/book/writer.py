@@ -322,7 +322,7 @@ class Writer:
         """Copy the WAL back when it has grown; far beyond its size wait for readers and cut the file."""
         if self._failed is not None or self._wal_pages < self._setup.checkpoint_pages:
             return
-        far = self._wal_pages >= 16 * self._setup.checkpoint_pages
+        far = self._wal_pages >= 4 * self._setup.checkpoint_pages
         mode = apsw.SQLITE_CHECKPOINT_TRUNCATE if far else apsw.SQLITE_CHECKPOINT_PASSIVE
         try:
             self._connection.wal_checkpoint("main", mode)
