@@ -154,8 +154,20 @@ def local(at: Micros, zone_name: str) -> datetime:
 
 
 def moment_of(wall: datetime, zone_name: str) -> Micros:
-    """The moment of a naive wall-clock time in a zone; a gap takes the offset before it, a repeat the first."""
-    return from_datetime(wall.replace(tzinfo=zone(zone_name), fold=0))
+    """The moment of a naive wall-clock time in a zone; a gap takes the offset before it, a repeat the first.
+
+    Each reading is checked by the way back: where a zone file's list of transitions ends in its rule, `zoneinfo` can
+    take the rule an hour too early (America/Godthab, 2023-10-28 23:30).
+    """
+    where = zone(zone_name)
+    readings = [wall.replace(tzinfo=where, fold=fold) for fold in (0, 1)]
+    try:
+        for reading in readings:
+            if reading.astimezone(UTC).astimezone(where).replace(tzinfo=None) == wall:
+                return from_datetime(reading)
+    except OverflowError as error:
+        raise _beyond() from error
+    return from_datetime(readings[0])
 
 
 def day_of(at: Micros, zone_name: str) -> date:
