@@ -77,11 +77,12 @@ def spend(rng: np.random.Generator, n: int, buying: float = 0.06, sigma: float =
 def world(
     seed: int, n: int = 6000, control: float = 0.15, effect: float = 0.5, suppressed_buyers: float = 0.0
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """(assignments, outcomes) of n customers of whom 8 % buy; a contact makes each would-be contacted spend `effect` more on
-    average (one in twenty buys for 20 times that). suppressed_buyers: share of the buyers whom a rule holds back in both arms.
+    """(assignments, outcomes) of n customers of whom 10 % buy; a contact makes each would-be contacted spend `effect`
+    more on average (one in twenty buys for 20 times that). suppressed_buyers: share of the buyers whom a rule holds
+    back in both arms.
     """
     rng = np.random.Generator(np.random.Philox(key=seed))
-    base = spend(rng, n, buying=0.08)
+    base = spend(rng, n, buying=0.10)
     is_control = rng.random(n) < control
     held = (base > 0) & (rng.random(n) < suppressed_buyers)
     extra = np.where(rng.random(n) < 0.05, np.rint(100 * 20 * effect * rng.lognormal(-0.125, 0.5, n)) / 100, 0.0)

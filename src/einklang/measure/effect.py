@@ -61,7 +61,8 @@ def combined(strata: Sequence[tuple[float, Arm, Arm]]) -> Effect | None:
         return None
     se = math.sqrt(variance)
     dof = variance**2 / math.fsum(part**2 / (arm.n - 1) for part, (_, arm) in zip(variances, parts, strict=True))
-    third = math.fsum(factor**3 * arm.third_moment() / arm.n**2 for factor, arm in parts) / se**3
+    skewness = _pooled_skewness([arm for _, arm in parts])
+    third = math.fsum(factor**3 * skewness * _cubed_deviation(arm) / arm.n**2 for factor, arm in parts) / se**3
     smaller, larger = sorted((sum(arm.n for _, arm, _ in strata), sum(arm.n for _, _, arm in strata)))
     method = "welch" if smaller >= BALANCED_SHARE * (smaller + larger) else "hall"
     low, high = interval(estimate, se, dof, third if method == "hall" else 0.0)
@@ -76,6 +77,19 @@ def combined(strata: Sequence[tuple[float, Arm, Arm]]) -> Effect | None:
         lift=lift,
         lift_ci=lift_ci,
     )
+
+
+def _pooled_skewness(arms: Sequence[Arm]) -> float:
+    """Skewness of the outcome within the arms. Pooled, because a small control group sees too few large orders to
+    know its own: with 60 buyers in control the interval misses 4.7 % instead of 5.7 % (docs/measurement.md).
+    """
+    second = math.fsum((arm.n - 1) * (arm.variance() or 0.0) for arm in arms)
+    third = math.fsum(arm.n * arm.third_moment() for arm in arms)
+    return third / math.pow(second, 1.5) * math.sqrt(sum(arm.n for arm in arms))
+
+
+def _cubed_deviation(arm: Arm) -> float:
+    return math.pow(arm.variance() or 0.0, 1.5)
 
 
 def interval(estimate: float, se: float, dof: float, skewness: float, alpha: float = ALPHA) -> tuple[float, float]:
