@@ -58,7 +58,7 @@ def unexplained_silence(source: Source) -> Iterator[str]:
     """A silenced checker without its code and the reason at the line."""
     for number, line in enumerate(source.lines, 1):
         match = SILENCED.search(line)
-        if match and ((not match["codes"] and "pragma" not in match[0]) or len(match["why"].strip(" #-:")) < 10):
+        if match and ((not match["codes"] and "pragma" not in match[0]) or len(match["why"].strip(" #-:")) < 8):
             yield f"{source.path}:{number}: {match[0][:40]!r} without code or reason; write both at the line"
 
 

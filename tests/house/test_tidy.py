@@ -31,7 +31,7 @@ PYTHON_RULES: list[tuple[Rule, tuple[str, ...], str]] = [
     (rules_python.clock_and_chance, ("src/", "tests/"), "from time import monotonic\nmonotonic()\n"),
     (rules_python.clock_and_chance, ("src/", "tests/"), "import numpy as np\nnp.random.default_rng()\n"),
     (rules_python.clock_and_chance, ("src/", "tests/"), "import os\nos.urandom(8)\n"),
-    (rules_python.prints, ("src/", "tests/"), "print(1)\n"),
+    (rules_python.prints, ("src/",), "print(1)\n"),
     (rules_python.foreign_libraries, ("src/",), "import requests\n"),
     (rules_python.foreign_libraries, ("src/",), "from polars import col\n"),
     (rules_python.foreign_libraries, ("src/",), "import os.path\n"),
