@@ -1,0 +1,258 @@
+// The REST API as the console reads it, written by hand from the interface. Times are RFC 3339 in UTC.
+// A value that the server may not know is `null`, never left out.
+
+export type Json = string | number | boolean | null | Json[] | { [key: string]: Json };
+export type Properties = { [key: string]: Json };
+
+export interface Page<T> {
+  items: T[];
+  next: string | null;
+}
+
+export interface Problem {
+  type?: string;
+  title: string;
+  status: number;
+  code?: string;
+  detail?: string;
+  where?: string;
+  mend?: string;
+}
+
+export interface Session {
+  name: string;
+  role: string;
+  language: string;
+}
+
+export interface Status {
+  version: string;
+  home: string;
+  company: string;
+  now: string;
+  mode: string;
+  persons: number;
+  events: number;
+  pending: number;
+  dead_letters: number;
+  duplicates: number;
+  messages_today: number;
+  last_event_at: string | null;
+  segments: number;
+  journeys: number;
+}
+
+export interface Entry {
+  seq: number;
+  clock: string;
+  at: string;
+  type: string;
+  name: string;
+  person_id: string | null;
+  person_label: string | null;
+  source: string;
+  touchpoint: string;
+  origin: number;
+  properties: Properties;
+}
+
+export interface Identifier {
+  kind: string;
+  value: string;
+  first_at?: string | null;
+}
+
+export interface PersonItem {
+  person_id: string;
+  label: string;
+  known: boolean;
+  identifiers: Identifier[];
+  country: string | null;
+  last_seen_at: string | null;
+  segments: string[];
+}
+
+export interface Consent {
+  channel: string;
+  address: string;
+  purpose: string;
+  status: string;
+  at: string;
+  source: string;
+  wording: string;
+  evidence: Json;
+}
+
+export interface PersonRun {
+  journey: string;
+  version: number;
+  run: string;
+  status: string;
+  step: string | null;
+  arm: string;
+  key: Json;
+  entered_at: string;
+  ended_at: string | null;
+  goal: boolean | number | string | null;
+}
+
+export interface Person {
+  person_id: string;
+  label: string;
+  known: boolean;
+  identifiers: Identifier[];
+  traits: { [name: string]: { value: Json; at: string | null } };
+  consents: Consent[];
+  segments: { id: string; since: string }[];
+  journeys: PersonRun[];
+  created_at: string | null;
+  last_seen_at: string | null;
+  aliases: string[];
+}
+
+export type TimelineKind = 'event' | 'decision' | 'system';
+
+export interface TimelineItem {
+  seq: number;
+  at: string;
+  clock: string;
+  kind: TimelineKind;
+  name: string;
+  touchpoint: string | null;
+  source: string;
+  properties: Properties | null;
+  verdict: string | null;
+  reason: string | null;
+  reason_text: { de: string; en: string } | null;
+  journey: string | null;
+  step: string | null;
+  channel: string | null;
+  message: string | null;
+  until: string | null;
+}
+
+export interface ExplainNode {
+  text: string;
+  value: Json;
+  held: boolean | null;
+  children: ExplainNode[];
+}
+
+export interface WhyVerdict {
+  seq?: number;
+  at?: string | null;
+  clock: string | null;
+  verdict: string;
+  reason: string | null;
+  reason_text?: { de: string; en: string } | null;
+  journey: string | null;
+  step: string | null;
+  channel: string | null;
+  message: string | null;
+  until?: string | null;
+}
+
+export interface Why {
+  person_id: string;
+  verdicts: WhyVerdict[];
+  entry: { journey: string; entered: boolean; rule: ExplainNode | null } | null;
+}
+
+export interface SegmentItem {
+  id: string;
+  title: string;
+  where: string;
+  members: number;
+  updated_at: string | null;
+}
+
+export interface Segment extends SegmentItem {
+  definition: string;
+  listens: string[];
+  used_by: string[];
+}
+
+export interface JourneyItem {
+  id: string;
+  title: string;
+  state: string;
+  version: number;
+  entered: number;
+  in_progress: number;
+  contacted: number;
+  goal: number;
+  control: number;
+  has_goal?: boolean;
+}
+
+export interface JourneyCounts {
+  entered: number;
+  control: number;
+  contacted: number;
+  goal: number;
+  exited: number;
+  done: number;
+  in_progress: number;
+}
+
+export interface JourneyStep {
+  id: string;
+  kind: string;
+  title: string;
+  detail: string;
+  then: string | null;
+  else: string | null;
+  entered: number;
+  here: number;
+  left: number;
+}
+
+export interface JourneyEntry {
+  kind: string;
+  name: string | null;
+  where: string | null;
+  key: string | null;
+  reenter: string | null;
+}
+
+export interface Journey {
+  id: string;
+  title: string;
+  state: string;
+  version: number;
+  definition: string;
+  counts: JourneyCounts;
+  steps: JourneyStep[];
+  has_goal: boolean;
+  entry?: JourneyEntry | null;
+  exit?: { name: string; when: string }[] | null;
+  goal?: { event: string; where: string | null; within: string | null } | null;
+  control?: number | null;
+}
+
+export type Verdict = 'no_statement_yet' | 'up' | 'down' | 'smaller_than';
+
+export interface Arm {
+  n: number;
+  buyers: number;
+  revenue: number;
+  mean: number | null;
+}
+
+export interface Report {
+  journey: string;
+  title: string;
+  currency: string | null;
+  window_days: number | null;
+  arms: { treated: Arm; control: Arm };
+  effect: { estimate: number | null; ci: [number | null, number | null] | null; p: number | null; p_welch: number | null };
+  verdict: Verdict;
+  verdict_bound: number | null;
+  incremental: { estimate: number | null; ci: [number | null, number | null] | null };
+  sample_ratio: { expected: number | null; observed: number | null; p: number | null; ok: boolean };
+  excluded: { immature: number; contaminated: number };
+  contacted: number;
+  responders: number | null;
+  position: number | null;
+  gate: { buyers_needed: number; buyers_smallest: number };
+}

@@ -1,0 +1,126 @@
+import type { QueryClient } from '@tanstack/react-query';
+import {
+  createRootRouteWithContext, createRoute, createRouter, lazyRouteComponent, Link, Outlet, redirect, type ErrorComponentProps,
+} from '@tanstack/react-router';
+import { ApiError } from '../api/client';
+import { sessionQuery, type TimelineFilter } from '../api/queries';
+import { useWords } from '../i18n';
+import { Journey } from '../pages/Journey';
+import { Journeys } from '../pages/Journeys';
+import { Live } from '../pages/Live';
+import { Person } from '../pages/Person';
+import { Persons } from '../pages/Persons';
+import { Reports } from '../pages/Reports';
+import { Segment } from '../pages/Segment';
+import { Segments } from '../pages/Segments';
+import { SignIn } from '../pages/SignIn';
+import { Empty, Failure } from '../ui/parts';
+import ui from '../ui/ui.module.css';
+import { Shell } from './Shell';
+
+const text = (value: unknown): string => (typeof value === 'string' ? value : typeof value === 'number' ? String(value) : '');
+
+function NotFound() {
+  const { t } = useWords();
+  return (
+    <Empty icon="search" title={t.app.notFoundTitle} text={t.app.notFoundText}>
+      <p style={{ textAlign: 'center' }}><Link to="/" className={ui.textLink ?? ''}>{t.app.notFoundAction}</Link></p>
+    </Empty>
+  );
+}
+
+function Broken({ error, reset }: ErrorComponentProps) {
+  return (
+    <main style={{ maxWidth: 640, margin: '4rem auto', padding: '0 1rem' }}>
+      <Failure error={error} retry={() => { reset(); window.location.reload(); }} />
+    </main>
+  );
+}
+
+const root = createRootRouteWithContext<{ client: QueryClient }>()({ component: Outlet, notFoundComponent: NotFound, errorComponent: Broken });
+
+export interface SignInSearch { next?: string }
+const signIn = createRoute({
+  getParentRoute: () => root,
+  path: '/sign-in',
+  component: SignIn,
+  // Only addresses of this console: a foreign one would make an open redirect.
+  validateSearch: (search): SignInSearch => (/^\/(?![/\\])/.test(text(search['next'])) ? { next: text(search['next']) } : {}),
+});
+
+const inside = createRoute({
+  getParentRoute: () => root,
+  id: 'inside',
+  component: Shell,
+  beforeLoad: async ({ context, location }) => {
+    try {
+      await context.client.ensureQueryData(sessionQuery);
+    } catch (error) {
+      if (error instanceof ApiError && error.status === 401) {
+        throw redirect({ to: '/sign-in', search: location.pathname === '/' ? {} : { next: location.href } });
+      }
+      throw error;
+    }
+  },
+});
+
+export interface LiveSearch { touchpoint?: string; name?: string }
+const livePage = createRoute({
+  getParentRoute: () => inside,
+  path: '/',
+  component: Live,
+  validateSearch: (search): LiveSearch => ({
+    ...(text(search['touchpoint']) !== '' && { touchpoint: text(search['touchpoint']) }),
+    ...(text(search['name']) !== '' && { name: text(search['name']) }),
+  }),
+});
+
+export interface PersonsSearch { q?: string }
+const persons = createRoute({
+  getParentRoute: () => inside,
+  path: '/persons',
+  component: Persons,
+  validateSearch: (search): PersonsSearch => (text(search['q']) === '' ? {} : { q: text(search['q']) }),
+});
+
+export type PersonTab = 'timeline' | 'why' | 'traits';
+export interface PersonSearch { tab?: PersonTab; show?: TimelineFilter; journey?: string }
+const person = createRoute({
+  getParentRoute: () => inside,
+  path: '/persons/$id',
+  component: Person,
+  validateSearch: (search): PersonSearch => {
+    const tab = (['timeline', 'why', 'traits'] as const).find((name) => name === search['tab']);
+    const show = (['all', 'event', 'decision'] as const).find((name) => name === search['show']);
+    return {
+      ...(tab !== undefined && { tab }),
+      ...(show !== undefined && { show }),
+      ...(text(search['journey']) !== '' && { journey: text(search['journey']) }),
+    };
+  },
+});
+
+const segments = createRoute({ getParentRoute: () => inside, path: '/segments', component: Segments });
+const segment = createRoute({ getParentRoute: () => inside, path: '/segments/$id', component: Segment });
+const journeys = createRoute({ getParentRoute: () => inside, path: '/journeys', component: Journeys });
+const journey = createRoute({ getParentRoute: () => inside, path: '/journeys/$id', component: Journey });
+const reports = createRoute({ getParentRoute: () => inside, path: '/reports', component: Reports });
+const report = createRoute({
+  getParentRoute: () => inside,
+  path: '/journeys/$id/report',
+  component: lazyRouteComponent(() => import('../pages/Report'), 'Report'),
+});
+
+const tree = root.addChildren([
+  signIn,
+  inside.addChildren([livePage, persons, person, segments, segment, journeys, journey, reports, report]),
+]);
+
+export const makeRouter = (client: QueryClient) =>
+  createRouter({ routeTree: tree, context: { client }, defaultPreload: false, scrollRestoration: true, defaultErrorComponent: Broken });
+
+declare module '@tanstack/react-router' {
+  interface Register {
+    router: ReturnType<typeof makeRouter>;
+  }
+}

@@ -1,0 +1,69 @@
+import { createContext, type ReactNode, useCallback, useContext, useEffect, useMemo, useState } from 'react';
+import { de } from './de';
+import { type Dictionary, en } from './en';
+import { type Format, makeFormat } from './format';
+
+export type Language = 'de' | 'en';
+
+const DICTIONARIES: Record<Language, Dictionary> = { de, en };
+const KEPT_AS = 'einklang-language';
+
+const asLanguage = (text: string | null | undefined): Language | null =>
+  text?.toLowerCase().startsWith('de') ? 'de' : text?.toLowerCase().startsWith('en') ? 'en' : null;
+
+function kept(): Language | null {
+  try {
+    return asLanguage(localStorage.getItem(KEPT_AS));
+  } catch {
+    return null;
+  }
+}
+
+export interface Words {
+  t: Dictionary;
+  f: Format;
+  language: Language;
+  /** Chosen by hand: kept on this machine. */
+  choose: (language: Language) => void;
+  /** The staff member's own language: holds as long as nobody chose another by hand. */
+  suggest: (language: string) => void;
+}
+
+const Context = createContext<Words | null>(null);
+
+export function LanguageProvider({ children }: { children: ReactNode }) {
+  const [language, setLanguage] = useState<Language>(() => kept() ?? asLanguage(navigator.language) ?? 'en');
+
+  useEffect(() => {
+    document.documentElement.lang = language;
+  }, [language]);
+
+  const choose = useCallback((next: Language) => {
+    try {
+      localStorage.setItem(KEPT_AS, next);
+    } catch {
+      // A browser that keeps nothing still shows the chosen language until it is closed.
+    }
+    setLanguage(next);
+  }, []);
+
+  const suggest = useCallback((text: string) => {
+    const own = asLanguage(text);
+    if (own !== null && kept() === null) setLanguage(own);
+  }, []);
+
+  const words = useMemo<Words>(
+    () => ({ t: DICTIONARIES[language], f: makeFormat(language), language, choose, suggest }),
+    [language, choose, suggest],
+  );
+  return <Context.Provider value={words}>{children}</Context.Provider>;
+}
+
+export function useWords(): Words {
+  const words = useContext(Context);
+  if (words === null) throw new Error('useWords outside of LanguageProvider');
+  return words;
+}
+
+/** The word for a value of the API; a value that nobody has named is shown as it is. */
+export const word = (table: Record<string, string>, value: string): string => table[value] ?? value.replaceAll('_', ' ');

@@ -1,0 +1,180 @@
+import { Tabs } from '@mantine/core';
+import { useQuery } from '@tanstack/react-query';
+import { Link, useNavigate, useParams, useSearch } from '@tanstack/react-router';
+import { personQuery } from '../api/queries';
+import type { Consent, Person as PersonData, PersonRun } from '../api/types';
+import type { PersonTab } from '../app/router';
+import { useWords, word } from '../i18n';
+import { Icon } from '../ui/icons';
+import { useNow } from '../ui/now';
+import { Avatar, Back, Card, Copy, Empty, Failure, PageHead, Pill, Rows, TableWrap, type Tone } from '../ui/parts';
+import ui from '../ui/ui.module.css';
+import { plainValue } from '../ui/values';
+import css from './person.module.css';
+import { Timeline } from './Timeline';
+import { Why } from './Why';
+
+const CONSENT_TONE: Record<string, Tone> = { given: 'teal', confirmed: 'teal', withdrawn: 'red', objected: 'red', requested: 'warm' };
+
+function ConsentRow({ consent }: { consent: Consent }) {
+  const { t, f } = useWords();
+  const evidence = consent.evidence === null || consent.evidence === '' ? '' : plainValue(consent.evidence);
+  return (
+    <li className={`${css.fact} ${css.consent}`}>
+      <div style={{ minWidth: 0 }}>
+        <b style={{ fontWeight: 600 }}>{word(t.words.purpose, consent.purpose)}</b> {t.timeline.via(word(t.words.channel, consent.channel))}
+        <small style={{ overflowWrap: 'anywhere' }}>{consent.address}{consent.address !== '' && ' · '}{f.moment(consent.at)}</small>
+      </div>
+      <div><Pill tone={CONSENT_TONE[consent.status] ?? 'gray'}>{word(t.words.consent, consent.status)}</Pill></div>
+      <details className={css.more}>
+        <summary>{t.person.consentDetail}</summary>
+        <dl>
+          <dt>{t.person.consentSource}</dt><dd>{consent.source === '' ? '–' : consent.source}</dd>
+          <dt>{t.person.consentWording}</dt><dd>{consent.wording === '' ? '–' : consent.wording}</dd>
+          {evidence !== '' && <><dt>{t.person.consentEvidence}</dt><dd>{evidence}</dd></>}
+        </dl>
+      </details>
+    </li>
+  );
+}
+
+function RunRow({ run }: { run: PersonRun }) {
+  const { t, f } = useWords();
+  const going = run.ended_at === null;
+  const goal = run.goal !== null && run.goal !== false && run.goal !== 0;
+  return (
+    <li className={css.fact}>
+      <div className={css.line}>
+        <Link to="/journeys/$id" params={{ id: run.journey }} className={ui.link ?? ''}>{run.journey}</Link>
+        <Pill tone={going ? 'teal' : 'gray'}>{word(t.words.run, run.status)}</Pill>
+        {goal && <Pill tone="warm" icon="flag">{t.person.goalReached}</Pill>}
+      </div>
+      <small>
+        {going && run.step !== null && run.step !== '' && `${t.person.runStep(run.step)} · `}
+        {run.ended_at === null ? t.person.runEntered(f.moment(run.entered_at)) : t.person.runEnded(f.moment(run.ended_at))}
+        {run.arm !== '' && ` · ${word(t.words.arm, run.arm)}`}
+        {run.key !== null && run.key !== '' && ` · ${plainValue(run.key)}`}
+      </small>
+    </li>
+  );
+}
+
+function Side({ person }: { person: PersonData }) {
+  const { t, f } = useWords();
+  const now = useNow();
+  return (
+    <div className={ui.side}>
+      <Card title={t.person.identifiers}>
+        <ul className={css.facts}>
+          {person.identifiers.map((one) => (
+            <li className={css.fact} key={`${one.kind}:${one.value}`}>
+              <small>{word(t.words.identifier, one.kind)}</small>
+              <span className={ui.mono}>{one.value}</span>
+            </li>
+          ))}
+        </ul>
+      </Card>
+      <Card title={t.person.consents}>
+        {person.consents.length === 0
+          ? <div className={ui.dim}>{t.person.noConsents}</div>
+          : <ul className={css.facts}>{person.consents.map((one, place) => <ConsentRow key={place} consent={one} />)}</ul>}
+      </Card>
+      <Card title={t.person.journeys}>
+        {person.journeys.length === 0
+          ? <div className={ui.dim}>{t.person.noJourneys}</div>
+          : <ul className={css.facts}>{person.journeys.map((run) => <RunRow key={run.run} run={run} />)}</ul>}
+      </Card>
+      <Card title={t.person.segments}>
+        {person.segments.length === 0
+          ? <div className={ui.dim}>{t.person.noSegments}</div>
+          : (
+            <ul className={css.facts}>
+              {person.segments.map((one) => (
+                <li className={css.fact} key={one.id}>
+                  <Link to="/segments/$id" params={{ id: one.id }} className={ui.link ?? ''}>{one.id}</Link>
+                  <small title={f.exact(one.since)}>{t.person.since(f.ago(one.since, now))}</small>
+                </li>
+              ))}
+            </ul>
+          )}
+      </Card>
+    </div>
+  );
+}
+
+function Traits({ person }: { person: PersonData }) {
+  const { t, f } = useWords();
+  const entries = Object.entries(person.traits).sort(([a], [b]) => a.localeCompare(b));
+  if (entries.length === 0) return <Empty icon="user" title={t.person.traits} text={t.person.noTraits} />;
+  return (
+    <TableWrap label={t.person.traits}>
+      <table className={ui.table}>
+        <thead>
+          <tr>
+            <th scope="col">{t.person.traitName}</th><th scope="col">{t.person.traitValue}</th>
+            <th scope="col" className={ui.hidePhone}>{t.person.traitAt}</th>
+          </tr>
+        </thead>
+        <tbody>
+          {entries.map(([name, { value, at }]) => (
+            <tr key={name}>
+              <th scope="row" className={ui.mono}>{name}</th>
+              <td style={{ overflowWrap: 'anywhere' }}>{typeof value === 'number' ? f.number(value) : value === null ? t.app.missing : plainValue(value)}</td>
+              <td className={`${ui.small} ${ui.hidePhone}`}>{at === null ? '' : f.moment(at)}</td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </TableWrap>
+  );
+}
+
+export function Person() {
+  const { t, f } = useWords();
+  const now = useNow();
+  const { id } = useParams({ from: '/inside/persons/$id' });
+  const { tab = 'timeline', show = 'all', journey = '' } = useSearch({ from: '/inside/persons/$id' });
+  const navigate = useNavigate();
+  const { data: person, error, refetch, isPending } = useQuery(personQuery(id));
+  const put = (search: { tab?: PersonTab; show?: typeof show; journey?: string }, replace = true) =>
+    void navigate({ to: '/persons/$id', params: { id }, search: { tab, show, journey, ...search }, replace });
+  if (isPending) return <Rows count={8} />;
+  if (error !== null || person === undefined) return <Failure error={error} retry={() => void refetch()} />;
+  return (
+    <>
+      <PageHead
+        title={person.label === '' ? t.person.fallback : person.label}
+        back={<Back to="/persons">{t.persons.title}</Back>}
+        badge={
+          <>
+            <Pill tone={person.known ? 'teal' : 'gray'}>{person.known ? t.persons.known : t.persons.anonymous}</Pill>
+            {person.aliases.length > 0 && <Pill>{t.person.aliases(person.aliases.length, f.number(person.aliases.length))}</Pill>}
+          </>
+        }
+        lead={
+          <span className={ui.small}>
+            <span className={ui.mono}>{person.person_id}</span> <Copy text={person.person_id} />
+            {person.created_at !== null && <span title={f.exact(person.created_at)}> {t.person.firstSeen(f.ago(person.created_at, now))}</span>}
+            {person.last_seen_at !== null && <span title={f.exact(person.last_seen_at)}> · {t.person.lastSeen(f.ago(person.last_seen_at, now))}</span>}
+          </span>
+        }
+        actions={<Avatar label={person.label} known={person.known} size={54} />}
+      />
+      <div className={ui.columns}>
+        <Card flush label={t.person.views}>
+          <Tabs value={tab} onChange={(next) => put({ tab: (next ?? 'timeline') as PersonTab }, false)} keepMounted={false}>
+            <Tabs.List px="md" pt={6} aria-label={t.person.views}>
+              <Tabs.Tab value="timeline" leftSection={<Icon name="clock" size={16} />}>{t.person.tabs.timeline}</Tabs.Tab>
+              <Tabs.Tab value="why" leftSection={<Icon name="door" size={16} />}>{t.person.tabs.why}</Tabs.Tab>
+              <Tabs.Tab value="traits" leftSection={<Icon name="user" size={16} />}>{t.person.tabs.traits}</Tabs.Tab>
+            </Tabs.List>
+            <Tabs.Panel value="timeline"><Timeline id={person.person_id} show={show} onShow={(next) => put({ show: next })} /></Tabs.Panel>
+            <Tabs.Panel value="why"><Why id={person.person_id} journey={journey} onJourney={(next) => put({ journey: next })} /></Tabs.Panel>
+            <Tabs.Panel value="traits"><Traits person={person} /></Tabs.Panel>
+          </Tabs>
+        </Card>
+        <Side person={person} />
+      </div>
+    </>
+  );
+}

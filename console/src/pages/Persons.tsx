@@ -1,0 +1,48 @@
+import { CloseButton, TextInput } from '@mantine/core';
+import { useDebouncedCallback } from '@mantine/hooks';
+import { useInfiniteQuery } from '@tanstack/react-query';
+import { useNavigate, useSearch } from '@tanstack/react-router';
+import { useState } from 'react';
+import { personsQuery } from '../api/queries';
+import { useWords } from '../i18n';
+import { Icon } from '../ui/icons';
+import { Card, Code, Empty, Failure, More, PageHead, Rows } from '../ui/parts';
+import { People } from './people';
+
+const curl = (): string => `curl ${window.location.origin}/v1/identify -u WRITE_KEY: \\
+  -H 'Content-Type: application/json' \\
+  -d '{"userId": "c-1", "traits": {"firstName": "Ada", "email": "ada@example.org"}}'`;
+
+export function Persons() {
+  const { t } = useWords();
+  const { q = '' } = useSearch({ from: '/inside/persons' });
+  const navigate = useNavigate();
+  const [typed, setTyped] = useState(q);
+  const list = useInfiniteQuery(personsQuery(q));
+  const put = (text: string) => void navigate({ to: '/persons', replace: true, search: text.trim() === '' ? {} : { q: text.trim() } });
+  const putSoon = useDebouncedCallback(put, 250);
+  const items = list.data?.pages.flatMap((page) => page.items) ?? [];
+  return (
+    <>
+      <PageHead title={t.persons.title} lead={t.persons.lead} />
+      <Card flush label={t.persons.title}>
+        <div style={{ padding: '1rem 1.25rem' }} role="search">
+          <TextInput
+            type="search" size="md" aria-label={t.persons.search} placeholder={t.persons.placeholder} value={typed}
+            leftSection={<Icon name="search" />} onChange={(event) => { setTyped(event.currentTarget.value); putSoon(event.currentTarget.value); }}
+            rightSection={typed !== '' && <CloseButton aria-label={t.app.clear} onClick={() => { setTyped(''); put(''); }} />}
+          />
+        </div>
+        {list.isError && <div style={{ padding: '1rem' }}><Failure error={list.error} retry={() => void list.refetch()} /></div>}
+        {list.isPending && <Rows />}
+        {items.length > 0 && <People items={items} label={t.persons.title} />}
+        {list.isSuccess && items.length === 0 && (q === '' ? (
+          <Empty icon="persons" title={t.persons.emptyTitle} text={t.persons.emptyText}><Code text={curl()} label="curl" /></Empty>
+        ) : (
+          <Empty icon="search" title={t.persons.noMatchTitle(q)} text={t.persons.noMatchText} />
+        ))}
+        <More shown={list.hasNextPage} busy={list.isFetchingNextPage} onClick={() => void list.fetchNextPage()}>{t.app.more}</More>
+      </Card>
+    </>
+  );
+}

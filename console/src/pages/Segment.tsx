@@ -1,0 +1,66 @@
+import { useInfiniteQuery, useQuery } from '@tanstack/react-query';
+import { Link, useParams } from '@tanstack/react-router';
+import { membersQuery, segmentQuery } from '../api/queries';
+import { useWords } from '../i18n';
+import { useNow } from '../ui/now';
+import { Back, Card, Code, Empty, Failure, More, PageHead, Pill, Rows } from '../ui/parts';
+import ui from '../ui/ui.module.css';
+import { People } from './people';
+
+function Members({ id }: { id: string }) {
+  const { t } = useWords();
+  const list = useInfiniteQuery(membersQuery(id));
+  const items = list.data?.pages.flatMap((page) => page.items) ?? [];
+  return (
+    <Card flush title={t.segments.membersTitle}>
+      {list.isError && <div style={{ padding: '1rem' }}><Failure error={list.error} retry={() => void list.refetch()} /></div>}
+      {list.isPending && <Rows count={4} />}
+      {items.length > 0 && <People items={items} label={t.segments.membersTitle} />}
+      {list.isSuccess && items.length === 0 && <Empty icon="persons" title={t.segments.noMembersTitle} text={t.segments.noMembersText} />}
+      <More shown={list.hasNextPage} busy={list.isFetchingNextPage} onClick={() => void list.fetchNextPage()}>{t.app.more}</More>
+    </Card>
+  );
+}
+
+export function Segment() {
+  const { t, f } = useWords();
+  const now = useNow();
+  const { id } = useParams({ from: '/inside/segments/$id' });
+  const { data: segment, error, refetch, isPending } = useQuery(segmentQuery(id));
+  if (isPending) return <Rows count={8} />;
+  if (error !== null || segment === undefined) return <Failure error={error} retry={() => void refetch()} />;
+  return (
+    <>
+      <PageHead
+        title={segment.title === '' ? segment.id : segment.title} back={<Back to="/segments">{t.segments.back}</Back>}
+        badge={<Pill tone="teal" icon="persons">{t.segments.members(segment.members, f.number(segment.members))}</Pill>}
+        lead={
+          <span className={ui.small}>
+            <span className={ui.mono}>{segment.id}</span>
+            {segment.updated_at !== null && <span title={f.exact(segment.updated_at)}> · {t.segments.updated(f.ago(segment.updated_at, now))}</span>}
+          </span>
+        }
+      />
+      <div className={ui.columns}>
+        <div className={ui.side}>
+          <Card title={t.segments.condition}><Code text={segment.where} label={t.segments.condition} wrap /></Card>
+          <Members id={id} />
+        </div>
+        <div className={ui.side}>
+          <Card title={t.segments.usedBy}>
+            {segment.used_by.length === 0
+              ? <div className={ui.dim}>{t.segments.unused}</div>
+              : <span className={ui.pills}>{segment.used_by.map((one) => <Link key={one} to="/journeys/$id" params={{ id: one }} className={ui.pill ?? ''}>{one}</Link>)}</span>}
+          </Card>
+          {segment.listens.length > 0 && (
+            <Card title={t.segments.listens}>
+              <div className={`${ui.dim} ${ui.small}`} style={{ marginBottom: 8 }}>{t.segments.listensText}</div>
+              <span className={ui.pills}>{segment.listens.map((one) => <Pill key={one}>{one}</Pill>)}</span>
+            </Card>
+          )}
+          <Card title={t.segments.definition}><Code text={segment.definition} label={t.segments.definition} wrap /></Card>
+        </div>
+      </div>
+    </>
+  );
+}

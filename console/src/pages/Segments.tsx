@@ -1,0 +1,63 @@
+import { useQuery } from '@tanstack/react-query';
+import { Link } from '@tanstack/react-router';
+import { segmentsQuery } from '../api/queries';
+import { useWords } from '../i18n';
+import { useNow } from '../ui/now';
+import { Card, Code, Empty, Failure, PageHead, Rows, TableWrap } from '../ui/parts';
+import ui from '../ui/ui.module.css';
+
+const EXAMPLE = `kind: segment
+id: active-shopper
+title: {de: Aktive Käufer, en: Active shoppers}
+where: 'events("Order Completed").within("30d").count() >= 2'
+
+# einklang apply segment.yaml`;
+
+export function Segments() {
+  const { t, f } = useWords();
+  const now = useNow();
+  const list = useQuery(segmentsQuery);
+  return (
+    <>
+      <PageHead title={t.segments.title} lead={t.segments.lead} />
+      {list.isError && <Failure error={list.error} retry={() => void list.refetch()} />}
+      {!list.isError && (
+        <Card flush label={t.segments.title}>
+          {list.isPending && <Rows />}
+          {list.data?.items.length === 0 && (
+            <Empty icon="segments" title={t.segments.emptyTitle} text={t.segments.emptyText}><Code text={EXAMPLE} label="segment.yaml" /></Empty>
+          )}
+          {list.data !== undefined && list.data.items.length > 0 && (
+            <TableWrap label={t.segments.title}>
+              <table className={ui.table}>
+                <thead>
+                  <tr>
+                    <th scope="col">{t.segments.columns.segment}</th>
+                    <th scope="col" className={ui.hidePhone}>{t.segments.columns.condition}</th>
+                    <th scope="col" className={ui.num}>{t.segments.columns.members}</th>
+                    <th scope="col" className={ui.hideTablet}>{t.segments.columns.updated}</th>
+                  </tr>
+                </thead>
+                <tbody>
+                  {list.data.items.map((segment) => (
+                    <tr key={segment.id}>
+                      <th scope="row">
+                        <Link to="/segments/$id" params={{ id: segment.id }} className={ui.link ?? ''}>{segment.title === '' ? segment.id : segment.title}</Link>
+                        <div className={`${ui.dim} ${ui.mono}`} style={{ fontWeight: 400 }}>{segment.id}</div>
+                      </th>
+                      <td className={ui.hidePhone}><code className={`${ui.mono} ${ui.twoLines}`}>{segment.where}</code></td>
+                      <td className={ui.num}><b>{f.number(segment.members)}</b></td>
+                      <td className={`${ui.small} ${ui.hideTablet}`} style={{ whiteSpace: 'nowrap' }}>
+                        {segment.updated_at !== null && <time dateTime={segment.updated_at} title={f.exact(segment.updated_at)}>{f.ago(segment.updated_at, now)}</time>}
+                      </td>
+                    </tr>
+                  ))}
+                </tbody>
+              </table>
+            </TableWrap>
+          )}
+        </Card>
+      )}
+    </>
+  );
+}
