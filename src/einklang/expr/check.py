@@ -1,0 +1,72 @@
+"""text -> `Checked`: what the rest of Einklang calls."""
+
+from __future__ import annotations
+
+import msgspec
+
+from einklang.expr.check_calls import Checker
+from einklang.expr.parse import parse
+from einklang.expr.tree import Term, walk
+from einklang.expr.types import Needs, Scope, Type
+
+
+class Checked(msgspec.Struct, frozen=True):
+    """An expression that types. source: as written; type: of its value; needs: what it reads."""
+
+    source: str
+    tree: Term
+    type: Type
+    needs: Needs
+    scope: Scope
+
+
+def check(text: str, scope: Scope) -> Checked:
+    """Parses an expression and checks it for the place where it stands. Raises ExprError."""
+    term = Checker(text, scope).run(parse(text))
+    return Checked(text, term, term.type, needs_of(term), scope)
+
+
+def check_condition(text: str, scope: Scope) -> Checked:
+    """The same for a field that asks whether something holds: refuses what is no condition."""
+    term = Checker(text, scope).run(parse(text), condition=True)
+    return Checked(text, term, term.type, needs_of(term), scope)
+
+
+def needs_of(term: Term) -> Needs:
+    """What an expression reads, off its tree."""
+    sets: dict[str, set[str]] = {op: set() for op in ("trait", "segment", "injourney", "step", "lookup", "var", "events")}
+    flags = {"all": False, "consent": False, "time": False, "goal": False}
+    for part in walk(term):
+        if part.op == "events":
+            names = part.data[1]
+            sets["events"].update(names)
+            flags["all"] |= not names
+        elif part.op == "changed":
+            kind, name = part.data
+            sets[kind].add(name)
+        elif part.op == "step":
+            sets["step"].add(part.data[0])
+        elif part.op == "of":
+            sets["step"].add(part.data[1])
+        elif part.op in sets:
+            sets[part.op].add(part.data)
+        flags["consent"] |= part.op == "consent"
+        flags["goal"] |= part.op == "goal"
+        flags["time"] |= part.op in _TIMED
+    return Needs(
+        events=frozenset(sets["events"]),
+        all_events=flags["all"],
+        traits=frozenset(sets["trait"]),
+        segments=frozenset(sets["segment"]),
+        consent=flags["consent"],
+        time=flags["time"],
+        journeys=frozenset(sets["injourney"]),
+        steps=frozenset(sets["step"]),
+        catalogs=frozenset(sets["lookup"]),
+        goal=flags["goal"],
+        vars=frozenset(sets["var"]),
+    )
+
+
+#: What time alone can change; any set of events, because an event may lie in the future.
+_TIMED = frozenset({"now", "today", "events", "age", "anniversary", "consent", "segment", "changed"})

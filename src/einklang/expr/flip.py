@@ -1,0 +1,142 @@
+"""When time alone can change the value of an expression next.
+
+The generated function has a second form that works out the same value and, wherever it asks something that depends on now,
+notes the moment at which that answer can change. Evaluation is deterministic and walks the same path as long as every answer on
+it stays the same, so nothing changes before the smallest noted moment; parts that the path leaves out need no note. The moment may
+be early (the answer changed, the value did not), never late, and always lies after now.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Callable, Sequence
+from datetime import date, timedelta
+from operator import attrgetter
+from typing import Any
+
+from einklang.expr import runtime
+from einklang.expr.view import EventLike, View
+from einklang.kernel.time import HOUR, Micros, day_of, local, start_of_day
+
+_AT = attrgetter("at")
+_QUARTER = HOUR // 4
+
+
+class Flips:
+    """Collects moments at which an answer can change. `at`: the smallest after `now`, None if there is none."""
+
+    __slots__ = ("at", "now", "view")
+
+    def __init__(self, view: View) -> None:
+        self.view = view
+        self.now = view.now
+        self.at: Micros | None = None
+
+    def note(self, moment: Micros | None) -> None:
+        """One moment; those that are not after now are left out."""
+        if moment is not None and moment > self.now and (self.at is None or moment < self.at):
+            self.at = moment
+
+    def today(self) -> date:
+        """`today`: changes at midnight."""
+        self.note(next_day(self.now, self.view.zone))
+        return runtime.today(self.view)
+
+    def date_of(self, at: Micros | None) -> date | None:
+        """`date(now)`, also of a now that was moved."""
+        if at is not None:
+            self.note(self.now + next_day(at, self.view.zone) - at)
+        return runtime.date_of(at, self.view.zone)
+
+    def hour(self, at: Micros | None) -> int | None:
+        """`hour(now)`, also of a now that was moved."""
+        if at is not None:
+            self.note(self.now + next_hour(at, self.view.zone) - at)
+        return runtime.hour(at, self.view.zone)
+
+    def cross(self, compare: Callable[[Any, Any], bool], a: Any, b: Any, rate: int) -> bool:
+        """A comparison whose left side moves by `rate` against the right one: changes where both are equal, or just after."""
+        if a is not None and b is not None:
+            meet = self.now + (b - a) * rate
+            self.note(meet)
+            self.note(meet + 1)
+        return compare(a, b)
+
+    def span(
+        self,
+        events: Sequence[EventLike],
+        after: tuple[Micros | None, ...],
+        to: tuple[Micros | None, ...],
+        moving: tuple[bool, ...],
+    ) -> Sequence[EventLike]:
+        """`runtime.span`; moving: which of `to` move. Events that come in later are noted; those that drop out by `leaves`."""
+        for bound in (self.now, *(bound for bound, moves in zip(to, moving, strict=True) if moves)):
+            if bound is not None:
+                later = bisect_right(events, bound, key=_AT)
+                if later < len(events):
+                    self.note(events[later].at + self.now - bound)
+        return runtime.span(events, self.now, after, to)
+
+    def leaves(self, at: Micros, bound: Micros) -> bool:
+        """Notes when an event that is after a moving bound drops out. Always true: it stands among the conditions of a row."""
+        self.note(at + self.now - bound)
+        return True
+
+    def is_after(self, at: Micros, bound: Micros | None) -> bool:
+        """`since` for one event with a moving bound."""
+        found = runtime.is_after(at, bound)
+        if found and bound is not None:
+            self.leaves(at, bound)
+        return found
+
+    def is_until(self, at: Micros, bound: Micros | None) -> bool:
+        """`until` for one event with a moving bound."""
+        found = runtime.is_until(at, bound)
+        if not found and bound is not None:
+            self.leaves(at, bound)
+        return found
+
+    def passed(self, at: Micros) -> bool:
+        """Whether a moment has come."""
+        self.note(at)
+        return at <= self.now
+
+    def consent(self, channel: str, purpose: str) -> bool:
+        """`consent`: changes at its expiry."""
+        self.note(self.view.consent_flip())
+        return self.view.consent(channel, purpose)
+
+    def segment(self, name: str) -> bool:
+        """`segment`: changes at its own next flip."""
+        self.note(self.view.segment_flip(name))
+        return self.view.segment(name)
+
+    def segment_since(self, name: str) -> Micros | None:
+        """`changedAt(segment(...))`: changes with the segment."""
+        self.note(self.view.segment_flip(name))
+        return self.view.segment_since(name)
+
+
+def _or_transition(at: Micros, to: Micros, zone: str) -> Micros:
+    """`to`, or the first moment before it at which the zone's clocks are set."""
+    offset = local(at, zone).utcoffset()
+    if local(to, zone).utcoffset() == offset:
+        return to
+    low, high = at, to
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if local(middle, zone).utcoffset() == offset else (low, middle)
+    return high
+
+
+def next_day(at: Micros, zone: str) -> Micros:
+    """The next moment at which the day can change in a zone; early where clocks are set before it."""
+    midnight = start_of_day(day_of(at, zone) + timedelta(days=1), zone)
+    return _or_transition(at, midnight if midnight > at else at + _QUARTER, zone)
+
+
+def next_hour(at: Micros, zone: str) -> Micros:
+    """The next moment at which the hour can change in a zone."""
+    wall = local(at, zone)
+    into = (wall.minute * 60 + wall.second) * 1_000_000 + wall.microsecond
+    return _or_transition(at, at - into + HOUR, zone)

@@ -1,0 +1,120 @@
+"""A View over plain values, for tests of expressions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from einklang.expr import EventLike
+from einklang.kernel.time import Micros, parse_moment
+
+
+@dataclass
+class FakeEvent:
+    """An event; `at` in microseconds or as RFC 3339 in UTC without the zone."""
+
+    name: str
+    at: Micros
+    properties: dict[str, Any] = field(default_factory=dict)
+    seq: int = 0
+    touchpoint: str = "web"
+    source: str = "test"
+    person: str = "p_1"
+    type: str = "track"
+    message_id: str = ""
+    received_at: Micros = 0
+    context: dict[str, Any] = field(default_factory=dict)
+    machine: bool = False
+
+
+@dataclass
+class FakeEntry:
+    """How a run began."""
+
+    at: Micros
+    name: str = ""
+    key: Any = None
+    touchpoint: str = "web"
+    properties: dict[str, Any] = field(default_factory=dict)
+    context: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass
+class FakeView:
+    """One person at one moment: everything that an expression may ask, given as plain values."""
+
+    now: Micros
+    zone: str = "Europe/Berlin"
+    salt: bytes = b"salt"
+    person: dict[str, Any] = field(default_factory=lambda: {"id": "p_1"})
+    traits: dict[str, Any] = field(default_factory=dict)
+    events: list[FakeEvent] = field(default_factory=list)
+    consents: set[tuple[str, str]] = field(default_factory=set)
+    consent_ends: Micros | None = None
+    channels: set[str] = field(default_factory=set)
+    segments: dict[str, Micros] = field(default_factory=dict)
+    segment_ends: dict[str, Micros] = field(default_factory=dict)
+    trait_times: dict[str, Micros] = field(default_factory=dict)
+    journeys: set[str] = field(default_factory=set)
+    catalogs: dict[str, dict[Any, dict[str, Any]]] = field(default_factory=dict)
+    entry: FakeEntry | None = None
+    event: FakeEvent | None = None
+    goal: bool = False
+    steps: dict[str, dict[str, Any]] = field(default_factory=dict)
+    vars: dict[str, Any] = field(default_factory=dict)
+    journey: dict[str, Any] = field(default_factory=dict)
+
+    def person_field(self, name: str, /) -> Any:
+        return self.person.get(name)
+
+    def trait(self, name: str, /) -> Any:
+        return self.traits.get(name)
+
+    def history(self, names: tuple[str, ...], /) -> Sequence[EventLike]:
+        found = [event for event in self.events if (event.name in names if names else event.source != "einklang")]
+        return sorted(found, key=lambda event: (event.at, event.seq))
+
+    def consent(self, channel: str, purpose: str, /) -> bool:
+        ended = self.consent_ends is not None and self.consent_ends <= self.now
+        return (channel, purpose) in self.consents and not ended
+
+    def consent_flip(self) -> Micros | None:
+        return self.consent_ends if self.consent_ends is not None and self.consent_ends > self.now else None
+
+    def reachable(self, channel: str, /) -> bool:
+        return channel in self.channels
+
+    def segment(self, name: str, /) -> bool:
+        return name in self.segments and not self.now >= self.segment_ends.get(name, self.now + 1)
+
+    def segment_since(self, name: str, /) -> Micros | None:
+        ended = self.segment_ends.get(name)
+        return ended if ended is not None and ended <= self.now else self.segments.get(name)
+
+    def segment_flip(self, name: str, /) -> Micros | None:
+        ended = self.segment_ends.get(name)
+        return ended if ended is not None and ended > self.now else None
+
+    def trait_since(self, name: str, /) -> Micros | None:
+        return self.trait_times.get(name)
+
+    def in_journey(self, name: str, /) -> bool:
+        return name in self.journeys
+
+    def lookup(self, catalog: str, key: Any, /) -> Mapping[str, Any] | None:
+        return self.catalogs.get(catalog, {}).get(key)
+
+    def step(self, name: str, /) -> Mapping[str, Any] | None:
+        return self.steps.get(name)
+
+    def var(self, name: str, /) -> Any:
+        return self.vars.get(name)
+
+    def journey_field(self, name: str, /) -> Any:
+        return self.journey.get(name)
+
+
+def at(text: str) -> Micros:
+    """`2026-03-01` or `2026-03-01T09:30:00`, in UTC."""
+    return parse_moment((text if "T" in text else text + "T00:00:00") + "Z")
