@@ -42,8 +42,6 @@ def ensure_console(root: Path = ROOT) -> Path:
     """
     console, index = root / "console", root / "src" / "einklang" / "web" / "console" / "index.html"
     stamps = root / "build" / "console"
-    if not (console / "src" / "main.tsx").is_file():
-        return index
     stamps.mkdir(parents=True, exist_ok=True)
     with _locked(stamps / "lock"):
         wanted = sources_hash(console)
@@ -87,7 +85,8 @@ def _npm(console: Path, *arguments: str) -> None:
         str(home / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"),
         *arguments,
     ]
-    environment = {**os.environ, "PATH": f"{home / 'bin'}{os.pathsep}{os.environ.get('PATH', '')}", "CI": "true"}
+    environment = {name: value for name, value in os.environ.items() if name != "EINKLANG_CONSOLE_OUT"}
+    environment |= {"PATH": f"{home / 'bin'}{os.pathsep}{os.environ.get('PATH', '')}", "CI": "true"}
     result = subprocess.run(
         command,
         cwd=console,
