@@ -34,7 +34,7 @@ class Baskets:
 
 @dataclass(frozen=True, slots=True)
 class Visits:
-    """Visits by number. signed: position from which the userId is sent (UNSIGNED: never); identify: position of that call.
+    """Visits by number. signed: position from which the userId is sent (UNSIGNED: never); identify: where that call is.
 
     -1: no such call, no basket. signup: the call opens the account; views: products looked at; adds: the basket is
     filled in this visit; checkout, order: how far it goes.
