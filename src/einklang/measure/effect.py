@@ -1,8 +1,8 @@
 """From arms to an effect: difference of means, its standard error, 95 % interval, Welch p-value and relative lift.
 
 Sources: Welch (1947), Biometrika 34, 28-35 (standard error, degrees of freedom); Hall (1992), "On the removal of
-skewness by transformation", JRSS B 54, 221-228 (the monotone cubic that takes the skewness out of a studentised
-mean).
+skewness by transformation", JRSS B 54, 221-228 (the monotone cubic that takes the skewness out of a studentised mean);
+Willink (2005), Communications in Statistics 34, 753-766 (the same with Student's quantiles).
 """
 
 from __future__ import annotations

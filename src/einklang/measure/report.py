@@ -168,13 +168,12 @@ def report(
     gate = Gate(BUYERS_NEEDED, min(arm.buyers for arm in arms.values()))
     verdict, bound = _verdict(compared.effect, gate, notes, relevant)
     contacted = would.filter((pl.col("arm") == "treated") & pl.col("contacted"))
-    days, rest = divmod(window_us, DAY)
     return Report(
         journey=journey,
         title=title,
         currency=currency,
         metric=metric,
-        window_days=window_us / DAY if rest else days,
+        window_days=window_us / DAY if window_us % DAY else window_us // DAY,
         arms=Arms(**{arm: ArmFigures(a.n, a.buyers, a.sum, a.mean()) for arm, a in arms.items()}),
         effect=_effect_figures(compared.effect),
         verdict=verdict,
