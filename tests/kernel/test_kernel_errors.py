@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from einklang.kernel import errors, limits, reasons
@@ -13,7 +13,8 @@ from einklang.kernel import errors, limits, reasons
 KINDS = [errors.UsageError, errors.InputError, errors.NotFound, errors.Conflict, errors.Unavailable]
 
 
-@given(st.text(max_size=50), st.text(max_size=50), st.text(max_size=50))
+@settings(max_examples=50)
+@given(st.text(max_size=20), st.text(max_size=20), st.text(max_size=20))
 def test_an_error_is_one_line(what: str, where: str, mend: str) -> None:
     """Whatever its parts hold, the line has no line break."""
     assert len(errors.InputError("x", what, where=where, mend=mend).line().splitlines()) <= 1
