@@ -20,7 +20,7 @@ KILLS = int(os.environ.get("EINKLANG_KILLS", "6"))
 
 def body_of(number: int) -> bytes:
     """A body that names its number and has a length of its own, up to some pages."""
-    return b"%d:" % number + b"y" * (number * 397 % 9000)
+    return b"%d:" % number + b"y" * (number * 397 % 5000)
 
 
 def suppression_of(number: int) -> tuple[bytes, str, str, str, int]:
@@ -30,7 +30,7 @@ def suppression_of(number: int) -> tuple[bytes, str, str, str, int]:
 
 def recorded_run(home: Path, synchronous: str) -> tuple[dict[str, bytes], Recorder]:
     """36 acknowledged appends, every third a withdrawal, with work and checkpoints between them."""
-    SqliteBook.create(home, "00" * 16).close()
+    SqliteBook.create(home, "00" * 16, setup=Setup(reserve_bytes=0)).close()
     base = {file.name: file.read_bytes() for file in home.iterdir()}
     recorder = Recorder()
     setup = Setup(vfs=recorder.name, synchronous=synchronous, checkpoint_pages=25, reserve_bytes=0)
@@ -48,7 +48,7 @@ def recorded_run(home: Path, synchronous: str) -> tuple[dict[str, bytes], Record
 def is_whole(home: Path, acknowledged: set[int]) -> bool:
     """Does the Book open, hold everything acknowledged as it was, and take more?"""
     try:
-        with SqliteBook.open(home) as book:
+        with SqliteBook.open(home, setup=Setup(reserve_bytes=0)) as book:
             kept = {row[0]: row[5] for row in book.read("tail_page", 0, 1000)}
             suppressed = set(book.read("suppressions"))
             ((position,),) = book.read("counter_value", "position")

@@ -137,6 +137,7 @@ BOOK: dict[str, tuple[Column, ...]] = {
         _book("message_id", "text", "", PSEUDONYM),
         _book("kind", "text"),
         _book("value", "text", "", IDENTIFIER),
+        _book("void", "integer", FLAG),
     ),
     "refused_merge": (
         _book("n", "integer", N),
@@ -166,6 +167,8 @@ BOOK: dict[str, tuple[Column, ...]] = {
         _book("message_id", "text", "", PSEUDONYM),
         _book("source", "text"),
         _book("touchpoint", "text"),
+        _book("key_kind", "text"),
+        _book("key_value", "text", "", IDENTIFIER),
         _book("device", "text", "", IDENTIFIER),
         _book("machine", "integer", FLAG),
         _book("properties", "text", JSON, CONTENT),
@@ -308,7 +311,7 @@ BOOK: dict[str, tuple[Column, ...]] = {
         _book("active", "integer", FLAG),
     ),
     "catalog": (_book("catalog", "text"), _book("key", "text"), _book("body", "text", JSON)),
-    "ship": (_book("lake_table", "text"), _book("mark", "integer")),
+    "ship": (_book("lake_table", "text"), _book("mark", "integer", SEQ), _book("version", "integer")),
     "source": (
         _book("id", "text"),
         _book("kind", "text"),

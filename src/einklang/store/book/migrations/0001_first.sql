@@ -41,9 +41,10 @@ CREATE INDEX identifier_person ON identifier (person);
 CREATE TABLE alias (person TEXT PRIMARY KEY, living TEXT NOT NULL) STRICT, WITHOUT ROWID;
 CREATE INDEX alias_living ON alias (living);
 CREATE TABLE sign_in (
-  device TEXT NOT NULL, at INTEGER NOT NULL, message_id TEXT NOT NULL, kind TEXT NOT NULL, value TEXT NOT NULL,
+  device TEXT NOT NULL, at INTEGER NOT NULL, message_id TEXT NOT NULL, kind TEXT NOT NULL, value TEXT NOT NULL, void INTEGER NOT NULL,
   PRIMARY KEY (device, at, message_id)
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX sign_in_claim ON sign_in (kind, value);
 CREATE TABLE refused_merge (
   n INTEGER PRIMARY KEY, person_a TEXT NOT NULL, person_b TEXT NOT NULL, reason TEXT NOT NULL, at INTEGER NOT NULL, message_id TEXT NOT NULL
 ) STRICT;
@@ -57,7 +58,7 @@ CREATE INDEX person_seen ON person (last_seen_at, person);
 CREATE TABLE history (
   lane INTEGER NOT NULL, person TEXT NOT NULL, at INTEGER NOT NULL, seq INTEGER NOT NULL, clock INTEGER NOT NULL, received_at INTEGER NOT NULL,
   origin INTEGER NOT NULL, type TEXT NOT NULL, name TEXT NOT NULL, message_id TEXT NOT NULL, source TEXT NOT NULL, touchpoint TEXT NOT NULL,
-  device TEXT NOT NULL, machine INTEGER NOT NULL, properties TEXT NOT NULL, context TEXT NOT NULL,
+  key_kind TEXT NOT NULL, key_value TEXT NOT NULL, device TEXT NOT NULL, machine INTEGER NOT NULL, properties TEXT NOT NULL, context TEXT NOT NULL,
   PRIMARY KEY (lane, person, at, seq)
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE timer (lane INTEGER NOT NULL, person TEXT NOT NULL, due INTEGER NOT NULL, PRIMARY KEY (lane, person)) STRICT, WITHOUT ROWID;
@@ -120,7 +121,8 @@ CREATE TABLE definition (
   PRIMARY KEY (kind, id, version)
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE catalog (catalog TEXT NOT NULL, key TEXT NOT NULL, body TEXT NOT NULL, PRIMARY KEY (catalog, key)) STRICT, WITHOUT ROWID;
-CREATE TABLE ship (lake_table TEXT PRIMARY KEY, mark INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+-- mark: seq or n up to which the lake holds the rows for good; version: the Delta version that was synced to the disk then.
+CREATE TABLE ship (lake_table TEXT PRIMARY KEY, mark INTEGER NOT NULL, version INTEGER NOT NULL) STRICT, WITHOUT ROWID;
 
 -- Access.
 CREATE TABLE source (id TEXT PRIMARY KEY, kind TEXT NOT NULL, name TEXT NOT NULL, key_hash BLOB NOT NULL) STRICT, WITHOUT ROWID;

@@ -1,0 +1,9 @@
+"""The lake: columns that must be counted, as Delta tables in `HOME/lake`. `table.Lake` holds them, `shipper` brings
+rows there exactly once, `log` reads the whole log back (lake and the Book's tail). Start with `shipper.ship`.
+"""
+
+from einklang.store.lake.log import read_log
+from einklang.store.lake.shipper import refresh, ship, ship_all
+from einklang.store.lake.table import Lake
+
+__all__ = ["Lake", "read_log", "refresh", "ship", "ship_all"]
