@@ -77,9 +77,11 @@ def order(basket: dict[str, Any]) -> str:
     }
     revenue = dollars(basket["cents_sum"])
     properties = (
-        f'{{"order_id":"{basket["basket_id"]}","store_id":"{basket["store_id"]}","currency":"USD",' f'"revenue":{reven
-        ue},"total":{revenue},"discount":{dollars(basket["discount_cents_sum"])},"products":[{products}]}}' ) return
-        json.dumps(head, separators=(",", ":"))[:-1] + f',"properties":{properties}}}'
+        f'{{"order_id":"{basket["basket_id"]}","store_id":"{basket["store_id"]}","currency":"USD",'
+        f'"revenue":{revenue},"total":{revenue},'
+        f'"discount":{dollars(basket["discount_cents_sum"])},"products":[{products}]}}'
+    )
+    return json.dumps(head, separators=(",", ":"))[:-1] + f',"properties":{properties}}}'
 
 
 def line(product: str, category: str | None, quantity: float, cents: int) -> str:

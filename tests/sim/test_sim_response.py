@@ -124,7 +124,7 @@ def test_outcomes_match_what_react_shows(world: World, contacts: dict[str, list[
 
 
 def test_the_true_effect_is_what_the_parameters_say(world: World, contacts: dict[str, list[Sent]]) -> None:
-    """Share of additional buyers over many draws = mean of open x (click x p_clicked + (1 - click) x p_read) x respond."""
+    """Share of additional buyers over many draws = mean of open x (click x p_clicked + (1 - click) x p_read)."""
     sent, crowd = contacts["win-back"], world.crowd
     effect = EFFECTS["win-back", "mail"]
     people = np.array([world.person(one.person) for one in sent], dtype=np.int64)

@@ -156,7 +156,7 @@ def test_files_have_the_columns_of_the_imports(world: World, tmp_path: Path) -> 
 
 
 def test_permissions_follow_the_account(world: World, tmp_path: Path) -> None:
-    """Nobody permits before the account is there, nobody withdraws before permitting; addresses are those of the people."""
+    """Nobody permits before the account is there or withdraws before permitting; addresses are those of the people."""
     write(world, tmp_path, until=world.start)
     given: dict[str, int] = {}
     joined = {
