@@ -38,9 +38,9 @@ def expand(kind: str, body: bytes, *, first_position: int, received_at: Micros, 
     """The events of a body that `judge` admitted or Einklang wrote. first_position: position of its first item.
 
     `at` of an outside call is its time corrected by `sentAt` as Segment does: received_at - (sentAt - timestamp);
-    without sentAt the time as claimed, without either received_at. Times of imports and of the engine hold as written; a row
-    without time holds from before all events. An event without messageId gets "h_" + a hash of source, body and n-th
-    occurrence.
+    without sentAt the time as claimed, without either received_at. Times of imports and of the engine hold as written;
+    a row without time holds from before all events. An event without messageId gets "h_" + a hash of source, body and
+    n-th occurrence.
     Raises msgspec.MsgspecError or ValueError for a body that cannot be read (a dead letter).
     """
     seen: dict[bytes, int] = {}

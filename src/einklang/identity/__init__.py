@@ -1,7 +1,7 @@
 """Floor 3, `identity`: identifiers and what is known of them -> persons, merges, splits and refused merges.
 
 Persons are a pure function of the set of evidence edges and sign-ins, whatever the order in which they arrived.
-`resolve` takes one event and says what changes; it never writes, never looks at traits or consents, never reads a clock.
+`resolve` takes one event and says what changes; it never writes, never looks at traits or consents, reads no clock.
 Start reading in `resolve`, then `graph` (who is joined with whom) and `devices` (to whom a device belongs, and when).
 """
 

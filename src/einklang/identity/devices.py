@@ -1,10 +1,10 @@
 """To whom a device (anonymousId) belongs, and when.
 
 A device is never merged with a person: it is *signed in* by the strongest identifier that comes with it in one call.
-Its anonymous events belong to whoever was signed in at their time, those before the first sign-in to the first one. Kept
-are only the sign-ins at which the identifier changes (the run starts), so a thousand page views add no row; a late
-sign-in that cuts a run in two restores the second half from the history. A row is void if its person claims more devices
-than the limit: the first ones, by time, count.
+Its anonymous events belong to whoever was signed in at their time, those before the first sign-in to the first one.
+Kept are only the sign-ins at which the identifier changes (the run starts), so a thousand page views add no row; a late
+sign-in that cuts a run in two restores the second half from the history. A row is void if its person claims more
+devices than the limit: the first ones, by time, count.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ Segment = tuple[int, str]
 
 
 class SignIn(NamedTuple):
-    """From `at` (microseconds) until the next row, the device is signed in by this identifier. Order: at, message_id."""
+    """From `at` (microseconds) until the next row the device is signed in by this identifier. Order: at, message_id."""
 
     at: int
     message_id: str

@@ -1,6 +1,6 @@
 """One event -> its person, and what it changes among persons. Pure: all that is known is asked of `Known`.
 
-The signed-in visitor's thousandth page view costs a few look-ups (`_unchanged`); whatever is new goes through `_Change`.
+A signed-in visitor's thousandth page view costs a few look-ups (`_unchanged`); what is new goes through `_Change`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _PREVIOUS = "previousId"
 
 
 def _keys(event: Event, rules: Rules) -> tuple[list[Node], str]:
-    """(usable identifiers, strongest first; the device, "" if none). An alias without device signs in the one it replaces."""
+    """(usable identifiers, strongest first; the device or ""). An alias without device signs in the one it replaces."""
     strong: list[Node] = []
     device = previous = ""
     for node in event.identifiers:
@@ -47,7 +47,7 @@ def _replaced(event: Event, strong: Sequence[Node], rules: Rules) -> Node | None
 
 
 def key_of(event: Event, rules: Rules = DEFAULT_RULES) -> Node:
-    """What the event is attributed by: its strongest identifier, (anonymousId, device) if there is none but that, or ("", "")."""
+    """What the event is attributed by: its strongest identifier, else (anonymousId, device), else ("", "")."""
     strong, device = _keys(event, rules)
     return strong[0] if strong else (DEVICE, device) if device else ("", "")
 
@@ -115,7 +115,7 @@ def _unchanged(event: Event, strong: Sequence[Node], device: str, known: Known, 
 
 
 class _Group:
-    """A group while it is worked on: its strong identifiers, node -> first seen at. changed: membership is not as stored."""
+    """A group while it is worked on: its strong identifiers, node -> first seen at. changed: it is not as stored."""
 
     __slots__ = ("changed", "nodes", "person")
 
@@ -397,4 +397,4 @@ class _Change:
         if changes == [(-EVER, EVER, alone, home)]:
             self.merges.append(Merge(alone, home))
         else:
-            self.moves.extend(Move(*node, *change) for change in changes)
+            self.moves.extend(Move(DEVICE, device, lo, hi, was_of, now_of) for lo, hi, was_of, now_of in changes)

@@ -13,7 +13,7 @@ ACCOUNT = "userId"
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """A kind of identifier. priority: stronger is higher; limit: how many a person may have; limit 1 keeps persons apart."""
+    """A kind of identifier. priority: stronger is higher; limit: how many a person may have; 1 keeps persons apart."""
 
     name: str
     priority: int
@@ -22,7 +22,7 @@ class Kind:
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """kinds: name -> Kind; others name nobody. blocked: a value that matches wholly is none. alias_limit: joined userIds."""
+    """kinds: by name, others name nobody. blocked: values that are none. alias_limit: userIds that aliases may join."""
 
     kinds: dict[str, Kind]
     blocked: re.Pattern[str]
