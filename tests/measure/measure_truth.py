@@ -70,7 +70,7 @@ def no_effect(law: Law, control: float, reps: int, n: int, redraws: int, first: 
     return Tails(*map(float, shares[0])), Tails(*map(float, shares[1]))
 
 
-def coverage(reps: int, n: int = 10_000, truth: float = 0.5, redraws: int = 100, first: int = 5_000) -> Coverage:
+def coverage(reps: int, n: int = 10_000, truth: float = 0.5, redraws: int = 20, first: int = 5_000) -> Coverage:
     """`report` and `naive` on whole tables: control of 10, 15 and 20 %, two fifths of the buyers held back by a rule.
 
     About 60 buyers in a control group of 10 %: just above the gate.

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from einklang.measure import Stratum, randomisation_p
+from einklang.measure import Stratum, randomisation_p, randomise
 
 
 def stratum(values: list[float], treated: list[bool], probability: float) -> Stratum:
@@ -71,6 +71,18 @@ def test_values_off_the_cent_grid_keep_their_order() -> None:
     a, b = np.rint(rng.lognormal(3, 0.9, 300)), np.rint(rng.lognormal(3, 0.9, 50))
     found = {randomisation_p([Stratum(0.15, a * f, b * f, 3000, 500)], "x", 400) for f in (1.0, 1000.0, 1e9, 0.01)}
     assert len(found) == 1
+
+
+def test_chunks_do_not_matter(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many re-draws are worked on at once, the p-value is the same, with even and odd numbers of rows."""
+    rng = np.random.Generator(np.random.Philox(key=2))
+    for rows in (151, 160):
+        values = np.rint(rng.lognormal(3, 0.9, rows))
+        found = set()
+        for cells in (1, 999, 100_000, 10_000_000):
+            monkeypatch.setattr(randomise, "_CELLS_A_CHUNK", cells)
+            found.add(randomisation_p([Stratum(0.2, values[30:], values[:30], 800, 200)], "c", 301))
+        assert len(found) == 1
 
 
 def test_zeros_enter_by_count_only() -> None:

@@ -387,6 +387,8 @@ def test_bad_tables_are_refused() -> None:
         ((rows.with_columns(arm=pl.lit("blue")), goals), "unknown_arm", "assignments"),
         ((rows, goals.with_columns(value=pl.lit("twelve"))), "bad_column", "outcomes"),
         ((rows.with_columns(would_contact=pl.lit("yes")), goals), "bad_column", "assignments"),
+        ((rows.with_columns(probability=pl.lit(10.0)), goals), "bad_column", "assignments"),
+        ((rows.with_columns(decided_at=pl.lit(None, pl.Int64)), goals), "bad_column", "assignments"),
     ):
         with pytest.raises(InputError) as caught:
             measured(*tables)

@@ -26,7 +26,7 @@ def test_no_effect_at_95_to_5() -> None:
     """Nothing happens, 5 % control: p rejects 5 % +- 2.1 and 2.5 % +- 1.5 each way; Welch's upper tail does not
     (positive control).
     """
-    drawn, welch = no_effect(LAWS["log-normal"], 0.05, 1000, 20_000, 400)
+    drawn, welch = no_effect(LAWS["log-normal"], 0.05, 700, 20_000, 400)
     print(drawn, welch)
     assert abs(drawn.both - 0.05) <= 0.021
     assert max(abs(drawn.up - 0.025), abs(drawn.down - 0.025)) <= 0.015

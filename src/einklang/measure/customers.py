@@ -40,6 +40,7 @@ _OUTCOME: dict[str, pl.DataType | type[pl.DataType]] = {
     "value": MONEY,
 }
 _CONTACT = {"person": pl.String, "contacted_at": pl.Int64, "responded": pl.Boolean}
+_MAY_BE_NULL = {"contacted_at", "value", "responded", "contaminated"}
 _PERSON = {"person_id": pl.String, "living_id": pl.String}
 
 
@@ -154,9 +155,15 @@ def _table(name: str, table: pl.DataFrame, columns: Mapping[str, pl.DataType | t
             raise InputError("bad_column", f"{column!r} is text", where=name, mend="write 0 and 1, or false and true")
         picked.append(expression.cast(wanted))
     try:
-        return table.select(picked)
+        found = table.select(picked)
     except pl.exceptions.PolarsError as error:
         detail = str(error).splitlines()[0][:120]
         raise InputError(
             "bad_column", f"a column cannot be read: {detail}", where=name, mend="see docs/measurement.md"
         ) from error
+    empty = [column for column in columns if column not in _MAY_BE_NULL and found[column].null_count()]
+    if empty:
+        raise InputError("bad_column", f"{empty[0]!r} has empty cells", where=name, mend="fill them in")
+    if "probability" in columns and not found["probability"].is_between(0.0, 1.0).all():
+        raise InputError("bad_column", "'probability' outside 0 to 1", where=name, mend="write the share of control")
+    return found
