@@ -232,7 +232,13 @@ def test_a_failed_write_or_fsync_is_final(tmp_path: Path, broken: str) -> None:
         book.append([Body(b"unknown")])
     assert code_of(error) == "book_failed"
     disk.broken = ""
-    for call in (lambda: book.append([Body()]), lambda: book.transact(lambda tx: None), lambda: book.read("counters")):
+    calls = (
+        lambda: book.append([Body()]),
+        lambda: book.transact(lambda tx: None),
+        lambda: book.read("counters"),
+        book.check,
+    )
+    for call in calls:
         with pytest.raises(Unavailable) as again:
             call()
         assert code_of(again) == "book_failed"
@@ -333,3 +339,23 @@ def test_a_backup_is_a_home(tmp_path: Path) -> None:
         assert [row[5] for row in copy.read("tail_page", 0, 9)] == [b"kept"]
         assert copy.append([Body()]) == [4]
     assert stat.S_IMODE((tmp_path / "copy" / "book.db").stat().st_mode) == 0o600
+
+
+def test_the_log_is_copied_back_and_cut(tmp_path: Path) -> None:
+    """It stays small over many commits; under a reader of an old state it grows, and is cut once the reader is gone."""
+    with SqliteBook.create(tmp_path, SALT, setup=Setup(checkpoint_pages=20)) as book:
+        log = tmp_path / "book.db-wal"
+
+        def grow() -> int:
+            for _ in range(100):
+                book.append([Body(b"x" * 9000)])
+            book.transact(lambda tx: None)  # the checkpoint after the last append is over
+            return log.stat().st_size // 4096
+
+        assert grow() < 100
+        with book.snapshot() as reader:
+            assert reader.read("counter_value", "position") == [(100,)]
+            assert grow() > 300
+            assert reader.read("counter_value", "position") == [(100,)]
+        assert grow() < 100
+        assert book.read("counter_value", "position") == [(300,)]

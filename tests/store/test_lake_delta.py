@@ -89,13 +89,10 @@ def test_a_power_cut_in_the_first_commit_is_mended(tmp_path: Path) -> None:
 
 def test_statistics_would_hold_identifiers(tmp_path: Path) -> None:
     """The positive control of the scan of the Delta log: without the property the addresses stand in it."""
-    table = to_arrow(
-        "events",
-        [
-            (*row[:3], row[9], *row[12:13], *row[7:9], row[3], row[4], *row[10:12], *row[13:16], 0, 1)
-            for row in entries(20)
-        ],
-    )
+    book = SqliteBook.create(tmp_path / "home", SALT)
+    put(book, "entry", entries(20))
+    table = to_arrow("events", book.read("ship_events", 0, 20))
+    book.close()
     plain = table.drop_columns(["identifiers"]).append_column("address", [[ADDRESS] * 20])
     write_deltalake(tmp_path / "plain", plain)
     log = (tmp_path / "plain" / "_delta_log" / f"{0:020}.json").read_text()

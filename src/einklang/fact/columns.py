@@ -93,6 +93,7 @@ BOOK: dict[str, tuple[Column, ...]] = {
         _book("message_id", "text", "", PSEUDONYM),
         _book("source", "text"),
         _book("touchpoint", "text"),
+        _book("machine", "integer", FLAG),
         _book("person", "text", "", PSEUDONYM, null=True),
         _book("identifiers", "text", JSON, IDENTIFIER),
         _book("properties", "text", JSON, CONTENT),
@@ -360,6 +361,7 @@ LAKE: dict[str, tuple[Column, ...]] = {
         _lake("properties", "string", JSON, CONTENT),
         _lake("context", "string", JSON, CONTENT),
         _lake("origin", "int8"),
+        _lake("machine", "bool"),
         _lake("format", "int16"),
         # all pairs [kind, value] in order, only where `identifiers` cannot hold them
         _lake("identifiers_all", "string", JSON, IDENTIFIER, null=True),

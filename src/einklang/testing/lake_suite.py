@@ -61,6 +61,7 @@ def entries(count: int, first: int = 1, seed: int = 1) -> list[Row]:
                 *(
                     "shop",
                     ("web", "app", "")[seq % 3],
+                    seq % 2,
                     person,
                     identifiers[draw.integers(3)],
                     texts[draw.integers(3)],
@@ -210,7 +211,7 @@ class LakeSuite:
         assert ship(book, lake, "events") == 0
         polars = lake.scan("events").sort("seq").with_columns(pl.col("at", "clock").dt.epoch("us")).collect()
         by_polars = polars.select("position", "seq", "clock", "at", "person_id", "properties").rows()
-        assert by_polars == [(row[0], row[1], row[2], row[3], row[12], row[14]) for row in put]
+        assert by_polars == [(row[0], row[1], row[2], row[3], row[13], row[15]) for row in put]
         by_duckdb = lake.relation("events").query(
             "e", 'SELECT position, seq, epoch_us(clock), epoch_us("at"), person_id, properties FROM e ORDER BY seq'
         )
@@ -221,7 +222,7 @@ class LakeSuite:
             (row[0], row[1], row[4], row[5]) for row in by_polars
         ]
         emails = lake.relation("events").query("e", f"SELECT seq FROM e WHERE identifiers['email'] = '{ADDRESS}'")
-        assert {row[0] for row in fetched(emails)} == {row[1] for row in put if ADDRESS in row[13]}
+        assert {row[0] for row in fetched(emails)} == {row[1] for row in put if ADDRESS in row[14]}
 
     def test_other_tables_arrive(self, tmp_path: Path) -> None:
         """Verdicts, assignments, outcomes and messages: each row once, truth values, decimals and nulls kept."""
@@ -303,6 +304,8 @@ class LakeSuite:
             with book.snapshot() as reader:
                 assert [row for rows in read_log(reader, lake, window=37) for row in rows] == put
                 assert [row for rows in read_log(reader, lake, 70, window=9) for row in rows] == put[70:]
+                inputs = read_log(reader, lake, names=("at", "person", "seq"), derived=False, window=41)
+                assert [row for rows in inputs for row in rows] == [(r[3], r[13], r[1]) for r in put if r[6] != 2]
 
     def test_compaction_changes_no_row(self, tmp_path: Path) -> None:
         """Many small files become one; rows, what was reached and an older version read as before."""

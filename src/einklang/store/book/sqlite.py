@@ -204,11 +204,8 @@ class SqliteBook:
         return True
 
     def _borrow(self) -> apsw.Connection:
-        if self._writer is not None:
-            self._writer.check()
+        self.check()
         with self._guard:
-            if self._closed:
-                raise book_closed()
             if self._idle:
                 return self._idle.pop()
         try:
@@ -228,6 +225,15 @@ class SqliteBook:
                 self._idle.append(connection)
                 return
         connection.close(True)
+
+    def check(self) -> None:
+        """Raises Unavailable `book_failed` once a disk error was met: the process must stop (invariant 9);
+        `book_closed`.
+        """
+        if self._writer is not None:
+            self._writer.check()
+        if self._closed:
+            raise book_closed()
 
     # --- care -------------------------------------------------------------------------------------------------------
 

@@ -31,6 +31,8 @@ T = TypeVar("T")
 
 #: Seconds between two attempts to take the reserve file back.
 _RESERVE_RETRY_S = 5.0
+#: How long cutting the log may wait for readers while nobody is acknowledged.
+CHECKPOINT_BUSY_MS = 20
 
 
 class BlobLike(Protocol):
@@ -57,7 +59,7 @@ class BlobLike(Protocol):
         """The bytes."""
 
     @property
-    def suppress(self) -> Sequence[tuple[bytes, str, str, str, int]]:
+    def suppress(self) -> Sequence[tuple[Any, ...]]:
         """Withdrawals in it: (address_hash, channel, purpose, reason, at), in force with the same commit."""
 
 
@@ -136,8 +138,9 @@ class Writer:
         self._waiting_bytes = 0
         self._wake = threading.Condition()
         self._closing = False
-        self._failed: Unavailable | None = None
+        self._failed = ""
         self._wal_pages = 0
+        self._checkpoint_at = setup.checkpoint_pages
         self._thread = threading.Thread(target=self._run, name="book-writer", daemon=True)
         connection.set_wal_hook(self._on_commit)
 
@@ -155,15 +158,15 @@ class Writer:
 
     def check(self) -> None:
         """Raises Unavailable `book_failed` after a failure and `book_closed` after `stop`."""
-        if self._failed is not None:
-            raise self._failed
+        if self._failed:
+            raise book_failed(self._failed)
         if self._closing:
             raise book_closed()
 
     def fail(self, error: BaseException) -> None:
         """Poison: from now on every call is refused."""
-        if self._failed is None:
-            self._failed = book_failed(f"{type(error).__name__}: {error}")
+        if not self._failed:
+            self._failed = f"{type(error).__name__}: {error}"
 
     def append(self, blobs: Sequence[BlobLike]) -> Future[list[int]]:
         """Queue bodies; the future gives the first position of each once they are durable.
@@ -255,7 +258,7 @@ class Writer:
         tx = Writing(self._connection, self._statements)
         ((position,),) = tx.read("counter_value", "position")
         before, positions = position, list[int]()
-        rows, suppressed = list[tuple[Any, ...]](), list[tuple[bytes, str, str, str, int]]()
+        rows, suppressed = list[tuple[Any, ...]](), list[tuple[Any, ...]]()
         for request in group:
             for blob in request.blobs:
                 first = position + 1
@@ -280,8 +283,8 @@ class Writer:
             future.set_result(result)
 
     def _in_transaction(self, body: Callable[[], T]) -> T:
-        if self._failed is not None:
-            raise self._failed
+        if self._failed:
+            raise book_failed(self._failed)
         connection = self._connection
         connection.execute("BEGIN IMMEDIATE")
         try:
@@ -308,28 +311,36 @@ class Writer:
     def _told(self, error: BaseException, where: str) -> BaseException:
         """The error as the caller sees it. BEGIN itself may have failed, so poison here too."""
         self._poison_if_fatal(error)
-        if self._failed is not None and isinstance(error, (apsw.Error, Unavailable)):
-            return self._failed
+        if self._failed and isinstance(error, (apsw.Error, Unavailable)):
+            return book_failed(self._failed)
         return translate(error, where) if isinstance(error, apsw.Error) else error
 
     # --- checkpoint and reserve -------------------------------------------------------------------------------------
 
     def _on_commit(self, connection: apsw.Connection, schema: str, pages: int) -> int:
+        if pages < self._wal_pages:  # SQLite began the log anew
+            self._checkpoint_at = self._setup.checkpoint_pages
         self._wal_pages = pages
         return apsw.SQLITE_OK
 
     def _checkpoint(self) -> None:
-        """Copy the WAL back when it has grown; far beyond its size wait for readers and cut the file."""
-        if self._failed is not None or self._wal_pages < self._setup.checkpoint_pages:
+        """Copy the log back each time it has grown by `checkpoint_pages`; when it is four times that, cut the file too.
+
+        Readers of old states may prevent either: that costs a moment and disk, and it is tried again after the same
+        growth.
+        """
+        if self._failed or self._wal_pages < self._checkpoint_at:
             return
         far = self._wal_pages >= 4 * self._setup.checkpoint_pages
         mode = apsw.SQLITE_CHECKPOINT_TRUNCATE if far else apsw.SQLITE_CHECKPOINT_PASSIVE
+        self._checkpoint_at = self._wal_pages + self._setup.checkpoint_pages
         try:
+            self._connection.set_busy_timeout(CHECKPOINT_BUSY_MS)
             self._connection.wal_checkpoint("main", mode)
         except apsw.Error as error:
-            # Busy readers or a full disk only leave the WAL as it is; it is tried again after a later commit.
-            self._poison_if_fatal(error)
-        self._wal_pages = 0
+            self._poison_if_fatal(error)  # readers and a full disk only leave the log as it is
+        finally:
+            self._connection.set_busy_timeout(self._setup.busy_ms)
 
     def _take_reserve(self) -> None:
         """Keep some bytes of the disk for withdrawals; on a full disk it is tried again later."""
@@ -350,7 +361,7 @@ class Writer:
 
     def _close(self) -> None:
         try:
-            if self._failed is not None:
+            if self._failed:
                 self._connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
             self._connection.close(True)
         except apsw.Error as error:

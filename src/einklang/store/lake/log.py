@@ -2,25 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import msgspec
 import polars as pl
 
+from einklang.fact import columns
 from einklang.store.lake.rows import Row
 from einklang.store.lake.shipper import ReaderLike
 from einklang.store.lake.table import Lake
 
 WINDOW_ROWS = 50_000
+#: Origin of entries that a rebuild makes anew.
+DERIVED = 2
+_LAKE_NAME = {"person": "person_id"}
+#: What a row of the log holds: all columns of the Book's `entry`, in its order.
+LOG_COLUMNS = tuple(column.name for column in columns.BOOK["entry"])
 
 
-def read_log(reader: ReaderLike, lake: Lake, after: int = 0, *, window: int = WINDOW_ROWS) -> Iterator[list[Row]]:
-    """All sequenced entries with seq > `after` that `reader` (a snapshot of the Book) knows, in seq order, in lists
-    of at most `window` rows.
+def read_log(
+    reader: ReaderLike,
+    lake: Lake,
+    after: int = 0,
+    *,
+    names: Sequence[str] = LOG_COLUMNS,
+    derived: bool = True,
+    window: int = WINDOW_ROWS,
+) -> Iterator[list[Row]]:
+    """The log in seq order: all sequenced entries with seq > `after` that `reader` (a snapshot of the Book) knows.
 
-    A row is as in the Book's `entry`: position, seq, clock, at, received_at, format, origin, type, name, message_id,
-    source, touchpoint, person, identifiers (JSON pairs), properties, context. Memory is bounded by the window. What
-    is shipped while this runs changes nothing: the end is the last entry of the snapshot. Raises Unavailable.
+    Yields lists of at most `window` rows, which bounds the memory. A row has the columns `names` of the Book's
+    `entry` as the Book would give them (moments in µs, `identifiers` JSON pairs). derived=False leaves out entries
+    of origin 2. What is shipped while this runs changes nothing: the end is the last entry of the snapshot. Raises
+    Unavailable.
     """
     ((_, newest),) = reader.read("entry_span")
     marks = reader.read("ship_mark", "events")
@@ -30,54 +44,41 @@ def read_log(reader: ReaderLike, lake: Lake, after: int = 0, *, window: int = WI
     files = lake.files("events")
     start = after
     while start < reached:
-        rows = _from_lake(files, start, min(start + window, reached))
+        rows = _from_lake(files, start, min(start + window, reached), names, derived)
         if rows:
             yield rows
         start = min(start + window, reached)
-    while rows := [_from_book(row) for row in reader.read("ship_events", start, window)]:
-        yield rows
-        start = rows[-1][1]
+    places, origin = [LOG_COLUMNS.index(name) for name in names], LOG_COLUMNS.index("origin")
+    while page := reader.read("log_page", start, window):
+        rows = [tuple([row[place] for place in places]) for row in page if derived or row[origin] != DERIVED]
+        if rows:
+            yield rows
+        start = page[-1][1]
 
 
-def _from_book(row: Row) -> Row:
-    position, seq, clock, message_id, person, type_, name, at, received_at, source, touchpoint, identifiers = row[:12]
-    properties, context, origin, format_ = row[12:]
-    return (
-        *(position, seq, clock, at, received_at, format_, origin, type_, name, message_id, source, touchpoint, person),
-        *(identifiers, properties, context),
-    )
-
-
-def _from_lake(files: list[str], above: int, upto: int) -> list[Row]:
+def _from_lake(files: list[str], above: int, upto: int, names: Sequence[str], derived: bool) -> list[Row]:
     """Entries with above < seq <= upto."""
+    plan = pl.scan_parquet(files, glob=False, hive_partitioning=False).filter(
+        (pl.col("seq") > above) & (pl.col("seq") <= upto)
+    )
+    if not derived:
+        plan = plan.filter(pl.col("origin") != DERIVED)
+    needed = [_LAKE_NAME.get(name, name) for name in names]
     frame = (
-        pl.scan_parquet(files, glob=False, hive_partitioning=False)
-        .filter((pl.col("seq") > above) & (pl.col("seq") <= upto))
-        .sort("seq")
-        .with_columns(pl.col("clock", "at", "received_at").dt.epoch("us"))
+        plan.sort("seq")
+        .with_columns(pl.col("clock", "at", "received_at").dt.epoch("us"), pl.col("machine").cast(pl.Int8))
+        .select(list(dict.fromkeys([*needed, "identifiers_all"])))
         .collect()
     )
-    identifiers = [
+    cells = [
+        _pairs(frame) if name == "identifiers" else frame[lake_name].to_list() for name, lake_name in zip(names, needed)
+    ]
+    return list(zip(*cells))
+
+
+def _pairs(frame: pl.DataFrame) -> list[str]:
+    """`identifiers` as the Book has them."""
+    return [
         everything if everything is not None else msgspec.json.encode(list(pairs.items())).decode()
         for pairs, everything in zip(frame["identifiers"].to_list(), frame["identifiers_all"].to_list(), strict=True)
-    ]
-    columns = [
-        "position",
-        "seq",
-        "clock",
-        "at",
-        "received_at",
-        "format",
-        "origin",
-        "type",
-        "name",
-        "message_id",
-        "source",
-    ]
-    columns += ["touchpoint", "person_id"]
-    return [
-        (*head, pairs, *tail)
-        for head, pairs, tail in zip(
-            frame.select(columns).rows(), identifiers, frame.select("properties", "context").rows(), strict=True
-        )
     ]

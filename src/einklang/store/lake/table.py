@@ -85,7 +85,7 @@ class Lake:
         """The table as a DuckDB relation over one version; `relation.query("t", sql)` or `create_view` go on from
         it.
         """
-        connection = connection or duckdb.connect()
+        connection = connection or duckdb.connect(config={"autoinstall_known_extensions": "false"})
         files = self.files(table, version)
         if files:
             # DuckDB takes every name for a pattern: put what could be one into brackets.
@@ -152,7 +152,9 @@ class Lake:
                 return None
             handle.optimize.compact(target_size=TARGET_FILE_BYTES, max_concurrent_tasks=1, writer_properties=_WRITER)
             handle.create_checkpoint()
-            handle.vacuum(retention_hours=self._retention_hours, dry_run=False, enforce_retention_duration=False)
+            handle.vacuum(
+                retention_hours=self._retention_hours, dry_run=False, enforce_retention_duration=False, full=True
+            )
             handle.cleanup_metadata()
             durable.make_durable(self.root / table, version)
             return handle.version()

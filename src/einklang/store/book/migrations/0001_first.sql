@@ -16,7 +16,8 @@ CREATE TABLE tail (
 CREATE TABLE entry (
   position INTEGER PRIMARY KEY, seq INTEGER, clock INTEGER, at INTEGER NOT NULL, received_at INTEGER NOT NULL,
   format INTEGER NOT NULL, origin INTEGER NOT NULL, type TEXT NOT NULL, name TEXT NOT NULL, message_id TEXT NOT NULL,
-  source TEXT NOT NULL, touchpoint TEXT NOT NULL, person TEXT, identifiers TEXT NOT NULL, properties TEXT NOT NULL, context TEXT NOT NULL
+  source TEXT NOT NULL, touchpoint TEXT NOT NULL, machine INTEGER NOT NULL, person TEXT, identifiers TEXT NOT NULL,
+  properties TEXT NOT NULL, context TEXT NOT NULL
 ) STRICT;
 CREATE UNIQUE INDEX entry_seq ON entry (seq) WHERE seq IS NOT NULL;
 CREATE INDEX entry_pending ON entry (at, position) WHERE seq IS NULL;

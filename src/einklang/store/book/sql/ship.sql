@@ -2,7 +2,13 @@
 
 -- name: ship_events
 SELECT position, seq, clock, message_id, person, type, name, at, received_at, source, touchpoint, identifiers, properties, context,
-  origin, format
+  origin, machine, format
+FROM entry WHERE seq > ? ORDER BY seq LIMIT ?
+
+-- The tail of the log as `read_log` gives it: all columns of entry.
+-- name: log_page
+SELECT position, seq, clock, at, received_at, format, origin, type, name, message_id, source, touchpoint, machine, person, identifiers,
+  properties, context
 FROM entry WHERE seq > ? ORDER BY seq LIMIT ?
 
 -- name: ship_verdicts
