@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -150,6 +152,20 @@ def test_truths_of_the_demo(world: World, contacts: dict[str, list[Sent]]) -> No
     assert truths["thanks"].effect == 0
     assert all(truth.window_days == WINDOW_DAYS[truth.journey] and truth.n > 100 for truth in truths.values())
     assert truths["win-back"].buyers_contacted > truths["win-back"].buyers_without
+
+
+def test_the_document_lists_the_effects_as_they_are() -> None:
+    """The table of the known truth in docs/sim.md says what the code says."""
+    text = (Path(__file__).parents[2] / "docs" / "sim.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `([\w-]+)` \| `(\w+)` \| (.+) \|$", text, re.MULTILINE)
+    listed = {(journey, step): [part.strip() for part in rest.split("|")] for journey, step, rest in rows}
+    assert {journey: listed[journey, step][-1] for journey, step in listed} == {
+        journey: f"{days} d" for journey, days in WINDOW_DAYS.items()
+    }
+    for key, effect in EFFECTS.items():
+        figures = [float(part) for part in listed[key][:4]]
+        assert figures == [effect.read, effect.clicked, effect.delay_days, effect.delay_days_max]
+    assert {key for key in listed if listed[key][0] != "0"} == set(EFFECTS)
 
 
 def test_strangers_and_unknown_steps_cause_nothing(world: World, contacts: dict[str, list[Sent]]) -> None:

@@ -105,8 +105,8 @@ def make_crowd(rng: np.random.Generator, size: int, calendar: Calendar) -> Crowd
     joined = np.where(existing, calendar.start, calendar.moment(rng, 0, first_day))
     buyer = known & (rng.random(size) < 0.86)
     rate = np.where(buyer, rng.gamma(0.7, 4.4 / 0.7, size) + 0.2, 0.0)
-    last_day = first_day + np.ceil(rng.exponential(900.0, size)).astype(np.int64)
-    visits = np.where(known, rng.gamma(1.1, 4.4, size) + 0.9 * rate, 0.8 + rng.gamma(1.0, 1.0, size))
+    last_day = first_day + np.ceil(rng.exponential(700.0, size)).astype(np.int64)
+    visits = np.where(known, rng.gamma(1.3, 4.4, size) + 0.8 * rate, 0.8 + rng.gamma(1.0, 1.0, size))
     has_app = known & (rng.random(size) < 0.34)
     taste = np.stack(
         [rng.gamma(2.2, 1.0, size), rng.gamma(2.4, 1.0, size) * has_app, rng.gamma(2.0, 1.0, size)], axis=1

@@ -44,7 +44,7 @@ def make_goods(rng: np.random.Generator) -> Goods:
     rows: list[dict[str, Any]] = []
     prices: list[int] = []
     for number, (category, median, margin, kinds) in enumerate(CATEGORIES):
-        spread = np.exp(rng.normal(0.0, 0.45, PER_CATEGORY))
+        spread = np.exp(rng.normal(0.0, 0.38, PER_CATEGORY))
         brands = rng.integers(0, len(BRANDS), PER_CATEGORY)
         shares = np.clip(rng.normal(margin, 0.05, PER_CATEGORY), 0.05, 0.8)
         for rank in range(PER_CATEGORY):

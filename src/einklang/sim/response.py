@@ -54,9 +54,9 @@ class Effect:
 WINDOW_DAYS = {"welcome": 60, "cart-reminder": 14, "win-back": 28, "thanks": 28}
 #: the causal truth of the demo. `thanks` has none on purpose: a report must not find one.
 EFFECTS = {
-    ("welcome", "hello"): Effect(0.06, 0.14, 8.0, 28.0),
-    ("cart-reminder", "first"): Effect(0.14, 0.36, 0.6, 5.0),
-    ("win-back", "mail"): Effect(0.20, 0.46, 4.0, 20.0),
+    ("welcome", "hello"): Effect(0.08, 0.18, 8.0, 28.0),
+    ("cart-reminder", "first"): Effect(0.18, 0.45, 0.6, 5.0),
+    ("win-back", "mail"): Effect(0.24, 0.54, 4.0, 20.0),
 }
 
 

@@ -114,7 +114,7 @@ def draw_looks(rng: np.random.Generator, crowd: Crowd, calendar: Calendar) -> tu
     whole = np.full(crowd.size, calendar.days)
     first = np.where(crowd.known, np.maximum(crowd.first_day - 30, 0), 0)
     active = calendar.mass(WEB, first, np.minimum(crowd.last_day, whole))
-    after = 0.35 * calendar.mass(WEB, np.minimum(crowd.last_day, whole), whole)
+    after = 0.5 * calendar.mass(WEB, np.minimum(crowd.last_day, whole), whole)
     amount = rng.poisson(crowd.visits * np.where(crowd.known, active + after, calendar.mass(WEB, first * 0, whole)))
     person = np.repeat(np.arange(crowd.size), amount).astype(np.int64)
     taste = crowd.taste[person]

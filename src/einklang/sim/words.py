@@ -51,7 +51,7 @@ CATEGORIES: tuple[tuple[str, int, float, tuple[str, ...]], ...] = (
     ("coffee", 1490, 0.38, ("Espresso", "Crema", "Filter Roast", "Decaf", "House Blend")),
     ("tea", 990, 0.45, ("Assam", "Sencha", "Rooibos", "Earl Grey", "Peppermint")),
     ("kitchen", 3490, 0.33, ("Pan", "Knife", "Casserole", "Grinder", "Scale")),
-    ("coffee machines", 18900, 0.22, ("Portafilter", "French Press", "Moka Pot", "Bean-to-Cup", "Kettle")),
+    ("coffee machines", 9900, 0.22, ("Portafilter", "French Press", "Moka Pot", "Bean-to-Cup", "Kettle")),
     ("tableware", 2490, 0.48, ("Cup Set", "Plate", "Bowl", "Carafe", "Glass Set")),
     ("chocolate", 790, 0.42, ("Dark", "Milk", "Nougat", "Truffle", "Orange")),
     ("home textiles", 2990, 0.52, ("Blanket", "Cushion", "Towel", "Apron", "Tablecloth")),
