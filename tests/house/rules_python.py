@@ -160,6 +160,19 @@ def silent_tests(source: Source) -> Iterator[str]:
             yield f"{source.path}:{node.lineno}: {node.name} has no docstring; say what is expected, in one line"
 
 
+def idle_tests(source: Source) -> Iterator[str]:
+    """Tests that wait for time to pass, or that are switched off; conftest alone skips what needs something absent."""
+    for node in source.nodes:
+        if isinstance(node, ast.Call):
+            name, plain = source.dotted(node.func), [a.value for a in node.args if isinstance(a, ast.Constant)]
+            if (name == "asyncio.sleep" and plain != [0]) or name.endswith(".wait_for_timeout"):
+                yield f"{source.path}:{node.lineno}: {name}; wait for an event, not for time to pass"
+        elif isinstance(node, ast.Attribute) and source.path != "tests/conftest.py":
+            name = source.dotted(node)
+            if name in ("pytest.mark.skip", "pytest.mark.xfail", "unittest.skip"):
+                yield f"{source.path}:{node.lineno}: {name}; mend the test, or delete it"
+
+
 def short_room_docstring(source: Source) -> Iterator[str]:
     """Rooms whose __init__ does not say what it turns into what, what it never does, where to start reading."""
     words = len((ast.get_docstring(source.tree) or "").split())

@@ -37,6 +37,9 @@ PYTHON_RULES: list[tuple[Rule, tuple[str, ...], str]] = [
     (rules_python.foreign_libraries, ("src/",), "import os.path\n"),
     (rules_python.relative_imports, ("src/", "tests/"), "from . import tree\n"),
     (rules_python.sqlite_in_strings, ("src/", "examples/", "tools/"), "x = 'insert or ignore into t values (1)'\n"),
+    (rules_python.idle_tests, ("tests/",), "from asyncio import sleep\nasync def f():\n    await sleep(0.1)\n"),
+    (rules_python.idle_tests, ("tests/",), "page.wait_for_timeout(500)\n"),
+    (rules_python.idle_tests, ("tests/",), "import pytest\n@pytest.mark.skip\ndef f(): ...\n"),
     (rules_python.silent_tests, ("tests/",), "def test_x():\n    assert True\n"),
 ]
 TEXT_RULES: list[tuple[Rule, tuple[str, ...], str]] = [
