@@ -1,0 +1,110 @@
+"""What an event says about consent: a declaration for the ledger, a suppression of an address, or nothing."""
+
+from __future__ import annotations
+
+import msgspec
+
+from einklang.consent.addresses import PHONE_CHANNELS, normal_address
+from einklang.event import Event, canonical_channel, canonical_name
+
+_STATUS = {
+    "Consent Given": "given",
+    "Consent Withdrawn": "withdrawn",
+    "Consent Requested": "requested",
+    "Message Unsubscribed": "withdrawn",
+    "Message Complained": "withdrawn",
+}
+
+
+class Declaration(msgspec.Struct, frozen=True):
+    """One declaration, ready for the ledger. at: microseconds.
+
+    "" in channel, address or purpose means all, and only a withdrawal may say so: consent is for one purpose on one channel.
+    An address "" in what is given or requested is for the caller to fill with the person's address in use.
+    """
+
+    status: str
+    channel: str
+    address: str
+    purpose: str
+    at: int
+    source: str
+    wording: str
+    actor: str
+    evidence: str
+
+
+class Suppression(msgspec.Struct, frozen=True):
+    """An address that nothing may reach on this channel. purpose "" = none whatever. reason: complaint or hard_bounce."""
+
+    channel: str
+    address: str
+    purpose: str
+    reason: str
+    at: int
+
+
+def _said(event: Event, *names: str) -> str:
+    for name in names:
+        value = event.properties.get(name)
+        if isinstance(value, str) and value.strip():
+            return value.strip()
+        if isinstance(value, int) and not isinstance(value, bool):
+            return str(value)
+    return ""
+
+
+def _channel(event: Event) -> str:
+    return _said(event, "channel") or canonical_channel(event.name)
+
+
+def _address(event: Event, channel: str) -> str:
+    """The address that the event names, else the identifier of the channel that it carries."""
+    said = _said(event, "address") or (_said(event, "email") if channel == "email" else "")
+    if not said and channel:
+        kind = "phone" if channel in PHONE_CHANNELS else channel
+        said = dict(event.identifiers).get(kind, "")
+    return normal_address(channel, said)
+
+
+def declare(event: Event) -> Declaration | None:
+    """What the event declares, or None. A consent without channel or purpose is too vague to be one."""
+    name = canonical_name(event.name)
+    status = _STATUS.get(name) if event.type == "track" or event.type == "row" else None
+    if status is None:
+        return None
+    channel, purpose = _channel(event), _said(event, "purpose")
+    if status != "withdrawn" and not (channel and purpose):
+        return None
+    if name == "Message Complained":
+        purpose = ""  # who reports spam wants none of it
+    said_address = _address(event, channel)
+    if status == "withdrawn" and not _said(event, "address", "email"):
+        said_address = ""
+    return Declaration(
+        status,
+        channel,
+        said_address,
+        purpose,
+        event.at,
+        _said(event, "source") or event.source,
+        _said(event, "wording"),
+        _said(event, "actor") or event.source,
+        _said(event, "evidence") or event.message_id,
+    )
+
+
+def suppression_of(event: Event) -> Suppression | None:
+    """The address that a complaint or a hard bounce puts on the suppression list, or None (a soft bounce, no address)."""
+    name = canonical_name(event.name)
+    if event.type != "track" or name not in ("Message Complained", "Message Bounced"):
+        return None
+    hard = _said(event, "kind", "type", "bounce_type", "bounceType").lower() in ("hard", "permanent")
+    if name == "Message Bounced" and not (hard or event.properties.get("hard") is True):
+        return None
+    channel = _channel(event)
+    address = _address(event, channel)
+    if not channel or not address:
+        return None
+    reason = "complaint" if name == "Message Complained" else "hard_bounce"
+    return Suppression(channel, address, "", reason, event.at)
