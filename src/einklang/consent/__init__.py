@@ -1,8 +1,8 @@
 """Floor 3, `consent`: declarations with evidence -> ledger rows -> permission per channel, address and purpose.
 
 It says what an event declares (`declare`, `suppression_of`), folds it so that the order of arrival does not matter
-(`ledger`), and answers whether a contact is permitted (`permits`); the ledger is a hash chain (`chain`). It never grants by
-itself, never forgets a withdrawal, never looks at identity. Start reading in `ledger`.
+(`ledger`), and answers whether a contact is permitted (`permits`); the ledger is a hash chain (`chain`). It never
+grants by itself, never forgets a withdrawal, never looks at identity. Start reading in `ledger`.
 """
 
 from einklang.consent.addresses import address_key, normal_address

@@ -1,4 +1,4 @@
-"""The hash chain over the ledger: each row's hash covers the row and the hash before it, so that any flipped byte is found.
+"""The hash chain over the ledger: a row's hash covers the row and the hash before it, so a flipped byte is found.
 
 Person and lane are not covered: they follow merges. What a row proves, it proves of its address. BLAKE2b (RFC 7693).
 """
@@ -38,7 +38,7 @@ def chain(previous: bytes, row: ChainRow) -> bytes:
 
 
 def first_broken(rows: Iterable[tuple[ChainRow, bytes]], previous: bytes = BEGIN) -> int | None:
-    """The `n` of the first row that is not what it was, is missing its neighbour or stands elsewhere; None if all is well.
+    """The `n` of the first row that is not what it was, lost its neighbour or stands elsewhere; None if all is well.
 
     rows: (row, stored hash) by n. A cut-off end is not found here: compare the last hash with one kept elsewhere.
     """

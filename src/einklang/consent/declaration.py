@@ -19,8 +19,8 @@ _STATUS = {
 class Declaration(msgspec.Struct, frozen=True):
     """One declaration, ready for the ledger. at: microseconds.
 
-    "" in channel, address or purpose means all, and only a withdrawal may say so: consent is for one purpose on one channel.
-    An address "" in what is given or requested is for the caller to fill with the person's address in use.
+    "" in channel, address or purpose means all, and only a withdrawal may say so: consent is for one purpose on one
+    channel. An address "" in what is given or requested is for the caller to fill with the person's address in use.
     """
 
     status: str
@@ -35,7 +35,7 @@ class Declaration(msgspec.Struct, frozen=True):
 
 
 class Suppression(msgspec.Struct, frozen=True):
-    """An address that nothing may reach on this channel. purpose "" = none whatever. reason: complaint or hard_bounce."""
+    """An address that nothing may reach on this channel. purpose "" = for none. reason: complaint or hard_bounce."""
 
     channel: str
     address: str
@@ -58,10 +58,10 @@ def _channel(event: Event) -> str:
     return _said(event, "channel") or canonical_channel(event.name)
 
 
-def _address(event: Event, channel: str) -> str:
-    """The address that the event names, else the identifier of the channel that it carries."""
+def _address(event: Event, channel: str, *, implied: bool) -> str:
+    """The address that the event names; else, if that may be implied, the identifier of the channel that it carries."""
     said = _said(event, "address") or (_said(event, "email") if channel == "email" else "")
-    if not said and channel:
+    if not said and channel and implied:
         kind = "phone" if channel in PHONE_CHANNELS else channel
         said = dict(event.identifiers).get(kind, "")
     return normal_address(channel, said)
@@ -78,13 +78,10 @@ def declare(event: Event) -> Declaration | None:
         return None
     if name == "Message Complained":
         purpose = ""  # who reports spam wants none of it
-    said_address = _address(event, channel)
-    if status == "withdrawn" and not _said(event, "address", "email"):
-        said_address = ""
     return Declaration(
         status,
         channel,
-        said_address,
+        _address(event, channel, implied=status != "withdrawn"),
         purpose,
         event.at,
         _said(event, "source") or event.source,
@@ -95,7 +92,7 @@ def declare(event: Event) -> Declaration | None:
 
 
 def suppression_of(event: Event) -> Suppression | None:
-    """The address that a complaint or a hard bounce puts on the suppression list, or None (a soft bounce, no address)."""
+    """The address that a complaint or a hard bounce suppresses; None for a soft bounce or without address."""
     name = canonical_name(event.name)
     if event.type != "track" or name not in ("Message Complained", "Message Bounced"):
         return None
@@ -103,7 +100,7 @@ def suppression_of(event: Event) -> Suppression | None:
     if name == "Message Bounced" and not (hard or event.properties.get("hard") is True):
         return None
     channel = _channel(event)
-    address = _address(event, channel)
+    address = _address(event, channel, implied=True)
     if not channel or not address:
         return None
     reason = "complaint" if name == "Message Complained" else "hard_bounce"

@@ -1,9 +1,9 @@
 """From declarations to permission: the ledger's last word for each channel, purpose and address.
 
-What was given or withdrawn later in event time wins; at equal times the withdrawal wins; what was merely requested never
-takes away what was given before it. So the state is a function of the set of declarations: a late "given" never beats a later
-withdrawal, in whatever order they arrive. To that end a request is kept beside the last given or withdrawn, under a key
-of its own, and a withdrawal of "all addresses" or "all purposes" under a key with "" in that place.
+What was given or withdrawn later in event time wins; at equal times the withdrawal wins; what was merely requested
+never takes away what was given before it. So the state is a function of the set of declarations: a late "given" never
+beats a later withdrawal, in whatever order they arrive. To that end a request is kept beside the last given or
+withdrawn, under a key of its own, and a withdrawal of "all addresses" or "all purposes" under a key with "" there.
 
 Permissions are a dict of `permission_key` -> `fact.Permission`.
 """
@@ -93,10 +93,10 @@ def permits(status: str | None, purpose: Purpose, klass: str, channel: str = "")
 
 
 def merge_permissions(kept: MutableMapping[str, Permission], lost: Mapping[str, Permission]) -> None:
-    """Lay the permissions of a merged person over those of the living one; the more restrictive wins, whatever its time.
+    """Lay a merged person's permissions over those of the living one; the more restrictive wins, at whatever time.
 
-    A merge never permits what was refused to either. Each person's own last words count, so what one gave after withdrawing
-    it stays given; what one withdrew (also for all addresses or purposes) and the other gave is withdrawn.
+    A merge never permits what was refused to either. Each person's own last words count, so what one gave after
+    withdrawing it stays given; what one withdrew (also for all addresses or purposes) and the other gave is withdrawn.
     """
     both = {**kept, **lost}
     merged: dict[str, Permission] = {}

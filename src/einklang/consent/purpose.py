@@ -16,7 +16,7 @@ Text = str | dict[str, str]
 
 
 class Purpose(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A purpose. channels: those it may use, None = all. double_opt_in: consent counts once it is confirmed."""
+    """A purpose. channels: those it may use, None = all. double_opt_in: forms and pages ask for a confirmation."""
 
     id: str
     title: Text = ""
@@ -31,7 +31,7 @@ class Purpose(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def parse_purpose(raw: dict[str, Any], where: str) -> Purpose:
-    """The definition as a `Purpose`. `channels` may be one name or a list. Raises InputError with the field and the mend."""
+    """The definition as a `Purpose`. `channels`: one name or a list. Raises InputError with the field and the mend."""
     channels = raw.get("channels")
     if isinstance(channels, str):
         raw = {**raw, "channels": [channels]}
@@ -39,7 +39,7 @@ def parse_purpose(raw: dict[str, Any], where: str) -> Purpose:
 
 
 def built_in_purposes() -> dict[str, Purpose]:
-    """marketing, service, track_open, track_click. Without the last two: no pixel, plain links. A definition may replace one."""
+    """marketing, service, track_open, track_click (without: no pixel, plain links). A definition may replace one."""
     found = (
         Purpose("marketing", {"de": "Werbung", "en": "Advertising"}),
         Purpose("service", {"de": "Service", "en": "Service"}, "contract"),

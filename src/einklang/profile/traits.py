@@ -1,7 +1,7 @@
 """Traits by event time: the latest value wins; equal times are decided by the order of the log (seq).
 
-A trait that was removed (set to null) is remembered with its time, so that an older value that arrives late does not bring
-it back. A nested map is replaced whole, as Segment does.
+A trait that was removed (set to null) is remembered with its time, so that an older value that arrives late does not
+bring it back. A nested map is replaced whole, as Segment does.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def fold_traits(traits: MutableMapping[str, Trait], incoming: Mapping[str, Any],
 
 
 def merge_traits(kept: MutableMapping[str, Trait], lost: Mapping[str, Trait]) -> list[str]:
-    """Lay the traits of a merged person over those of the living one, as if one person had sent all; the names changed."""
+    """Lay a merged person's traits over those of the living one, as if one had sent all; the names that changed."""
     changed = []
     for name, trait in lost.items():
         old = kept.get(name)
