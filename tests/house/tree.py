@@ -99,16 +99,20 @@ class House:
         return sorted({source.room for source in self.python("src/einklang/")} - {""})
 
 
+def listing(root: Path) -> list[str]:
+    """Written files: as git sees them, new ones included, ignored ones not; without git all but what is made."""
+    if not (root / ".git").exists():
+        made = {".venv", "node_modules", "build", "dist", "einklang-home", "__pycache__", "src/einklang/web/console"}
+        found = (path.relative_to(root) for path in sorted(root.rglob("*")))
+        parents = ((path.as_posix(), {*path.parts, *(parent.as_posix() for parent in path.parents)}) for path in found)
+        return [path for path, above in parents if not above & made and "_cache/" not in path]
+    command = ["git", "-c", "safe.directory=*", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    return subprocess.run(command, cwd=root, capture_output=True, check=True, text=True).stdout.split("\0")
+
+
 def load(root: Path = ROOT) -> House:
-    """Reads the tree as git sees it, new files included, ignored ones not."""
-    listing = subprocess.run(
-        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
-        cwd=root,
-        capture_output=True,
-        check=True,
-        text=True,
-    )
-    paths = sorted({path for path in listing.stdout.split("\0") if path and (root / path).is_file()})
+    """Reads the tree once."""
+    paths = sorted({path for path in listing(root) if path and (root / path).is_file()})
     house = House(paths)
     for path in paths:
         if TEXT_SUFFIX.fullmatch(Path(path).suffix):
