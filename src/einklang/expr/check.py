@@ -34,7 +34,9 @@ def check_condition(text: str, scope: Scope) -> Checked:
 
 def needs_of(term: Term) -> Needs:
     """What an expression reads, off its tree."""
-    sets: dict[str, set[str]] = {op: set() for op in ("trait", "segment", "injourney", "step", "lookup", "var", "events")}
+    sets: dict[str, set[str]] = {
+        op: set() for op in ("trait", "segment", "injourney", "step", "lookup", "var", "events")
+    }
     flags = {"all": False, "consent": False, "time": False, "goal": False}
     for part in walk(term):
         if part.op == "events":

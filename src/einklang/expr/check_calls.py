@@ -1,54 +1,52 @@
-"""`Tree` -> `Term`, second half: functions, methods, macros, sets of events."""
+"""`Tree` -> `Term`, last part: methods, macros, sets of events."""
 
 from __future__ import annotations
 
 import re2
 
 from einklang.expr import roots
-from einklang.expr.check_names import Names, Row
-from einklang.expr.dates import date_of_text, moment_of_text
+from einklang.expr.check_functions import Functions
+from einklang.expr.check_names import Row
 from einklang.expr.functions import (
     AGGREGATES,
-    CEL_NAMES,
     FUNCTIONS,
     LIST_METHODS,
     MACROS,
     METHODS,
     NARROWING,
     STRING_METHODS,
-    Fn,
 )
 from einklang.expr.tree import Term, Tree
 from einklang.expr.types import (
     BOOL,
     DATE,
-    DURATION,
     DYN,
     EVENTS,
     LIST,
-    MONTHS,
     NUMBER,
     STRING,
-    TEMPORAL,
     TIMESTAMP,
     Type,
     list_of,
 )
-from einklang.kernel.errors import InputError
 from einklang.kernel.limits import LIST_ITEMS_MAX
-from einklang.kernel.time import Duration, parse_duration
 
 _RESULTS = {"bool": BOOL, "string": STRING, "number": NUMBER, "date": DATE}
 _LOOPS_MAX = 8
 
 
-class Checker(Names):
+class Checker(Functions):
     """The whole checker: `run` is its only entrance."""
 
     def run(self, tree: Tree, *, condition: bool = False) -> Term:
         """The checked tree of the whole expression. A moment that moves with the clock may be its value."""
         if self._is_set(tree):
-            self.fail(tree, "wrong_type", "a set of events is no value", "end with .exists(), .count(), .last(...) or the like")
+            raise self.fault(
+                tree,
+                "wrong_type",
+                "a set of events is no value",
+                "end with .exists(), .count(), .last(...) or the like",
+            )
         return self.condition(tree) if condition else self.check(tree)
 
     # sets of events
@@ -61,19 +59,22 @@ class Checker(Names):
     def _set(self, tree: Tree) -> tuple[Term, Row]:
         """A set of events and the row that stands for one of it."""
         if not self._is_set(tree):
-            self.fail(tree, "wrong_type", f"expected a set of events, found `{self.source(tree)}`", 'write events("Name")')
+            raise self.fault(
+                tree, "wrong_type", f"expected a set of events, found `{self.source(tree)}`", 'write events("Name")'
+            )
         if tree.kind == "call":
             return self._events(tree)
         holder, row = self._set(tree.args[0])
         self._arity(tree, NARROWING[tree.value], tree.args[1:])
         term, row = getattr(self, "_set_" + tree.value)(tree, holder, row)
-        assert isinstance(term, Term) and isinstance(row, Row)
+        assert isinstance(term, Term)
+        assert isinstance(row, Row)
         return term, row
 
     def _events(self, tree: Tree) -> tuple[Term, Row]:
         if self.rows and not (len(self.rows) == 1 and self.rows[0].number == 0 and self.site.events):
             what = "inside an event no other events can be asked for"
-            self.fail(tree, "events_inside_event", what, "ask outside of where(...), or use followedBy(...)")
+            raise self.fault(tree, "events_inside_event", what, "ask outside of where(...), or use followedBy(...)")
         names = tuple(self._literal(part, "the name of an event") for part in tree.args)
         self.count += 1
         row = Row(self.count, names)
@@ -81,7 +82,9 @@ class Checker(Names):
         term = self._make(tree, "events", EVENTS, (), (row.number, tuple(wanted)))
         if mails:
             name = self._make(tree, "eventfield", STRING, (), (row.number, "name"))
-            ours = self._make(tree, "list", list_of(STRING), tuple(self._make(tree, "const", STRING, (), mail) for mail in mails))
+            ours = self._make(
+                tree, "list", list_of(STRING), tuple(self._make(tree, "const", STRING, (), mail) for mail in mails)
+            )
             channel = self._make(tree, "prop", DYN, (), (row.number, "channel"))
             other = self._make(tree, "not", BOOL, (self._make(tree, "in", BOOL, (name, ours)),))
             by_mail = self._make(tree, "eq", BOOL, (channel, self._make(tree, "const", STRING, (), "email")))
@@ -95,7 +98,11 @@ class Checker(Names):
         wanted = dict.fromkeys(names)
         for name in names:
             target = canonical.get(name, name)
-            wanted.update(dict.fromkeys([target, *sorted(other for other, known in canonical.items() if known == target)] if names else []))
+            wanted.update(
+                dict.fromkeys(
+                    [target, *sorted(other for other, known in canonical.items() if known == target)] if names else []
+                )
+            )
             wanted.update(dict.fromkeys(mail for mail, ours in roots.MAIL_ALIASES.items() if ours == name))
         mails = [roots.MAIL_ALIASES[name] for name in names if name in roots.MAIL_ALIASES]
         mails = [mail for mail in dict.fromkeys(mails) if mail not in wanted]
@@ -104,7 +111,9 @@ class Checker(Names):
     def _inside(self, row: Row, tree: Tree, *, condition: bool = False) -> Term:
         self.rows.append(row)
         if len(self.rows) + len(self.variables) > _LOOPS_MAX:
-            self.fail(tree, "too_deep", f"more than {_LOOPS_MAX} loops inside each other", "put a part of it into a trait")
+            raise self.fault(
+                tree, "too_deep", f"more than {_LOOPS_MAX} loops inside each other", "put a part of it into a trait"
+            )
         term = self.condition(tree) if condition else self.value(tree)
         self.rows.pop()
         return term
@@ -117,16 +126,10 @@ class Checker(Names):
         length = self._duration(tree, self._literal(tree, "a duration"))
         if length.months:
             what = f"months are not exact: {length.text!r} cannot be the length of a window"
-            self.fail(tree, "months_in_window", what, "write days, such as 30d")
+            raise self.fault(tree, "months_in_window", what, "write days, such as 30d")
         if length.exact() <= 0:
-            self.fail(tree, "bad_duration", "a window needs a length", "write number and unit, such as 7d")
+            raise self.fault(tree, "bad_duration", "a window needs a length", "write number and unit, such as 7d")
         return length.exact()
-
-    def _duration(self, tree: Tree, text: str) -> Duration:
-        try:
-            return parse_duration(text)
-        except InputError as error:
-            self.fail(tree, error.code, error.what, error.mend)
 
     def _bound(self, tree: Tree) -> Term:
         """A timestamp, a date (its first moment), `entry`, `step.ID`."""
@@ -139,7 +142,7 @@ class Checker(Names):
             return self._make(tree, "step", TIMESTAMP, (), (tree.value, "at"))
         term = self.check(tree)
         if term.type.kind == "dyn":
-            self.undeclared(tree, "timestamp")
+            raise self.undeclared(tree, "timestamp")
         self.fits(tree, term, "timestamp", "date")
         return self._make(tree, "ts_of_date", TIMESTAMP, (term,)) if term.type.kind == "date" else term
 
@@ -155,7 +158,7 @@ class Checker(Names):
     def _set_of(self, tree: Tree, holder: Term, row: Row) -> tuple[Term, Row]:
         step = tree.args[1]
         if not (step.kind == "field" and self._is_root(step.args[0]) and step.args[0].value == "step"):
-            self.fail(step, "wrong_type", "of(...) needs a step", "write of(step.ID)")
+            raise self.fault(step, "wrong_type", "of(...) needs a step", "write of(step.ID)")
         self._allowed(step.args[0], "step")
         self._step(step, step.value)
         return self._make(tree, "of", EVENTS, (holder,), (row.number, step.value)), row
@@ -163,18 +166,20 @@ class Checker(Names):
     def _set_latest(self, tree: Tree, holder: Term, row: Row) -> tuple[Term, Row]:
         number = tree.args[1]
         if number.kind != "number" or not isinstance(number.value, int) or not 1 <= number.value <= LIST_ITEMS_MAX:
-            self.fail(number, "wrong_type", "latest(...) needs a whole number", f"write a number from 1 to {LIST_ITEMS_MAX}")
+            raise self.fault(
+                number, "wrong_type", "latest(...) needs a whole number", f"write a number from 1 to {LIST_ITEMS_MAX}"
+            )
         return self._make(tree, "latest", EVENTS, (holder,), (row.number, number.value)), row
 
     def _set_each(self, tree: Tree, holder: Term, row: Row) -> tuple[Term, Row]:
         if row.element is not None:
-            self.fail(tree, "wrong_type", "each(...) may stand once in a set", "leave out the second")
+            raise self.fault(tree, "wrong_type", "each(...) may stand once in a set", "leave out the second")
         items = self._inside(row, tree.args[1])
         self.fits(tree.args[1], items, "list")
         types = self.element_types(row.names, items.data[1]) if items.op == "prop" else {}
         return self._make(tree, "each", EVENTS, (holder, items), row.number), Row(row.number, row.names, types)
 
-    def _set_followedBy(self, tree: Tree, holder: Term, row: Row) -> tuple[Term, Row]:  # noqa: N802 - the method's name
+    def _set_followedBy(self, tree: Tree, holder: Term, row: Row) -> tuple[Term, Row]:
         self.prior.append(Row(row.number, row.names))
         other, inner = self._set(tree.args[1])
         self.prior.pop()
@@ -182,9 +187,9 @@ class Checker(Names):
         op = "followed" if tree.value == "followedBy" else "notfollowed"
         return self._make(tree, op, EVENTS, (holder, other), (row.number, inner.number, length)), row
 
-    _set_notFollowedBy = _set_followedBy  # noqa: N815 - the method's name
+    _set_notFollowedBy = _set_followedBy
 
-    def _set_withMachine(self, tree: Tree, holder: Term, row: Row) -> tuple[Term, Row]:  # noqa: N802 - the method's name
+    def _set_withMachine(self, tree: Tree, holder: Term, row: Row) -> tuple[Term, Row]:
         return self._make(tree, "machine", EVENTS, (holder,)), row
 
     # methods
@@ -193,11 +198,11 @@ class Checker(Names):
         name, holder = tree.value, tree.args[0]
         if self._is_set(tree):
             what = f"a set of events is no value: `{self.source(tree)}`"
-            self.fail(tree, "wrong_type", what, "end with .exists(), .count(), .last(...) or the like")
+            raise self.fault(tree, "wrong_type", what, "end with .exists(), .count(), .last(...) or the like")
         if self._is_set(holder):
             return self._aggregate(tree)
         if name not in METHODS:
-            self._unknown_call(tree, METHODS)
+            raise self._unknown_call(tree, METHODS)
         self._later(holder)
         if name in MACROS and (name in ("all", "filter", "map", "exists_one") or len(tree.args) == 3):
             return self._macro(tree)
@@ -208,14 +213,16 @@ class Checker(Names):
         if name in STRING_METHODS:
             return self._text_method(tree)
         what = f"`.{name}(...)` belongs to a set of events"
-        self.fail(tree, "wrong_type", what, f'write events("Name").{name}(...)')
+        raise self.fault(tree, "wrong_type", what, f'write events("Name").{name}(...)')
 
     def _later(self, holder: Tree) -> None:
         """A receiver that a later version brings is named first."""
         while holder.kind in ("method", "field", "index"):
             holder = holder.args[0]
-        if holder.kind == "call" and holder.value in FUNCTIONS and FUNCTIONS[holder.value].later:
-            self._not_yet(holder)
+        if holder.kind == "call" and holder.value not in FUNCTIONS:
+            raise self._unknown_call(holder, FUNCTIONS)
+        if holder.kind == "call" and FUNCTIONS[holder.value].later:
+            raise self._not_yet(holder)
 
     def _text_method(self, tree: Tree) -> Term:
         self._arity(tree, STRING_METHODS[tree.value], tree.args[1:])
@@ -224,13 +231,18 @@ class Checker(Names):
             try:
                 re2.compile(other.data)
             except re2.error:
-                self.fail(tree.args[1], "bad_pattern", f"not a regular expression: {other.data[:40]!r}", "write it in RE2's syntax")
+                raise self.fault(
+                    tree.args[1],
+                    "bad_pattern",
+                    f"not a regular expression: {other.data[:40]!r}",
+                    "write it in RE2's syntax",
+                ) from None
         return self._make(tree, tree.value, BOOL, (text, other))
 
     def _aggregate(self, tree: Tree) -> Term:
         name = tree.value
         if name not in AGGREGATES:
-            self._unknown_call(tree, (*AGGREGATES, *NARROWING))
+            raise self._unknown_call(tree, (*AGGREGATES, *NARROWING))
         self._arity(tree, AGGREGATES[name], tree.args[1:])
         holder, row = self._set(tree.args[0])
         if len(tree.args) == 1:
@@ -247,199 +259,47 @@ class Checker(Names):
 
     def _macro(self, tree: Tree) -> Term:
         if len(tree.args) != 3 or tree.args[1].kind != "name":
-            self.fail(tree, "wrong_arguments", f"`{tree.value}` needs a name and an expression", f"write list.{tree.value}(p, p.price > 0)")
+            raise self.fault(
+                tree,
+                "wrong_arguments",
+                f"`{tree.value}` needs a name and an expression",
+                f"write list.{tree.value}(p, p.price > 0)",
+            )
         name = tree.args[1].value
         if name in roots.ROOTS:
-            self.fail(tree.args[1], "reserved_word", f"`{name}` is a root and cannot name an element", "choose another name, such as p")
+            raise self.fault(
+                tree.args[1],
+                "reserved_word",
+                f"`{name}` is a root and cannot name an element",
+                "choose another name, such as p",
+            )
         items = self.typed(tree.args[0], "list")
         self.count += 1
         before = dict(self.variables)
         self.variables[name] = (f"x{self.count}", self._item_type(items))
         if len(self.rows) + len(self.variables) > _LOOPS_MAX:
-            self.fail(tree, "too_deep", f"more than {_LOOPS_MAX} loops inside each other", "put a part of it into a trait")
+            raise self.fault(
+                tree, "too_deep", f"more than {_LOOPS_MAX} loops inside each other", "put a part of it into a trait"
+            )
         variable = self.variables[name][0]
         asked = tree.value != "map"
         body = self.condition(tree.args[2]) if asked else self.value(tree.args[2])
         self.variables = before
-        result = {"filter": items.type if items.type.kind == "list" else LIST, "map": list_of(body.type)}.get(tree.value, BOOL)
+        result = {"filter": items.type if items.type.kind == "list" else LIST, "map": list_of(body.type)}.get(
+            tree.value, BOOL
+        )
         return self._make(tree, "macro_" + tree.value, result, (items, body), variable)
 
     def _item_type(self, items: Term) -> Type:
         item = (items.type.item or DYN) if items.type.kind == "list" else DYN
         if items.op == "prop":
             row = next((row for row in (*self.rows, *self.prior) if row.number == items.data[0]), Row(0))
-            return Type("map", None, tuple(self.element_types(row.names, items.data[1]).items())) if item.kind in ("dyn", "map") else item
+            return (
+                Type("map", None, tuple(self.element_types(row.names, items.data[1]).items()))
+                if item.kind in ("dyn", "map")
+                else item
+            )
         if items.op == "entryprop":
             types = self.element_types(self.scope.entry_events, items.data)
             return Type("map", None, tuple(types.items())) if types and item.kind in ("dyn", "map") else item
         return item
-
-    # functions
-
-    def _call(self, tree: Tree) -> Term:
-        name = tree.value
-        if name not in FUNCTIONS:
-            self._unknown_call(tree, FUNCTIONS)
-        fn = FUNCTIONS[name]
-        if fn.later:
-            self._not_yet(tree)
-        self._arity(tree, fn, tree.args)
-        special = getattr(self, "_call_" + name, None)
-        if special is not None:
-            term = special(tree)
-            assert isinstance(term, Term)
-            return term
-        args = []
-        for part, wanted in zip(tree.args, fn.args, strict=False):
-            kind = wanted.rstrip("?")
-            args.append(self.value(part) if kind == "any" else self.typed(part, kind))
-        return self._make(tree, name, _RESULTS[fn.result], tuple(args))
-
-    def _not_yet(self, tree: Tree) -> None:
-        what = f"`{tree.value}(...)` is not supported yet"
-        self.fail(tree, "not_supported_yet", what, "leave it out; a later version brings it")
-
-    def _unknown_call(self, tree: Tree, known: object) -> None:
-        name = tree.value
-        names = sorted({*FUNCTIONS, *METHODS} if tree.kind == "call" else METHODS)
-        if CEL_NAMES.get(name):
-            self.fail(tree, "unknown_function", f"unknown function `{name}`", f"it is called `{CEL_NAMES[name]}` here", near=CEL_NAMES[name])
-        if tree.kind == "call" and name in METHODS:
-            self.fail(tree, "unknown_function", f"unknown function `{name}`", f"it is a method: x.{name}(...)", near=name)
-        if tree.kind == "method" and name in FUNCTIONS:
-            self.fail(tree, "unknown_function", f"unknown method `{name}`", f"it is a function: {name}(x)", near=name)
-        self.unknown(tree, "unknown_function", "function" if tree.kind == "call" else "method", name, names)
-
-    def _arity(self, tree: Tree, fn: Fn, given: tuple[Tree, ...]) -> None:
-        least = sum(not arg.endswith(("?", "...")) for arg in fn.args) + (fn.args[-1:] in (("any...",), ("number...",)))
-        most = 99 if fn.args and fn.args[-1].endswith("...") else len(fn.args)
-        if not least <= len(given) <= most:
-            wanted = f"{least}" if least == most else f"{least} or more" if most == 99 else f"{least} to {most}"
-            what = f"`{tree.value}` takes {wanted} argument{'' if wanted == '1' else 's'}, found {len(given)}"
-            shown = ", ".join(fn.args)
-            self.fail(tree, "wrong_arguments", what, f"write {tree.value}({shown})")
-
-    def _literal(self, tree: Tree, what: str) -> str:
-        if tree.kind != "string" or not tree.value:
-            self.fail(tree, "wrong_type", f"expected {what} in quotes, found `{self.source(tree)}`", "write it in quotes", expected=("string",))
-        assert isinstance(tree.value, str)
-        return tree.value
-
-    def _call_events(self, tree: Tree) -> Term:
-        self.fail(tree, "wrong_type", "a set of events is no value", "end with .exists(), .count(), .last(...) or the like")
-
-    def _known_id(self, tree: Tree, kind: str, known: frozenset[str] | None) -> str:
-        name = self._literal(tree, f"the id of a {kind}")
-        if known is not None and name not in known:
-            self.unknown(tree, "unknown_id", kind, name, known)
-        return name
-
-    def _call_segment(self, tree: Tree) -> Term:
-        return self._make(tree, "segment", BOOL, (), self._known_id(tree.args[0], "segment", self.catalog.segments))
-
-    def _call_inJourney(self, tree: Tree) -> Term:  # noqa: N802 - the function's name
-        return self._make(tree, "injourney", BOOL, (), self._known_id(tree.args[0], "journey", self.catalog.journeys))
-
-    def _call_consent(self, tree: Tree) -> Term:
-        channel = self._known_id(tree.args[0], "channel", self.catalog.channels)
-        purpose = self._known_id(tree.args[1], "purpose", self.catalog.purposes)
-        return self._make(tree, "consent", BOOL, (), (channel, purpose))
-
-    def _call_reachable(self, tree: Tree) -> Term:
-        return self._make(tree, "reachable", BOOL, (), self._known_id(tree.args[0], "channel", self.catalog.channels))
-
-    def _call_bucket(self, tree: Tree) -> Term:
-        return self._make(tree, "bucket", NUMBER, (), self._literal(tree.args[0], "a salt"))
-
-    def _call_lookup(self, tree: Tree) -> Term:
-        catalogs = self.catalog.catalogs
-        name = self._known_id(tree.args[0], "catalog", None if catalogs is None else frozenset(catalogs))
-        key = self.value(tree.args[1])
-        if key.type.kind in TEMPORAL:
-            self.fail(tree.args[1], "wrong_type", f"a {key.type} cannot be a key", "write string(...)")
-        fields = tuple((catalogs or {}).get(name, {}).items())
-        return self._make(tree, "lookup", Type("map", None, fields), (key,), name)
-
-    def _call_changedAt(self, tree: Tree) -> Term:  # noqa: N802 - the function's name
-        part = tree.args[0]
-        inner = part.args[0] if part.kind in ("field", "index") else part
-        if inner.kind == "name" and inner.value == "trait" and part is not inner:
-            term = self.check(part)
-            return self._make(tree, "changed", TIMESTAMP, (), ("trait", term.data))
-        if part.kind == "call" and part.value == "segment":
-            return self._make(tree, "changed", TIMESTAMP, (), ("segment", self.check(part).data))
-        if part.kind == "call" and part.value in ("stage", "consent"):
-            self.fail(part, "not_supported_yet", f"`changedAt({part.value}(...))` is not supported yet", "leave it out; a later version brings it")
-        self.fail(part, "wrong_type", "changedAt(...) needs a trait or a segment", 'write changedAt(trait.x) or changedAt(segment("id"))')
-
-    def _call_duration(self, tree: Tree) -> Term:
-        length = self._duration(tree.args[0], self._literal(tree.args[0], "a duration"))
-        if length.months and length.micros:
-            self.fail(tree, "bad_duration", "months and hours do not go together", "write months and days, or days and hours")
-        return self._make(tree, "duration", MONTHS if length.months else DURATION, (), length)
-
-    def _call_timestamp(self, tree: Tree) -> Term:
-        term = self.check(tree.args[0])
-        if term.type.kind == "timestamp":
-            return term
-        self.fits(tree.args[0], term, "string", "date")
-        if term.type.kind == "date":
-            return self._make(tree, "ts_of_date", TIMESTAMP, (term,))
-        if term.op == "const" and term.data is not None and moment_of_text(term.data) is None:
-            self.fail(tree.args[0], "bad_moment", f"not a moment: {term.data[:40]!r}", "write it as 2027-03-01T09:00:00+01:00")
-        return self._make(tree, "ts_of_text", TIMESTAMP, (term,))
-
-    def _call_date(self, tree: Tree) -> Term:
-        term = self.check(tree.args[0])
-        if term.type.kind == "date":
-            return term
-        self.fits(tree.args[0], term, "string", "timestamp")
-        if term.type.kind == "timestamp":
-            return self._make(tree, "date_of_ts", DATE, (term,))
-        if term.op == "const" and term.data is not None and date_of_text(term.data) is None:
-            self.fail(tree.args[0], "bad_date", f"not a date: {term.data[:40]!r}", "write it as 2027-03-31 or --03-31")
-        return self._make(tree, "date_of_text", DATE, (term,))
-
-    def _day(self, tree: Tree, op: str, result: Type, *, moving: bool = False) -> Term:
-        term = self.check(tree.args[0]) if moving else self.value(tree.args[0])
-        if term.type.kind == "dyn":
-            self.undeclared(tree.args[0], "date")
-        self.fits(tree.args[0], term, "date", "timestamp")
-        if term.type.kind == "timestamp":
-            term = self._make(tree.args[0], "date_of_ts", DATE, (term,))
-        return self._make(tree, op, result, (term,))
-
-    def _call_year(self, tree: Tree) -> Term:
-        return self._day(tree, tree.value, NUMBER)
-
-    _call_month = _call_year
-    _call_day = _call_year
-
-    def _call_weekday(self, tree: Tree) -> Term:
-        return self._day(tree, "weekday", STRING, moving=True)
-
-    def _call_hour(self, tree: Tree) -> Term:
-        term = self.check(tree.args[0])
-        self.fits(tree.args[0], term, "timestamp")
-        return self._make(tree, "hour", NUMBER, (term,))
-
-    def _call_coalesce(self, tree: Tree) -> Term:
-        args = tuple(self.value(part) for part in tree.args)
-        return self._make(tree, "coalesce", self.join(tree, [arg.type for arg in args]), args)
-
-    def _call_size(self, tree: Tree) -> Term:
-        return self._make(tree, "size", NUMBER, (self.typed(tree.args[0], "string", "list", "map"),))
-
-    def _call_min(self, tree: Tree) -> Term:
-        return self._make(tree, "least" if tree.value == "min" else "greatest", NUMBER, tuple(self.typed(part, "number") for part in tree.args))
-
-    _call_max = _call_min
-
-    def _call_number(self, tree: Tree) -> Term:
-        return self._make(tree, "number", NUMBER, (self.typed(tree.args[0], "number", "string", "bool"),))
-
-    def _call_string(self, tree: Tree) -> Term:
-        term = self.value(tree.args[0])
-        if term.type.kind in ("list", "map", "duration", "months"):
-            self.fail(tree.args[0], "wrong_type", f"a {term.type} cannot be made a text", "write a part of it")
-        return self._make(tree, "string", STRING, (term,))

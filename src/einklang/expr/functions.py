@@ -105,7 +105,13 @@ STRING_METHODS: dict[str, Fn] = {
     "matches": Fn(("string",), "bool", crowd=False),
 }
 
-METHODS = frozenset(NARROWING) | frozenset(AGGREGATES) | frozenset(MACROS) | frozenset(LIST_METHODS) | frozenset(STRING_METHODS)
+METHODS = (
+    frozenset(NARROWING)
+    | frozenset(AGGREGATES)
+    | frozenset(MACROS)
+    | frozenset(LIST_METHODS)
+    | frozenset(STRING_METHODS)
+)
 
 #: CEL's names for what is called otherwise here.
 CEL_NAMES = {

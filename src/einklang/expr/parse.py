@@ -18,10 +18,34 @@ from einklang.expr.tree import Tree
 from einklang.kernel.limits import EXPRESSION_CHARS_MAX, EXPRESSION_DEPTH_MAX, EXPRESSION_NODES_MAX
 
 RESERVED = frozenset(
-    "as break const continue else false for function if import in let loop namespace null package return true var void while".split()
+    [
+        "as",
+        "break",
+        "const",
+        "continue",
+        "else",
+        "false",
+        "for",
+        "function",
+        "if",
+        "import",
+        "in",
+        "let",
+        "loop",
+        "namespace",
+        "null",
+        "package",
+        "return",
+        "true",
+        "var",
+        "void",
+        "while",
+    ]
 )
 
-_ESCAPE = re.compile(r"\\(?:([abfnrtv\\?\"'`])|x([0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|([0-3][0-7]{2})|(.?))", re.S)
+_ESCAPE = re.compile(
+    r"\\(?:([abfnrtv\\?\"'`])|x([0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|([0-3][0-7]{2})|(.?))", re.S
+)
 #: Literals are rounded as every number is: half-even, 9 places after the point.
 _WIDE = Context(prec=5_100, rounding=ROUND_HALF_EVEN)
 _NINTH = Decimal("1E-9")
@@ -137,7 +161,12 @@ class _Build(Transformer_NonRecursive[Token, Tree]):
     def _name(self, token: Token) -> str:
         name = str(token)
         if name in RESERVED:
-            raise _Stop(token.start_pos or 0, "reserved_word", f"`{name}` is a reserved word", f'write it as an index: trait["{name}"]')
+            raise _Stop(
+                token.start_pos or 0,
+                "reserved_word",
+                f"`{name}` is a reserved word",
+                f'write it as an index: trait["{name}"]',
+            )
         return name
 
     def field(self, meta: Meta, children: list[Any]) -> Tree:
@@ -205,7 +234,13 @@ def parse(text: str) -> Tree:
     """
     if len(text) > EXPRESSION_CHARS_MAX:
         what = f"the expression has {len(text):,} characters"
-        raise error_at(text, EXPRESSION_CHARS_MAX, "too_long", what, mend=f"stay within {EXPRESSION_CHARS_MAX:,}; use a segment or a trait")
+        raise error_at(
+            text,
+            EXPRESSION_CHARS_MAX,
+            "too_long",
+            what,
+            mend=f"stay within {EXPRESSION_CHARS_MAX:,}; use a segment or a trait",
+        )
     try:
         parsed = _BUILD.transform(_PARSER.parse(text))
     except UnexpectedInput as error:
@@ -247,7 +282,7 @@ def _syntax_error(text: str, error: UnexpectedInput) -> ExprError:
             offset, found = error.token.start_pos or 0, f"`{str(error.token)[:40]}`"
     elif isinstance(error, UnexpectedCharacters):
         names = error.allowed or ()
-        offset = error.pos_in_stream
+        offset = sum(len(row) + 1 for row in text.split("\n")[: error.line - 1]) + error.column - 1
         found = f"`{text[offset : offset + 1]}`"
     expected = sorted({_HUMAN.get(name, name.lower()) for name in names})
     special = _special(text, offset, found)
@@ -265,23 +300,47 @@ def _special(text: str, offset: int, found: str) -> ExprError | None:
     """What CEL has and this language has not, and slips that are common."""
     before, rest = text[:offset], text[offset:]
     if before[-1:].isalnum() and rest[:1] in ("u", "U") and before[-1:].isdigit():
-        return error_at(text, offset, "not_supported", "there are no unsigned numbers", mend="leave out the u: there is one number type")
+        return error_at(
+            text,
+            offset,
+            "not_supported",
+            "there are no unsigned numbers",
+            mend="leave out the u: there is one number type",
+        )
     if re.search(r"(?<![\w])[rR]?[bB][rR]?$", before.rstrip()) and rest[:1] in ("'", '"'):
-        return error_at(text, max(offset - 1, 0), "not_supported", "there are no bytes literals", mend="leave out the b")
+        return error_at(
+            text, max(offset - 1, 0), "not_supported", "there are no bytes literals", mend="leave out the b"
+        )
     if rest[:1] in ("'", '"'):
-        return error_at(text, offset, "syntax", "a text that does not end, or a text too many", mend="close it with the quote it began with")
+        return error_at(
+            text,
+            offset,
+            "syntax",
+            "a text that does not end, or a text too many",
+            mend="close it with the quote it began with",
+        )
     if rest[:1] == "=":
         return error_at(text, offset, "syntax", "found `=`, expected `==`", expected=("'=='",), mend="compare with ==")
     if rest[:1] in ("&", "|"):
         return error_at(text, offset, "syntax", f"found {found}, expected `{rest[:1] * 2}`", mend="write && or ||")
+    if rest[:1] == "#":
+        return error_at(text, offset, "syntax", "found `#`", mend="begin a comment with //")
     word = re.match(r"(and|or|not|AND|OR|NOT|is)\b", rest)
     if word:
         sign = {"and": "&&", "or": "||", "not": "!", "is": "=="}[word[0].lower()]
-        return error_at(text, offset, "syntax", f"found `{word[0]}`, expected an operator", near=sign, mend=f"write {sign}")
+        return error_at(
+            text, offset, "syntax", f"found `{word[0]}`, expected an operator", near=sign, mend=f"write {sign}"
+        )
     if before.endswith(".") and re.match(r"(in|true|false|null)\b", rest):
         name = re.match(r"\w+", rest)
         assert name is not None
-        return error_at(text, offset, "reserved_word", f"`{name[0]}` is a reserved word", mend=f'write it as an index: trait["{name[0]}"]')
+        return error_at(
+            text,
+            offset,
+            "reserved_word",
+            f"`{name[0]}` is a reserved word",
+            mend=f'write it as an index: trait["{name[0]}"]',
+        )
     if rest[:1] == "{" and re.search(r"\w$", before.rstrip()):
         return error_at(text, offset, "not_supported", "messages cannot be made", mend='write a map: {"name": value}')
     return None

@@ -39,12 +39,39 @@ _READ = {
 
 _GLOBALS: dict[str, Any] = {name: getattr(runtime, name) for name in dir(runtime) if not name.startswith("_")}
 _GLOBALS |= {name: getattr(numbers, name) for name in dir(numbers) if not name.startswith("_")}
-_GLOBALS |= {"is_in": runtime.within, "__builtins__": {"any": any, "all": all, "sum": sum, "reversed": reversed, "len": len, "True": True}}
+_GLOBALS |= {
+    "is_in": runtime.within,
+    "__builtins__": {"any": any, "all": all, "sum": sum, "reversed": reversed, "len": len, "True": True},
+}
 
 #: Ops whose value is never null and always a bool.
 _BOOLS = frozenset(
-    "eq ne lt le gt ge in not and or goal segment injourney consent reachable exists has contains startsWith endsWith matches "
-    "macro_exists macro_all macro_exists_one".split()
+    [
+        "eq",
+        "ne",
+        "lt",
+        "le",
+        "gt",
+        "ge",
+        "in",
+        "not",
+        "and",
+        "or",
+        "goal",
+        "segment",
+        "injourney",
+        "consent",
+        "reachable",
+        "exists",
+        "has",
+        "contains",
+        "startsWith",
+        "endsWith",
+        "matches",
+        "macro_exists",
+        "macro_all",
+        "macro_exists_one",
+    ]
 )
 #: Ops whose value is always an int within bounds.
 _COUNTS = frozenset({"count", "distinct"})
@@ -429,4 +456,3 @@ def plain(x: Any) -> Any:
 def compile_one(checked: Checked) -> Condition:
     """The function of an expression for one person at one moment."""
     return Condition(checked)
-

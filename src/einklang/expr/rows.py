@@ -74,7 +74,9 @@ class RowCode:
 
     def slice_only(self, term: Term) -> str | None:
         """The code of the slice where nothing but bounds narrows the set, so that its length is enough; else None."""
-        if self.emitter.traced or any(part.op not in ("events", "within", "since", "until", "machine") for part in flatten(term)):
+        if self.emitter.traced or any(
+            part.op not in ("events", "within", "since", "until", "machine") for part in flatten(term)
+        ):
             return None
         rows = self._build(term)
         return self._slice(rows) if rows.machine else None
