@@ -103,7 +103,7 @@ class _Print(OutputNode):
         elif isinstance(value, Decimal):
             value = f"{value:f}"
         elif value is None or isinstance(value, _Nothing):
-            raise Missing(str(self.expression) if value is None else value.name)
+            raise Missing((str(self.expression) or "nil") if value is None else value.name)
         elif not isinstance(value, str | int | float | list | tuple | range):
             raise Unrenderable(f"{self.expression} is a {type(value).__name__} and has no text")
         elif isinstance(value, list | tuple):
