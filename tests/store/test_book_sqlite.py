@@ -359,3 +359,34 @@ def test_the_log_is_copied_back_and_cut(tmp_path: Path) -> None:
             assert reader.read("counter_value", "position") == [(100,)]
         assert grow() < 100
         assert book.read("counter_value", "position") == [(300,)]
+
+
+def sql(book: SqliteBook, text: str) -> None:
+    """Run plain SQL in a transaction."""
+    book.transact(lambda tx: tx._connection.execute(text).fetchall())
+
+
+def test_order_and_declarations_never_change(tmp_path: Path) -> None:
+    """An entry gets seq and clock once; a row of the ledger may move to another person, but its content stays."""
+    with SqliteBook.create(tmp_path, SALT) as book:
+        columns = "position, at, received_at, format, origin, type, name, message_id, source, touchpoint, machine"
+        sql(
+            book,
+            f"INSERT INTO entry ({columns}, identifiers, properties, context) "
+            "VALUES (1, 5, 5, 1, 0, 'track', 'A', 'm', 's', '', 0, '[]', '{}', '{}')",
+        )
+        sql(book, "UPDATE entry SET seq = 1, clock = 5, person = 'p_1' WHERE position = 1")
+        sql(book, "UPDATE entry SET person = 'p_2' WHERE position = 1")
+        sql(
+            book,
+            "INSERT INTO ledger VALUES (1, 1, 1, 'p', 'email', 'a', 'm', 'given', 1, 1, 's', 'w', 'a', 'e', x'00')",
+        )
+        sql(book, "UPDATE ledger SET lane = 2, person = 'q'")
+        for change in (
+            "UPDATE entry SET seq = 2",
+            "UPDATE entry SET clock = 6",
+            "UPDATE ledger SET status = 'withdrawn'",
+        ):
+            with pytest.raises(Conflict) as error:
+                sql(book, change)
+            assert code_of(error) == "book_constraint"

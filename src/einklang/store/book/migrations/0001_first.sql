@@ -21,6 +21,8 @@ CREATE TABLE entry (
 ) STRICT;
 CREATE UNIQUE INDEX entry_seq ON entry (seq) WHERE seq IS NOT NULL;
 CREATE INDEX entry_pending ON entry (at, position) WHERE seq IS NULL;
+CREATE TRIGGER entry_sequenced_once BEFORE UPDATE OF seq, clock ON entry WHEN OLD.seq IS NOT NULL
+BEGIN SELECT RAISE(ABORT, 'seq and clock of an entry never change'); END;
 
 CREATE TABLE message_id (id BLOB PRIMARY KEY, body BLOB NOT NULL, position INTEGER NOT NULL) STRICT, WITHOUT ROWID;
 CREATE TABLE dead (
@@ -81,6 +83,10 @@ CREATE TABLE ledger (
   hash BLOB NOT NULL
 ) STRICT;
 CREATE INDEX ledger_person ON ledger (lane, person);
+-- A merge may move a row to another person; what was declared stays.
+CREATE TRIGGER ledger_append_only
+BEFORE UPDATE OF n, seq, channel, address, purpose, status, at, clock, source, wording, actor, evidence, hash ON ledger
+BEGIN SELECT RAISE(ABORT, 'the ledger is append-only'); END;
 -- Keyed hashes of addresses that nothing may reach. purpose '' = every purpose. Survives erasure. The reason is in the key, so that
 -- lifting a withdrawal (DELETE ... reason = 'withdrawn' AND at <= ?) lifts neither a bounce nor a later withdrawal still in the tail.
 CREATE TABLE suppression (
