@@ -6,7 +6,10 @@ not checked, never reads a clock, and never places a user's text into generated 
 """
 
 from einklang.expr.check import Checked, check, check_condition
+from einklang.expr.crowd import CrowdPlan, compile_crowd, crowd_supports
+from einklang.expr.crowd_frames import Crowd
 from einklang.expr.errors import ExprError
+from einklang.expr.explain import ExplainNode, explain
 from einklang.expr.parse import parse
 from einklang.expr.python import Condition, compile_one
 from einklang.expr.types import Catalog, EventShape, Needs, Scope, Type, type_of
@@ -16,9 +19,12 @@ __all__ = [
     "Catalog",
     "Checked",
     "Condition",
+    "Crowd",
+    "CrowdPlan",
     "EntryLike",
     "EventLike",
     "EventShape",
+    "ExplainNode",
     "ExprError",
     "Needs",
     "Scope",
@@ -26,7 +32,10 @@ __all__ = [
     "View",
     "check",
     "check_condition",
+    "compile_crowd",
     "compile_one",
+    "crowd_supports",
+    "explain",
     "parse",
     "type_of",
 ]

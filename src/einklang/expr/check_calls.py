@@ -5,8 +5,8 @@ from __future__ import annotations
 import re2
 
 from einklang.expr import roots
+from einklang.expr.check_base import Row
 from einklang.expr.check_functions import Functions
-from einklang.expr.check_names import Row
 from einklang.expr.functions import (
     AGGREGATES,
     FUNCTIONS,

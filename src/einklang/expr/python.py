@@ -430,6 +430,11 @@ class Condition:
         return found, flips.at
 
 
+def term_function(term: Term) -> Callable[[View], Any]:
+    """The function of a part of a checked expression that stands in no row of its own."""
+    return _function(term, traced=False)[0]
+
+
 def _function(term: Term, *, traced: bool) -> tuple[Callable[..., Any], str]:
     generator = Generator(traced=traced)
     code = generator.value(term)
