@@ -1,4 +1,4 @@
-"""A second, naive way to persons: everything from scratch over the whole set of events, sharing no code with the room."""
+"""A second, naive way to persons: everything from scratch over the set of events, sharing no code with the room."""
 
 from __future__ import annotations
 

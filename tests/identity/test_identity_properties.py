@@ -135,7 +135,7 @@ def shuffled(draw: st.DrawFn) -> tuple[list[Event], list[Event]]:
 @given(shuffled(), st.sampled_from([1, 3, 99]))
 @settings(max_examples=400, deadline=None)
 def test_any_order_of_the_same_events_gives_the_same_persons(both: tuple[list[Event], list[Event]], batch: int) -> None:
-    """Persons, identifiers and attribution equal those of a naive computation over the set, in any order and batches."""
+    """Persons, identifiers and attribution equal those of a naive way over the set, in any order and any batches."""
     check(*both, batch)
 
 

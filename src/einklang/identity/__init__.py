@@ -9,7 +9,7 @@ from einklang.identity.devices import SignIn, owner_at
 from einklang.identity.graph import Edge, Node, solve
 from einklang.identity.known import Alias, Known, Merge, Move, Owned, Refused, Resolution
 from einklang.identity.overlay import Overlay, Writes
-from einklang.identity.resolve import key_of, resolve
+from einklang.identity.resolve import device_of, key_of, resolve
 from einklang.identity.rules import DEFAULT_RULES, Kind, Rules
 
 __all__ = [
@@ -28,6 +28,7 @@ __all__ = [
     "Rules",
     "SignIn",
     "Writes",
+    "device_of",
     "key_of",
     "owner_at",
     "resolve",

@@ -90,7 +90,7 @@ class Refused(NamedTuple):
 class Resolution(msgspec.Struct, frozen=True):
     """What one event changes. Nearly always nothing but `person`.
 
-    person: of this event, "" if nobody is named. key: the identifier that it is attributed by; (anonymousId, device) for
+    person: of this event, "" if nobody is named. key: the identifier that it is attributed by, (anonymousId, device) of
     an anonymous event. device: "" if none. created: `person` is an id that was not living. identifiers: (kind, value,
     person, first_at), new or changed. merges come before moves. sign_ins: new or changed rows; sign_ins_gone: rows to
     delete, by (device, at, message_id).

@@ -52,6 +52,11 @@ def key_of(event: Event, rules: Rules = DEFAULT_RULES) -> Node:
     return strong[0] if strong else (DEVICE, device) if device else ("", "")
 
 
+def device_of(event: Event, rules: Rules = DEFAULT_RULES) -> str:
+    """The device (anonymousId) that the event speaks of, "" if none; of an alias without one, what it replaces."""
+    return _keys(event, rules)[1]
+
+
 def resolve(event: Event, known: Known, salt: bytes, rules: Rules = DEFAULT_RULES) -> Resolution:
     """The person of this event and all that it changes. salt: of the home, keys the person ids.
 
