@@ -15,7 +15,7 @@ INSTALL = @echo "installing requirements/dev.txt into .venv"; \
 	|| $(PIP) install --quiet --require-hashes --only-binary :all: --requirement requirements/dev.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo check test lint format screenshots bench requirements clean
+.PHONY: help install demo check test lint format docs screenshots bench requirements clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -53,6 +53,10 @@ format: $(PACKAGE) ## let ruff lay out and mend what it can
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
+docs: $(PACKAGE) ## the pages that are made: docs/commands.md, docs/licences.md
+	$(BIN)/python -m tools.commands
+	$(BIN)/python -m tools.licences
+
 screenshots: install ## the pictures in docs/img
 	$(BIN)/python tools/screenshots.py
 
@@ -67,7 +71,7 @@ requirements: $(TOOLS) ## pin anew (after a change of dependencies) and write do
 	$(UV_COMPILE) pyproject.toml requirements/dev.in --output-file requirements/dev.txt
 	$(UV_COMPILE) --constraint requirements/dev.txt pyproject.toml --output-file requirements/runtime.txt
 	$(INSTALL)
-	$(BIN)/python tools/licences.py
+	$(BIN)/python -m tools.licences
 
 clean: ## remove what is made (not .venv, not einklang-home)
 	rm -rf build dist console/node_modules src/einklang/web/console .mypy_cache .pytest_cache .ruff_cache .import_linter_cache

@@ -1,4 +1,5 @@
-"""Writes docs/commands.md from the parser of the command line; tests/house/test_documents.py compares."""
+"""Writes docs/commands.md from the parser of the command line; `make docs` runs it,
+tests/house/test_documents.py compares."""
 
 from __future__ import annotations
 
@@ -7,7 +8,7 @@ from pathlib import Path
 
 HEAD = """# Commands
 
-Made by tools/commands.py from the parser; do not edit. Every command takes `--home DIR` (else `EINKLANG_HOME`, else
+Made by `make docs` from the parser; do not edit. Every command takes `--home DIR` (else `EINKLANG_HOME`, else
 `./einklang-home`) and `--json`, which prints one JSON document on standard output; messages go to standard error.
 Exit status: 0 done, 1 a finding or a refusal, 2 wrong usage. An error is one line: what, where, the mend.
 """

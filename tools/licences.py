@@ -1,7 +1,7 @@
 """Writes docs/licences.md: what Einklang depends on at run time, in which version, under which licence.
 
 Python packages come from requirements/runtime.txt and their installed metadata, the console's from its lock file.
-`make requirements` runs it; tests/house/test_dependencies.py compares.
+`make docs` runs it; tests/house/test_dependencies.py compares.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ SPDX = {
 BY_HAND = {"apsw": "Zlib", "mrml": "MIT", "rich-click": "MIT"}
 HEAD = """# Licences of what Einklang depends on
 
-Made by `make requirements` (tools/licences.py); do not edit. Tools of development are not listed: they are not shipped.
+Made by `make docs` (tools/licences.py); do not edit. Tools of development are not listed: they are not shipped.
 
 """
 

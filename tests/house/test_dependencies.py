@@ -73,7 +73,7 @@ def test_licences_are_listed() -> None:
     lock = ROOT / "console" / "package-lock.json"
     wanted = [(name, version, licences.licence_of(name)) for name, version in licences.pins(RUNTIME).items()]
     missing = {*wanted, *licences.console_packages(lock)} - listed
-    assert not missing, f"run `make requirements`: {missing}"
+    assert not missing, f"run `make docs`: {missing}"
 
 
 def test_licences_are_free() -> None:

@@ -82,7 +82,7 @@ def test_settings_are_read_in_one_place(house: House) -> None:
 
 def test_commands_are_listed() -> None:
     """docs/commands.md is what tools/commands.py writes for the parser of today."""
-    assert page("commands.md") == commands.render(), "run .venv/bin/python tools/commands.py"
+    assert page("commands.md") == commands.render(), "run `make docs`"
 
 
 def test_the_page_of_a_parser_names_its_parts() -> None:
