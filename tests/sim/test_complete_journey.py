@@ -13,7 +13,11 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from einklang.event import judge
+from einklang.kernel.time import parse_moment
+
 ROOT = Path(__file__).parents[2]
+LATER = parse_moment("2018-02-01T00:00:00Z")
 EXAMPLE = ROOT / "examples" / "complete_journey"
 DATA = ROOT.parent / "shared" / "data" / "complete_journey"
 
@@ -115,6 +119,16 @@ def test_events_are_calls_of_segment_in_time_order(events: list[dict[str, Any]])
     products = pd.read_parquet(DATA / "products.parquet").set_index("product_id")["product_category"]
     sold = pd.read_parquet(DATA / "transactions.parquet")["product_id"]
     assert sum(category is not None for category in categories) == int(sold.map(products).notna().sum())
+
+
+def test_every_order_is_admitted(prepared: Path) -> None:
+    """The door of `event` refuses none of the 47,243 calls."""
+    found = (prepared / "events.jsonl").read_bytes().splitlines()
+    for begin in range(0, len(found), 200):
+        chunk = found[begin : begin + 200]
+        verdict = judge("batch", b'{"batch":[' + b",".join(chunk) + b"]}", received_at=LATER)
+        assert verdict.rejected == []
+        assert verdict.items == len(chunk)
 
 
 def test_people_are_all_households_with_their_demographics(prepared: Path, lines: pd.DataFrame) -> None:
