@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import msgspec
 
 from einklang.event import Event
-from einklang.identity.devices import SignIn
+from einklang.identity.devices import SignIn, before
 from einklang.identity.graph import Edge, Node, Pair
 from einklang.identity.known import Alias, Known, Owned, Resolution
 
@@ -189,11 +189,13 @@ class Overlay:
 
     def _take_out(self, row: SignIn) -> None:
         """Remove the row with this key from what is cached."""
-        key = _key(row)
         self.sign_ins(row.device)
-        self._rows[row.device] = [other for other in self._rows[row.device] if _key(other) != key]
-        if self._put.pop(key, None) is not None:
-            del self._new_claims[row.node][key]
+        rows = self._rows[row.device]
+        index = before(rows, row.at, row.message_id) - 1
+        if index >= 0 and rows[index][:3] == row[:3]:
+            del rows[index]
+        if self._put.pop(_key(row), None) is not None:
+            del self._new_claims[row.node][_key(row)]
 
     def writes(self) -> Writes:
         """All changes since the overlay was made, each thing once, in a fixed order."""

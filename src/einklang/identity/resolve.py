@@ -6,6 +6,7 @@ A signed-in visitor's thousandth page view costs a few look-ups (`_unchanged`); 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from itertools import islice
 
 from einklang.event import Event
 from einklang.identity.devices import EVER, SignIn, before, differences, insert, owner_at, segments
@@ -70,6 +71,9 @@ def resolve(event: Event, known: Known, salt: bytes, rules: Rules = DEFAULT_RULE
         person = _unchanged(event, strong, device, known, rules)
         if person:
             return Resolution(person, strong[0], device)
+        newcomer = _newcomer(event, strong, device, known, salt, rules)
+        if newcomer is not None:
+            return newcomer
     return _Change(event, strong, device, known, salt, rules).run()
 
 
@@ -117,6 +121,32 @@ def _unchanged(event: Event, strong: Sequence[Node], device: str, known: Known, 
         if not index or rows[index - 1].node != first:
             return ""
     return owned.person
+
+
+def _newcomer(
+    event: Event, strong: Sequence[Node], device: str, known: Known, salt: bytes, rules: Rules
+) -> Resolution | None:
+    """Nobody has any of these identifiers, and nobody ever signed in on the device: one person, nothing to weigh."""
+    first, at = strong[0], event.at
+    rows = known.sign_ins(device) if device else ()
+    if rows or any(known.owner(*node) is not None for node in strong):
+        return None
+    if first[0] == ACCOUNT and known.edges_of(*first):
+        return None
+    person = person_id(salt, *first)
+    edges = []
+    for node in strong[1:]:
+        strength = rules.strength(first[0], node[0])
+        edges.append(Edge(*pair_of(first, node), strength, at, event.message_id, event.source, event.type))
+    identifiers = [(*node, person, at) for node in strong]
+    if not device:
+        return Resolution(person, first, "", True, edges, identifiers)
+    own = known.owner(DEVICE, device)
+    identifiers.append((DEVICE, device, person, at if own is None else min(at, own.first_at)))
+    sign_ins = [SignIn(at, event.message_id, device, *first)]
+    aliases = [] if own is None else [Alias(own.person, person)]
+    merges = [] if own is None else [Merge(own.person, person)]
+    return Resolution(person, first, device, True, edges, identifiers, aliases, merges, sign_ins=sign_ins)
 
 
 class _Group:
@@ -330,11 +360,24 @@ class _Change:
 
         self.rows_new, self.rows_gone = insert(known.sign_ins(self.device), new, resumed)
 
-    def _rows(self, device: str) -> list[SignIn]:
-        """The rows of a device after this event."""
-        changed = {row[:3] for row in (*self.rows_new, *self.rows_gone)}
-        kept = [row for row in self.known.sign_ins(device) if row[:3] not in changed]
-        return sorted(kept + [row for row in self.rows_new if row.device == device])
+    def _rows(self, device: str) -> tuple[Sequence[SignIn], list[SignIn]]:
+        """The rows of a device before and after this event, as far as owners can differ between them.
+
+        If nobody was split, that is around the rows that changed: from the valid row before them to the one after.
+        """
+        old = self.known.sign_ins(device)
+        new = [row for row in self.rows_new if row.device == device]
+        changed = sorted(row[:3] for row in (*self.rows_new, *self.rows_gone) if row.device == device)
+        if changed and all(was.person in self.whole for was in self.stored.values()):
+            start = before(old, *changed[0][:2])
+            start -= bool(start) and old[start - 1][:3] == changed[0]
+            end = before(old, *changed[-1][:2])
+            while start > 0 and (start == len(old) or old[start].void or old[start][:3] >= changed[0]):
+                start -= 1
+            while end < len(old) and old[end].void:
+                end += 1
+            old = old[start : end + 1]
+        return old, sorted([row for row in old if row[:3] not in changed] + new)
 
     def _claims(self, group: _Group) -> list[SignIn]:
         """All rows of a group's identifiers after this event."""
@@ -378,6 +421,13 @@ class _Change:
                     self.identifiers.append((DEVICE, device, new, first_at))
                     self._rename((DEVICE, device), old, new)
 
+    def _home(self, device: str, rows: Sequence[SignIn], alone: str) -> str:
+        """The owner of the device before its first sign-in: who signed in first."""
+        changed = {row[:3] for row in (*self.rows_new, *self.rows_gone)}
+        stored = (row for row in self.known.sign_ins(device) if row[:3] not in changed and not row.void)
+        first = min((*(row for row in rows if not row.void), *islice(stored, 1)), default=None)
+        return alone if first is None else self._person(first.node)
+
     def _own(self, device: str) -> None:
         """Home of the device, and the stretches of time whose owner changed."""
         node = (DEVICE, device)
@@ -386,9 +436,9 @@ class _Change:
         if was is None and not seen:
             return
         alone = person_id(self.salt, *node)
-        rows = self._rows(device)
+        before_rows, rows = self._rows(device)
         now = segments(rows, self._person, alone)
-        home, at = now[0][1], self.event.at
+        home, at = self._home(device, rows, alone), self.event.at
         if was is None:
             self.identifiers.append((*node, home, at))
             return
@@ -397,7 +447,7 @@ class _Change:
             self.identifiers.append((*node, home, first_at))
         if was.person != home:
             self._rename(node, was.person, home)
-        old = segments(self.known.sign_ins(device), self._person_before, alone)
+        old = segments(before_rows, self._person_before, alone)
         changes = differences(old, now)
         if changes == [(-EVER, EVER, alone, home)]:
             self.merges.append(Merge(alone, home))
