@@ -58,6 +58,13 @@ def test_pins_meet_the_project() -> None:
     assert tools <= set(licences.pins(DEV))
 
 
+def test_what_is_tested_is_what_is_pinned() -> None:
+    """Each package pinned for run time is installed here in exactly that version."""
+    installed = {normal(item.name): item.version for item in metadata.distributions() if item.name}
+    wanted = licences.pins(RUNTIME)
+    assert {name: installed.get(name) for name in wanted} == wanted
+
+
 def test_the_console_lock_carries_no_addresses() -> None:
     """The console's lock has a hash for each package and no place to fetch it from."""
     packages = json.loads((ROOT / "console" / "package-lock.json").read_text())["packages"]

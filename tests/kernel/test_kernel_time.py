@@ -44,6 +44,11 @@ def test_the_oracle_sees_enough() -> None:
     assert {after > before for _, before, after in found} == {True, False}
 
 
+def test_the_machines_zone_files_are_not_read() -> None:
+    """Zones come from the pinned tzdata package alone."""
+    assert zoneinfo.TZPATH == ()
+
+
 def test_walls_around_every_transition_of_every_zone() -> None:
     """Wall clocks before, inside and after each gap and repeat of 2020 to 2040 are the oracle's instants."""
     wrong = []
