@@ -4,7 +4,8 @@
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
 CREATE TABLE counter (name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOUT ROWID;
 -- position: the last one given out. accepted = entries of the log from outside + duplicates + dead_letters + not yet expanded.
-INSERT INTO counter (name, value) VALUES ('position', 0), ('accepted', 0), ('duplicates', 0), ('dead_letters', 0);
+INSERT INTO counter (name, value) VALUES ('position', 0), ('accepted', 0), ('duplicates', 0), ('dead_letters', 0),
+  ('seq', 0), ('clock', 0), ('in_log', 0), ('projected', 0);
 
 -- Station 1: request bodies as they came, judged, not yet expanded.
 CREATE TABLE tail (

@@ -36,3 +36,6 @@ SELECT address_hash, channel, purpose, reason, at FROM suppression ORDER BY addr
 -- Bodies up to here are expanded: forget them.
 -- name: tail_trim
 DELETE FROM tail WHERE first_position <= ?
+
+-- name: source_put
+INSERT INTO source (id, kind, name, key_hash) VALUES (?, ?, ?, ?)

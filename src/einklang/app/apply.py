@@ -1,0 +1,90 @@
+"""`apply`: check definitions against those in force and append what changed to the log, all or nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+from einklang.app.changes import next_version, stored_docs
+from einklang.app.definitions import Definitions, compile_all, merge
+from einklang.app.kinds import RawCampaign, RawCatalog, RawEvent, RawTrait
+from einklang.app.ports import Book, Reader
+from einklang.app.working import to_json
+from einklang.app.yaml import Document
+from einklang.audience.definition import RawSegment
+from einklang.consent import Purpose
+from einklang.decide.policy import RawPolicy
+from einklang.event import EngineCall, body_of
+from einklang.flow.definition import RawJourney
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """A body that the engine appends to the log. Satisfies `ports.Blob`."""
+
+    items: int
+    received_at: int
+    source: str
+    kind: str
+    body: bytes
+    suppress: tuple[tuple[Any, ...], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """What an apply changed: (kind, id, version, "new" | "changed"), and hints."""
+
+    changes: list[tuple[str, str, int, str]] = field(default_factory=list)
+    hints: list[str] = field(default_factory=list)
+
+
+def in_force(reader: Reader) -> Definitions:
+    """The definitions in force, compiled."""
+    return compile_all(*stored_docs(reader.read("definitions_active")))
+
+
+def check(reader: Reader, docs: list[Document]) -> tuple[Applied, list[dict[str, Any]]]:
+    """Check documents on top of those in force. Raises InputError; gives what would change, and the changes for the log."""
+    current, versions = stored_docs(reader.read("definitions_active"))
+    merged = merge(current, docs)
+    applied, changes = Applied(), []
+    for key in sorted(set(merged)):
+        body, before = merged[key][0], current.get(key)
+        if before is not None and to_json(before[0]) == to_json(body):
+            continue
+        version = next_version(key[0], before[0] if before else None, versions.get(key, 0), body)
+        versions[key] = version
+        applied.changes.append((*key, version, "new" if before is None else "changed"))
+        changes.append({"kind": key[0], "id": key[1], "version": version, "body": body})
+    compile_all(merged, versions)
+    return applied, changes
+
+
+def apply(book: Book, docs: list[Document], *, now: int) -> Applied:
+    """Check and append; the next tick puts them in force. now: microseconds, stamped on the entry."""
+    applied, changes = check(book, docs)
+    if changes:
+        call = EngineCall(
+            type="definition", event="Definition Changed", properties={"changes": changes}, at=now, origin=1
+        )
+        position = book.read("counter_value", "position")[0][0]
+        call.messageId = f"definition-{position + 1}"
+        book.append([Body(1, now, "einklang", "definition", body_of([call]))])
+    return applied
+
+
+def schema() -> dict[str, Any]:
+    """JSON Schema (2020-12) of the definitions: one alternative a kind."""
+    kinds = {
+        "journey": RawJourney,
+        "segment": RawSegment,
+        "policy": RawPolicy,
+        "purpose": Purpose,
+        "trait": RawTrait,
+        "event": RawEvent,
+    }
+    kinds |= {"campaign": RawCampaign, "catalog": RawCatalog}
+    (schemas, components) = msgspec.json.schema_components(kinds.values(), ref_template="#/$defs/{name}")
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "oneOf": list(schemas), "$defs": components}

@@ -1,0 +1,85 @@
+"""Entries that change the rules rather than a person: applied definitions and rows of catalogs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from einklang.app.definitions import Docs, compile_all
+from einklang.app.working import from_json, to_json
+from einklang.event import Event
+from einklang.kernel import ids
+from einklang.kernel.limits import LANES
+
+if TYPE_CHECKING:
+    from einklang.app.moment import Moments
+    from einklang.app.state import State
+
+_PAGE = 1_000
+#: Fields of a journey whose change makes a new version (language.md 3.8).
+GRAPH = ("entry", "exit", "goal", "control", "steps", "campaign")
+
+
+def stored_docs(rows: list[tuple[Any, ...]]) -> tuple[Docs, dict[tuple[str, str], int]]:
+    """Active definition rows (kind, id, version, body) as documents and versions."""
+    docs: Docs = {}
+    versions = {}
+    for kind, name, version, body in rows:
+        docs[kind, name] = (from_json(body), f"{kind} {name}")
+        versions[kind, name] = version
+    return docs, versions
+
+
+def next_version(kind: str, before: dict[str, Any] | None, version: int, after: dict[str, Any]) -> int:
+    """The version of a changed definition: of a journey it moves only with its graph."""
+    if before is None:
+        return version + 1
+    if kind == "journey" and all(before.get(field) == after.get(field) for field in GRAPH):
+        return version
+    return version + 1
+
+
+def change_definitions(state: State, event: Event, moments: Moments) -> None:
+    """Put applied definitions in force at this moment; then every person is looked at under them."""
+    docs, versions = dict(state.definitions.docs), dict(state.definitions.versions)
+    for change in event.properties["changes"]:
+        key = (change["kind"], change["id"])
+        docs[key] = (change["body"], f"{key[0]} {key[1]}")
+        versions[key] = change["version"]
+        body = to_json(change["body"])
+        state.out.add("definition_put", *key, change["version"], body, ids.content_hash(body.encode()), event.position)
+        state.out.add("definition_retire", *key, change["version"])
+        for row in change["body"].get("rows", []) if key[0] == "catalog" else []:
+            name = change["body"]["key"]
+            _put(state, key[1], str(row.get(name)), row)
+    state.take(compile_all(docs, versions))
+    if any(change["kind"] in ("segment", "policy", "trait", "purpose") for change in event.properties["changes"]):
+        for person in everybody(state):
+            live = state.working.get(person)
+            if live is not None:
+                moments.everything(live)
+
+
+def everybody(state: State) -> list[str]:
+    """Ids of all living persons, in a fixed order."""
+    found = {live for live in state.working.living()}
+    for lane in range(LANES):
+        after = ""
+        while True:
+            page = [row[0] for row in state.reader.read("persons_page", lane, after, _PAGE)]
+            found.update(page)
+            if len(page) < _PAGE:
+                break
+            after = page[-1]
+    return sorted(found)
+
+
+def put_row(state: State, event: Event) -> None:
+    """A row of a catalog, by import or API: `name` is the catalog, `properties` the row."""
+    key = event.properties.get("key")
+    row = {name: value for name, value in event.properties.items() if name != "key"}
+    _put(state, event.name, str(key), row)
+
+
+def _put(state: State, catalog: str, key: str, row: dict[str, Any]) -> None:
+    state.catalogs.put(catalog, key, row)
+    state.out.add("catalog_put", catalog, key, to_json(row))

@@ -1,0 +1,287 @@
+"""The desk in front of the door: takes a step's request, hands the door what it needs, writes down what it says.
+
+Every verdict is a row; every decided contact of a marketing message is an assignment row in both arms, and takes its slot in
+caps in both (statistics.md 2.2). The arm is looked at after the door has judged, and nowhere else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from einklang.app.render import render
+from einklang.app.state import State
+from einklang.app.view import address_of, zone_of
+from einklang.app.working import Live, to_json
+from einklang.content.liquid import Missing, Unrenderable
+from einklang.content.message import Message
+from einklang.decide import arms, door
+from einklang.decide.policy import Rule
+from einklang.event import Event
+from einklang.fact.moment import ALLOWED, HELD, Request, Verdict
+from einklang.fact.person import CONTROL, Contact, Run
+from einklang.flow import machine
+from einklang.flow.compile import Journey, Step
+from einklang.kernel import ids
+from einklang.kernel.errors import InputError
+from einklang.kernel.reasons import Reason
+
+MARKETING = "marketing"
+SALT_VERSION = 1
+
+
+class Facts:
+    """`door.Facts` over the working set."""
+
+    def __init__(self, state: State, live: Live, request: Request) -> None:
+        self._state = state
+        self._live = live
+        self._request = request
+        self.now = state.clock
+        self.zone = zone_of(live, state.rules)
+        self.contacts = live.person.contacts
+
+    def address(self, channel: str) -> str | None:
+        """The address in use."""
+        return address_of(self._live, channel)
+
+    def permitted(self, channel: str, address: str, purpose: str, klass: str) -> bool:
+        """By consent or another legal basis."""
+        return self._state.permits(self._live, channel, address, purpose, klass)
+
+    def suppressed(self, channel: str, address: str, purpose: str) -> bool:
+        """On the suppression list."""
+        return self._state.suppressed(channel, address, purpose)
+
+    def holds(self, rule: Rule) -> bool:
+        """A condition of the policy."""
+        return self._state.definitions.rules[rule.when].holds(self._state.view(self._live))
+
+    def rule_flip(self, rule: Rule) -> int | None:
+        """When time alone can change it."""
+        return self._state.definitions.rules[rule.when].next_flip(self._state.view(self._live))
+
+    def available(self, channel: str) -> bool:
+        """Whether the channel is set up."""
+        return channel in self._state.channels
+
+
+class Desk:
+    """Carries requests to the door and its answers back to the run."""
+
+    def __init__(self, state: State, emit: Callable[[Live, str, dict[str, Any]], Event]) -> None:
+        self.state = state
+        self.emit = emit
+
+    def ask(self, live: Live, journey: Journey, run: Run, command: machine.AskDoor) -> machine.Answer:
+        """Judge one request at the present clock and carry out the verdict."""
+        message = self.state.definitions.messages[command.step.message]
+        request = self._request(journey, run, command, message)
+        verdict = door.judge(self.state.definitions.policy, request, Facts(self.state, live, request))
+        for refusal in verdict.refusals:
+            if verdict.verdict == ALLOWED or refusal.channel != verdict.channel:
+                self._verdict(
+                    live, run, request, refusal.channel, refusal.verdict, refusal.reason, refusal.until, refusal.detail
+                )
+        if verdict.verdict == HELD:
+            self._verdict(live, run, request, verdict.channel, HELD, verdict.reason, verdict.until, verdict.detail)
+            return machine.Answer("held", verdict.reason, verdict.until)
+        if verdict.verdict != ALLOWED:
+            return self._denied(live, journey, run, request, verdict)
+        return self._allowed(live, journey, run, request, verdict, message)
+
+    def _request(self, journey: Journey, run: Run, command: machine.AskDoor, message: Message) -> Request:
+        wanted = message.channels if command.step.channels == ("best",) else command.step.channels
+        assert command.patience_ends is not None
+        return Request(
+            run=run.id,
+            journey=journey.id,
+            campaign=journey.campaign,
+            version=journey.version,
+            step=command.step.id,
+            round=command.round,
+            message=message.id,
+            klass=message.class_,
+            purpose=message.purpose,
+            topic=message.topic,
+            channels=tuple(wanted),
+            priority=journey.priority,
+            data=command.data,
+            patience_ends=command.patience_ends,
+        )
+
+    def _denied(self, live: Live, journey: Journey, run: Run, request: Request, verdict: Verdict) -> machine.Answer:
+        self._verdict(live, run, request, verdict.channel, "denied", verdict.reason, None, verdict.detail)
+        self._assign(live, run, request, verdict.channel, would_contact=False, suppressed_by=verdict.reason)
+        self._decided(live, request, "denied", verdict.reason, verdict.channel)
+        return machine.Answer("denied", verdict.reason)
+
+    def _allowed(
+        self, live: Live, journey: Journey, run: Run, request: Request, verdict: Verdict, message: Message
+    ) -> machine.Answer:
+        state = self.state
+        contact = Contact(
+            state.clock, verdict.channel, request.purpose, request.klass, request.topic, request.campaign, run.id
+        )
+        live.person.contacts.append(contact)
+        state.working.mark(live)
+        ghost = self._ghost(live, run, request)
+        if request.klass == MARKETING:
+            self._assign(
+                live,
+                run,
+                request,
+                verdict.channel,
+                would_contact=ghost != Reason.HOLDOUT,
+                suppressed_by=ghost if ghost == Reason.HOLDOUT else "",
+            )
+            if ghost != Reason.HOLDOUT and run.decided_at is None:
+                run.decided_at = state.clock
+        if ghost:
+            self._verdict(live, run, request, verdict.channel, "ghost", ghost, None, "")
+            self._decided(live, request, "allowed", "", verdict.channel)
+            return machine.Answer("ghost", ghost, channel=verdict.channel, message="")
+        key = ids.message_key(state.salt, run.id, request.step, request.round, live.person.id, verdict.address)
+        self._verdict(live, run, request, verdict.channel, ALLOWED, "", None, "")
+        self._decided(live, request, "allowed", "", verdict.channel)
+        if state.live or state.deliver:
+            self._outbox(live, run, request, key, verdict, "ready", "")
+            return machine.Answer("waiting", channel=verdict.channel, message=key)
+        return self._hand_over(live, run, request, key, verdict, message)
+
+    def _ghost(self, live: Live, run: Run, request: Request) -> str:
+        """Why a judged and allowed contact is only recorded: universal holdout, then the journey's control group."""
+        if request.klass != MARKETING:
+            return ""
+        state = self.state
+        share = state.definitions.policy.holdout
+        if share > 0:
+            scope = arms.holdout_scope(state.clock)
+            known = live.person.arms.get(scope)
+            if known is None:
+                known = live.person.arms[scope] = arms.assign(state.salt, scope, live.person.id, share, state.clock)
+            state.add_assignment(live, scope, run, request, known, True, "", "")
+            if known.arm == CONTROL:
+                return Reason.HOLDOUT
+        return Reason.CONTROL if run.arm == CONTROL else ""
+
+    def _hand_over(
+        self, live: Live, run: Run, request: Request, key: str, verdict: Verdict, message: Message
+    ) -> machine.Answer:
+        """Without a real channel (`run`): rendered, archived and handed to the outbox folder at the moment of the decision."""
+        state = self.state
+        try:
+            parcel = render(state, live, run, message, request.data, key, verdict.address, verdict.channel)
+        except (InputError, Unrenderable) as error:
+            reason = Reason.MISSING_VARIABLE if isinstance(error, Missing) else Reason.TEMPLATE_ERROR
+            self._outbox(live, run, request, key, verdict, "failed", reason)
+            self._verdict(live, run, request, verdict.channel, "failed", reason, None, str(error))
+            self.emit(live, "Message Failed", self._named(request, key, verdict.channel) | {"reason": str(reason)})
+            return machine.Answer("failed", reason)
+        self._outbox(live, run, request, key, verdict, "sent", "", links=parcel.links)
+        state.out.add("archive_put", key, parcel.packed, parcel.hash)
+        state.out.files.append((verdict.channel, key, parcel.body))
+        self.emit(live, "Message Sent", self._named(request, key, verdict.channel))
+        return machine.Answer("sent", channel=verdict.channel, message=key, tracked=parcel.tracked)
+
+    def reported(self, live: Live, run: Run, event: Event) -> machine.Answer:
+        """What a recorded `Message Sent` / `Message Failed` of the real delivery means for the run; updates the outbox."""
+        state = self.state
+        key, channel = str(event.properties.get("message_id")), str(event.properties.get("channel", ""))
+        status = "sent" if event.name == "Message Sent" else str(event.properties.get("status", "failed"))
+        reason = str(event.properties.get("reason", ""))
+        state.out.add("outbox_status", status, reason, state.clock, key)
+        state.log_message(
+            live,
+            key,
+            run.id,
+            run.journey,
+            str(event.properties.get("step", "")),
+            str(event.properties.get("message", "")),
+            channel,
+            status,
+            reason,
+        )
+        if status == "sent":
+            return machine.Answer("sent", channel=channel, message=key, tracked=bool(event.properties.get("tracked")))
+        return machine.Answer("failed", reason or Reason.SEND_FAILED)
+
+    def gave_up(self, live: Live, journey: Journey, run: Run, step: Step) -> None:
+        """A held contact ran out of patience: the decision is final, in both arms."""
+        message = self.state.definitions.messages[step.message]
+        command = machine.AskDoor(step, run.steps[step.id].rounds, {}, self.state.clock)
+        request = self._request(journey, run, command, message)
+        self._verdict(live, run, request, "", "denied", Reason.PATIENCE, None, "")
+        self._assign(live, run, request, "", would_contact=False, suppressed_by=Reason.PATIENCE)
+
+    def withdraw(self, live: Live, run: Run) -> None:
+        """The run is over: what was ready and not yet handed over is not sent."""
+        for step_id, left in run.steps.items():
+            if left.message and left.done is None:
+                self.state.withdraw(live, run, step_id, left.message)
+
+    # --- rows -----------------------------------------------------------------------------------------------------
+
+    def _named(self, request: Request, key: str, channel: str) -> dict[str, Any]:
+        named = {
+            "channel": channel,
+            "message": request.message,
+            "message_id": key,
+            "journey": request.journey,
+            "step": request.step,
+            "purpose": request.purpose,
+        }
+        return named | ({"campaign": request.campaign} if request.campaign else {})
+
+    def _decided(self, live: Live, request: Request, verdict: str, reason: str, channel: str) -> None:
+        properties = {
+            "journey": request.journey,
+            "step": request.step,
+            "message": request.message,
+            "channel": channel,
+            "verdict": verdict,
+        }
+        self.emit(live, "Contact Decided", properties | ({"reason": str(reason)} if reason else {}))
+
+    def _verdict(
+        self,
+        live: Live,
+        run: Run,
+        request: Request,
+        channel: str,
+        verdict: str,
+        reason: str,
+        until: int | None,
+        detail: str,
+    ) -> None:
+        self.state.add_verdict(
+            live, run.id, request.journey, request.step, request.message, channel, verdict, reason, until, detail
+        )
+
+    def _assign(
+        self, live: Live, run: Run, request: Request, channel: str, *, would_contact: bool, suppressed_by: str
+    ) -> None:
+        if request.klass == MARKETING:
+            arm = live.person.arms.get(run.scope)
+            self.state.add_assignment(live, run.scope, run, request, arm, would_contact, suppressed_by, channel)
+
+    def _outbox(
+        self,
+        live: Live,
+        run: Run,
+        request: Request,
+        key: str,
+        verdict: Verdict,
+        status: str,
+        reason: str,
+        links: list[str] | None = None,
+    ) -> None:
+        now = self.state.clock
+        data = to_json({"data": request.data, "links": links or []})
+        self.state.out.add(
+            "outbox_put", live.lane, live.person.id, key, run.id, request.journey, request.step, request.round, request.message,
+            request.klass, request.purpose, verdict.channel, verdict.address, status, now, now, int(status == "sent"), reason, data,
+        )  # fmt: skip
+        self.state.log_message(
+            live, key, run.id, request.journey, request.step, request.message, verdict.channel, status, reason
+        )

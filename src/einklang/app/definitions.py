@@ -1,0 +1,319 @@
+"""The definitions in force, checked against each other and compiled. All or nothing: one error and nothing is in force."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from einklang.app import kinds
+from einklang.app.yaml import Document
+from einklang.audience import definition as segments
+from einklang.audience.live import Segment
+from einklang.consent import Purpose, built_in_purposes, parse_purpose
+from einklang.content.message import Message, check_data, parse_message
+from einklang.decide import policy as policies
+from einklang.expr import Catalog, Checked, Condition, ExprError, Scope, check, compile_one
+from einklang.expr.types import DYN, Type
+from einklang.fact.strict import convert
+from einklang.flow import definition as journeys
+from einklang.flow.compile import Journey, compile_journey
+from einklang.flow.values import Compile
+from einklang.kernel.errors import InputError
+
+_ID = re.compile(r"[a-z][a-z0-9-]*")
+_FREE_ID = ("trait", "event", "feature")
+KINDS = (
+    "policy",
+    "purpose",
+    "trait",
+    "event",
+    "segment",
+    "journey",
+    "message",
+    "campaign",
+    "catalog",
+    "team",
+    "channel",
+    "touchpoint",
+    "brand",
+)
+Key = tuple[str, str]
+Docs = dict[Key, tuple[dict[str, Any], str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Definitions:
+    """Everything in force. `sources` holds the checked expression of each segment and entry, for counting and for `why`."""
+
+    docs: Docs
+    versions: dict[Key, int]
+    catalog: Catalog
+    policy: policies.Policy
+    rules: dict[str, Condition]
+    purposes: dict[str, Purpose]
+    segments: list[Segment]
+    journeys: dict[str, Journey]
+    messages: dict[str, Message]
+    campaigns: dict[str, float]
+    checked: dict[str, Checked]
+
+    def entered_by(self, event: str) -> list[Journey]:
+        """Journeys that this event can start, the strongest first."""
+        found = [journey for journey in self.journeys.values() if event in journey.events]
+        return sorted(found, key=lambda journey: (-journey.priority, journey.id))
+
+
+def key_of(doc: Document) -> Key:
+    """(kind, id) of a document. Raises InputError for an unknown kind or a bad id."""
+    kind, name = doc.body.get("kind"), doc.body.get("id")
+    if kind == "policy" and name is None:
+        name = "default"
+    if not isinstance(kind, str) or not kind:
+        raise InputError("missing_field", "no `kind`", where=doc.where, mend="begin with `kind: segment`")
+    if kind in kinds.LATER:
+        raise InputError(
+            "not_supported_yet",
+            f"kind `{kind}` is not supported yet",
+            where=doc.where,
+            mend="use one of: " + " ".join(KINDS),
+        )
+    if kind not in KINDS:
+        near = difflib.get_close_matches(kind, KINDS, 1)
+        raise InputError(
+            "unknown_kind",
+            f"unknown kind {kind[:40]!r}",
+            where=doc.where,
+            mend=f"did you mean {near[0]!r}?" if near else "use one of: " + " ".join(KINDS),
+        )
+    if not isinstance(name, str) or not name or (kind not in _FREE_ID and not _ID.fullmatch(name)):
+        raise InputError(
+            "bad_id",
+            f"not an id: {str(name)[:40]!r}",
+            where=f"{doc.where}: {kind}",
+            mend="write small letters, digits and `-`, first a letter",
+        )
+    return kind, name
+
+
+def merge(current: Docs, docs: list[Document]) -> Docs:
+    """The definitions in force with these on top. Raises InputError `defined_twice` within `docs`."""
+    out, seen = dict(current), dict[Key, str]()
+    for doc in docs:
+        key = key_of(doc)
+        if key in seen:
+            raise InputError(
+                "defined_twice", f"{key[0]} {key[1]} is defined twice", where=doc.where, mend=f"see {seen[key]}"
+            )
+        seen[key] = doc.where
+        out[key] = (doc.body, f"{doc.where}: {key[0]} {key[1]}")
+    return out
+
+
+class _Compiler:
+    """One pass over a set of definitions."""
+
+    def __init__(self, docs: Docs, versions: dict[Key, int]) -> None:
+        self.docs = docs
+        self.versions = versions
+        self.checked: dict[str, Checked] = {}
+        self.purposes = built_in_purposes()
+        for (kind, _), (doc, where) in docs.items():
+            if kind == "purpose":
+                purpose = parse_purpose(doc, where)
+                self.purposes[purpose.id] = purpose
+        self.catalog = kinds.declared(docs, purposes=frozenset(self.purposes))
+
+    def expression(self, text: str, scope: Scope, where: str) -> Checked:
+        """A checked expression. Raises InputError located at the field, with line and column of the text."""
+        try:
+            return check(text, scope)
+        except ExprError as error:
+            raise InputError(error.code, error.what, where=f"{where}, {error.where}", mend=error.mend) from error
+
+    def of_kind(self, kind: str) -> list[tuple[str, dict[str, Any], str]]:
+        """(id, document, where) of a kind, in order of the id."""
+        return [(name, *self.docs[k, name]) for k, name in sorted(self.docs) if k == kind]
+
+    def segments(self) -> list[Segment]:
+        """Segments in the order in which they must be asked."""
+        found = {}
+        for name, doc, where in self.of_kind("segment"):
+            raw = segments.parse(doc, where)
+            found[name] = self.expression(raw.where, Scope("segment.where", self.catalog), f"{where}.where")
+            self.checked[f"segment:{name}"] = found[name]
+        order = segments.in_order({name: checked.needs.segments for name, checked in found.items()})
+        return [Segment(name, compile_one(found[name])) for name in order]
+
+    def messages(self) -> dict[str, Message]:
+        """Messages by id, their purposes known."""
+        found = {}
+        for name, doc, where in self.of_kind("message"):
+            message = parse_message(doc, where.split(": ")[0])
+            if message.purpose not in self.purposes:
+                near = difflib.get_close_matches(message.purpose, self.purposes, 1)
+                mend = f"did you mean {near[0]!r}?" if near else "declare it: {kind: purpose, id: ...}"
+                raise InputError(
+                    "unknown_purpose", f"unknown purpose {message.purpose!r}", where=f"{where}.purpose", mend=mend
+                )
+            found[name] = message
+        return found
+
+    def policy(self) -> tuple[policies.Policy, dict[str, Condition]]:
+        """The one policy and the conditions of its rules by their text."""
+        docs = self.of_kind("policy")
+        if len(docs) > 1:
+            raise InputError("two_policies", "there is one policy", where=docs[1][2], mend=f"keep {docs[0][0]!r}")
+        if not docs:
+            return policies.Policy(), {}
+        _, doc, where = docs[0]
+        for later in ("capacity", "journeys"):
+            if later in doc:
+                raise InputError(
+                    "not_supported_yet",
+                    f"`{later}` is not supported yet",
+                    where=f"{where}.{later}",
+                    mend="leave it out",
+                )
+        policy = policies.parse(convert(doc, policies.RawPolicy, where), where)
+        rules = {}
+        for site, rows in (("deny", policy.deny), ("hold", policy.hold)):
+            for rule in rows:
+                rules[rule.when] = compile_one(self.expression(rule.when, Scope(site, self.catalog), rule.where))
+        return policy, rules
+
+    def campaigns(self) -> dict[str, float]:
+        """Share of the control group by campaign."""
+        found = {}
+        for name, doc, where in self.of_kind("campaign"):
+            raw = convert(doc, kinds.RawCampaign, where)
+            if not 0 <= raw.control < 1:
+                raise InputError(
+                    "bad_share", f"control {raw.control} is no share", where=f"{where}.control", mend="write 0 to 1"
+                )
+            found[name] = float(raw.control)
+        return found
+
+    def journey(
+        self, doc: dict[str, Any], where: str, version: int, messages: dict[str, Message], campaigns: dict[str, float]
+    ) -> Journey:
+        """A compiled version of a journey, its messages known and fed with what they need."""
+        raw = journeys.parse(doc, where)
+        campaign_control = None
+        if raw.campaign is not None:
+            if raw.campaign not in campaigns:
+                raise InputError(
+                    "unknown_campaign",
+                    f"unknown campaign {raw.campaign!r}",
+                    where=f"{where}.campaign",
+                    mend="declare it: {kind: campaign, id: ...}",
+                )
+            campaign_control = campaigns[raw.campaign]
+        compile_text = self._compiler_of(raw, where)
+        journey = compile_journey(raw, version, where, compile_text, campaign_control=campaign_control)
+        for n, step in enumerate(raw.steps):
+            if step.contact is not None:
+                self._check_contact(step, messages, f"{where}.steps[{n}]", raw)
+        return journey
+
+    def _scope(self, site: str, raw: journeys.RawJourney, key: Type) -> Scope:
+        entry_events = journeys.names(raw.entry.event or [])
+        goal_events = journeys.names(raw.goal.event) if raw.goal else ()
+        return Scope(
+            site,
+            self.catalog,
+            steps={step.id: step.kind for step in raw.steps},
+            event_names=entry_events if site.startswith("entry") else goal_events if site.startswith("goal") else (),
+            entry_events=entry_events,
+            key=key,
+            vars={name: DYN for step in raw.steps for name in step.assign or {}},
+        )
+
+    def _compiler_of(self, raw: journeys.RawJourney, where: str) -> Compile:
+        key = DYN
+        if raw.entry.key is not None:
+            key = self.expression(raw.entry.key, self._scope("entry.key.event", raw, DYN), f"{where}.entry.key").type
+
+        def compile_text(text: str, site: str, place: str) -> Condition:
+            checked = self.expression(text, self._scope(site, raw, key), place)
+            if site == "entry.where.event":
+                self.checked[f"entry:{raw.id}"] = checked
+            return compile_one(checked)
+
+        return compile_text
+
+    def _check_contact(
+        self, step: journeys.RawStep, messages: dict[str, Message], where: str, raw: journeys.RawJourney
+    ) -> None:
+        message = messages.get(step.contact or "")
+        if message is None:
+            near = difflib.get_close_matches(step.contact or "", messages, 1)
+            mend = f"did you mean {near[0]!r}?" if near else "define it: kind: message"
+            raise InputError(
+                "unknown_message", f"unknown message {step.contact!r}", where=f"{where}.contact", mend=mend
+            )
+        wanted = journeys.names(step.channels)
+        for channel in () if wanted == ("best",) else wanted:
+            if channel not in message.channels:
+                raise InputError(
+                    "no_content",
+                    f"message {message.id} has no content for {channel}",
+                    where=f"{where}.channels",
+                    mend="write it, or name another channel",
+                )
+        handed = {name: self._type_of(value, raw) for name, value in step.data.items()}
+        check_data(message, handed, where)
+
+    def _type_of(self, value: Any, raw: journeys.RawJourney) -> str:
+        if isinstance(value, str) and value.startswith("="):
+            return str(check(value[1:], self._scope("data", raw, DYN)).type)
+        names: list[tuple[type | tuple[type, ...], str]] = [
+            (bool, "bool"),
+            (str, "string"),
+            (list, "list"),
+            (dict, "map"),
+        ]
+        return next((name for kind, name in names if isinstance(value, kind)), "null" if value is None else "number")
+
+
+def compile_all(docs: Docs, versions: dict[Key, int]) -> Definitions:
+    """Compile and cross-check a whole set. Raises InputError: file, line, field, and the mend."""
+    compiler = _Compiler(docs, versions)
+    for kind, raw in (
+        ("team", kinds.RawName),
+        ("channel", kinds.RawName),
+        ("touchpoint", kinds.RawName),
+        ("brand", kinds.RawName),
+    ):
+        for _, doc, where in compiler.of_kind(kind):
+            convert(doc, raw, where)
+    found_segments = compiler.segments()
+    messages = compiler.messages()
+    policy, rules = compiler.policy()
+    campaigns = compiler.campaigns()
+    found = {
+        name: compiler.journey(doc, where, versions.get(("journey", name), 1), messages, campaigns)
+        for name, doc, where in compiler.of_kind("journey")
+    }
+    return Definitions(
+        docs,
+        versions,
+        compiler.catalog,
+        policy,
+        rules,
+        compiler.purposes,
+        found_segments,
+        found,
+        messages,
+        campaigns,
+        compiler.checked,
+    )
+
+
+def compile_old(definitions: Definitions, journey: str, version: int, doc: dict[str, Any]) -> Journey:
+    """An older version of a journey, for the runs that follow it still."""
+    compiler = _Compiler(definitions.docs, definitions.versions)
+    return compiler.journey(
+        doc, f"journey {journey} version {version}", version, definitions.messages, definitions.campaigns
+    )

@@ -1,0 +1,111 @@
+"""Station 2: bodies -> events, each once. Duplicates are dropped by message id for ever; what cannot be read is put aside."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+from einklang.app.output import Output
+from einklang.app.ports import Reader, Row
+from einklang.app.working import from_json
+from einklang.event import Event, expand, message_identity
+from einklang.kernel.reasons import DeadLetter
+
+
+@dataclass(slots=True)
+class Taken:
+    """What a batch of bodies came to."""
+
+    events: list[Event] = field(default_factory=list)
+    duplicates: int = 0
+    dead: int = 0
+
+
+def take(rows: Sequence[Row], reader: Reader, out: Output, *, clock: int, version: str) -> Taken:
+    """Expand tail rows and drop what was there before. Fills `out` with the rows of message ids, dead letters and the tail."""
+    taken, seen = Taken(), dict[bytes, bytes]()
+    for first_position, items, received_at, source, kind, body in rows:
+        out.add("tail_delete", first_position)
+        try:
+            events = expand(kind, body, first_position=first_position, received_at=received_at, source=source)
+        except (msgspec.MsgspecError, ValueError) as error:
+            taken.dead += items
+            out.add(
+                "dead_put",
+                first_position,
+                clock,
+                received_at,
+                source,
+                DeadLetter.UNDECODABLE,
+                str(error),
+                body,
+                version,
+            )
+            continue
+        assert len(events) == items, f"a body of {items} items gave {len(events)} events"
+        for event in events:
+            key, told = message_identity(event)
+            known = seen.get(key)
+            if known is None:
+                stored = reader.read("message_id_get", key)
+                known = stored[0][0] if stored else None
+            if known is None:
+                seen[key] = told
+                out.add("message_id_put", key, told, event.position)
+                taken.events.append(event)
+            elif known == told:
+                taken.duplicates += 1
+            else:
+                taken.dead += 1
+                original = msgspec.json.encode(msgspec.structs.asdict(event), enc_hook=str)
+                detail = f"message id {event.message_id[:80]} came before with another body"
+                out.add(
+                    "dead_put",
+                    event.position,
+                    clock,
+                    received_at,
+                    source,
+                    DeadLetter.ID_CONFLICT,
+                    detail,
+                    original,
+                    version,
+                )
+    return taken
+
+
+def from_row(row: Row) -> Event:
+    """A pending log row as an event, not yet sequenced."""
+    (
+        position,
+        at,
+        received_at,
+        origin,
+        type_,
+        name,
+        message_id,
+        source,
+        touchpoint,
+        machine,
+        identifiers,
+        properties,
+        context,
+    ) = row
+    pairs: list[list[Any]] = from_json(identifiers)
+    return Event(
+        position=position,
+        at=at,
+        received_at=received_at,
+        type=type_,
+        name=name,
+        message_id=message_id,
+        identifiers=tuple((kind, value) for kind, value in pairs),
+        properties=from_json(properties),
+        context=from_json(context),
+        source=source,
+        touchpoint=touchpoint,
+        origin=origin,
+        machine=bool(machine),
+    )

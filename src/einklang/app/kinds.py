@@ -1,0 +1,128 @@
+"""Definitions that declare names and types only: trait, event, campaign, catalog, team, channel, touchpoint, brand, form."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+
+from einklang.expr import Catalog, EventShape, Type, type_of
+from einklang.fact.strict import convert
+from einklang.kernel.errors import InputError
+
+#: Kinds that come with a later version; a clear refusal is better than a silent promise.
+LATER = frozenset({"score", "stage", "table", "voucher", "offer", "process", "page", "object", "form"})
+
+
+class RawTrait(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """The type of a trait. Computed traits (`value`) come later."""
+
+    kind: str
+    id: str
+    type: str
+    title: Any = None
+    note: str | None = None
+
+
+class RawEvent(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """The types of an event's properties; another name for the same event."""
+
+    kind: str
+    id: str
+    properties: dict[str, str] = {}
+    each: dict[str, dict[str, str]] = {}
+    alias: str | list[str] = []
+    title: Any = None
+    note: str | None = None
+
+
+class RawCampaign(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """Journeys measured together, with one control group."""
+
+    kind: str
+    id: str
+    control: Decimal = Decimal(0)
+    title: Any = None
+    note: str | None = None
+
+
+class RawCatalog(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """A look-up table; `rows` in the definition or by import."""
+
+    kind: str
+    id: str
+    key: str
+    fields: dict[str, str] = {}
+    rows: list[dict[str, Any]] = []
+    title: Any = None
+    note: str | None = None
+
+
+class RawName(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """A name that others refer to: team, channel, touchpoint, brand."""
+
+    kind: str
+    id: str
+    title: Any = None
+    note: str | None = None
+    type: str | None = None
+    name: str | None = None
+    url: str | None = None
+    sender: str | None = None
+    reply_to: str | None = None
+    color: str | None = None
+    font: str | None = None
+    imprint: str | None = None
+    language: str | None = None
+
+
+_PRODUCT = {
+    "product_id": "string",
+    "name": "string",
+    "category": "string",
+    "brand": "string",
+    "price": "money",
+    "margin": "money",
+    "in_stock": "bool",
+}
+
+
+def _type(text: str, where: str) -> Type:
+    try:
+        return type_of(text)
+    except InputError as error:
+        raise InputError(error.code, error.what, where=where, mend=error.mend) from error
+
+
+def declared(docs: dict[tuple[str, str], tuple[dict[str, Any], str]], *, purposes: frozenset[str]) -> Catalog:
+    """What the definitions declare, for the checker of expressions. Raises InputError with the field."""
+    traits: dict[str, Type] = {}
+    events: dict[str, EventShape] = {}
+    catalogs = {"products": {name: type_of(kind) for name, kind in _PRODUCT.items()}}
+    for (kind, name), (doc, where) in docs.items():
+        if kind == "trait":
+            traits[name] = _type(convert(doc, RawTrait, where).type, f"{where}.type")
+        elif kind == "event":
+            raw = convert(doc, RawEvent, where)
+            shape = EventShape(
+                properties={key: _type(text, f"{where}.properties.{key}") for key, text in raw.properties.items()},
+                each={
+                    item: {key: _type(text, f"{where}.each.{item}.{key}") for key, text in fields.items()}
+                    for item, fields in raw.each.items()
+                },
+            )
+            events[name] = shape
+            for other in [raw.alias] if isinstance(raw.alias, str) else raw.alias:
+                events[other] = EventShape(properties=shape.properties, each=shape.each, alias=name)
+        elif kind == "catalog":
+            table = convert(doc, RawCatalog, where)
+            catalogs[name] = {key: _type(text, f"{where}.fields.{key}") for key, text in table.fields.items()}
+    return Catalog(
+        traits=traits,
+        events=events,
+        segments=frozenset(name for kind, name in docs if kind == "segment"),
+        journeys=frozenset(name for kind, name in docs if kind == "journey"),
+        catalogs=catalogs,
+        purposes=purposes,
+    )

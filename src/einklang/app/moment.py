@@ -1,0 +1,325 @@
+"""One moment of one person: profile -> segments -> goal -> exit -> step -> entry (language.md 3.7).
+
+What the engine itself does at a moment (entered, decided, sent) is an event of the same clock, folded at once and worked off
+as a moment of its own before anything else happens to the person.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+from typing import Any
+
+from einklang.app.contact import Desk
+from einklang.app.state import State
+from einklang.app.view import PersonView, zone_of
+from einklang.app.working import Live, names_of
+from einklang.audience.live import refresh
+from einklang.decide import arms
+from einklang.event import Event, canonical_name
+from einklang.expr import Needs
+from einklang.fact.person import TREATED, Arm, Run
+from einklang.flow import entry as entries
+from einklang.flow import machine, reaction
+from einklang.flow.compile import Journey, Step
+from einklang.kernel.reasons import Reason
+
+#: Traits that `person.*` and the addresses are made of: a change touches everything.
+_BASIC = frozenset({"email", "phone", "language", "country", "timezone", "address"})
+_EVENTS_PER_MOMENT_MAX = 1_000
+
+
+@dataclass(slots=True)
+class Touched:
+    """What a moment has touched so far, to ask only the conditions that can have changed."""
+
+    events: set[str] = field(default_factory=set)
+    person_did: bool = False
+    traits: set[str] = field(default_factory=set)
+    segments: set[str] = field(default_factory=set)
+    consent: bool = False
+    journeys: bool = False
+    steps: bool = False
+    goal: bool = False
+    catalogs: bool = False
+    everything: bool = False
+
+    def by(self, needs: Needs) -> bool:
+        """Whether a condition with these needs may have another value now."""
+        return (
+            self.everything
+            or not needs.events.isdisjoint(self.events)
+            or (needs.all_events and self.person_did)
+            or not needs.traits.isdisjoint(self.traits)
+            or not needs.segments.isdisjoint(self.segments)
+            or (needs.consent and self.consent)
+            or (bool(needs.journeys) and self.journeys)
+            or (bool(needs.steps) and self.steps)
+            or (needs.goal and self.goal)
+            or (bool(needs.catalogs) and self.catalogs)
+        )
+
+
+class Moments:
+    """Works off the moments of persons. `state` is what is known, `desk` carries requests to the door."""
+
+    def __init__(self, state: State) -> None:
+        self.state = state
+        self.desk = Desk(state, self._emit)
+        self._queue: deque[tuple[Event, Touched]] = deque()
+
+    # --- events ---------------------------------------------------------------------------------------------------
+
+    def event(self, live: Live, event: Event) -> None:
+        """Fold an event into its person and work off what follows."""
+        touched = self._fold(live, event)
+        self._queue.append((event, touched))
+        self._drain(live)
+
+    def everything(self, live: Live) -> None:
+        """Look at the whole person again: after a merge, or when definitions changed."""
+        touched = Touched(everything=True)
+        self._moment(live, None, touched, timer=False)
+        self._drain(live)
+
+    def timer(self, live: Live) -> None:
+        """Work off what is due at the present clock."""
+        self._moment(live, None, Touched(), timer=True)
+        self._drain(live, timer=True)
+
+    def _drain(self, live: Live, *, timer: bool = False) -> None:
+        count = 0
+        while self._queue:
+            event, touched = self._queue.popleft()
+            count += 1
+            assert count <= _EVENTS_PER_MOMENT_MAX, "a moment that never ends"
+            self._moment(live, event, touched, timer=False)
+        self._set_wake(live, timer=timer)
+
+    def _fold(self, live: Live, event: Event) -> Touched:
+        state, person = self.state, live.person
+        state.working.mark(live)
+        live.add(event)
+        touched = Touched(events=set(names_of(event)))
+        if event.origin == 0:
+            person.last_seen_at = max(person.last_seen_at, event.at)
+            touched.person_did = event.type in ("track", "page", "screen")
+        if event.type == "identify":
+            touched.traits = state.fold_traits(person, event)
+            touched.everything = not _BASIC.isdisjoint(touched.traits)
+        if state.declare(live, event):
+            touched.consent = True
+        if canonical_name(event.name) in reaction.FIELDS:
+            for run in live.runs:
+                if reaction.react(run, event):
+                    live.touched_runs.add(run.id)
+                    touched.steps = True
+        return touched
+
+    def _emit(
+        self, live: Live, name: str, properties: dict[str, Any], *, kind: str = "track", at: int | None = None
+    ) -> Event:
+        """An event of the engine's own at the present clock: logged, folded, queued."""
+        event = self.state.own_event(live.person.id, name, properties, kind=kind, at=at)
+        self._queue.append((event, self._fold(live, event)))
+        return event
+
+    # --- the moment -----------------------------------------------------------------------------------------------
+
+    def _moment(self, live: Live, event: Event | None, touched: Touched, *, timer: bool) -> None:
+        state = self.state
+        view = state.view(live)
+        self._segments(live, view, touched)
+        if event is not None:
+            self._goals(live, event, touched)
+            if event.name in ("Message Sent", "Message Failed") and event.origin == 1:
+                self._handed_over(live, event, touched)
+        for run in [run for run in live.runs if run.status == "active"]:
+            self._step(live, run, touched, timer=timer)
+        if event is not None:
+            self._enter(live, event)
+
+    def _segments(self, live: Live, view: PersonView, touched: Touched) -> None:
+        state = self.state
+        memberships = live.person.memberships
+        for change in refresh(state.definitions.segments, memberships, view, touched.by):
+            touched.segments.add(change.segment)
+            state.working.mark(live)
+            if change.entered:
+                state.out.add("member_put", live.lane, live.person.id, change.segment, change.at)
+            else:
+                state.out.add("member_drop", live.lane, live.person.id, change.segment)
+            self._emit(live, "Segment Entered" if change.entered else "Segment Left", {"segment": change.segment})
+
+    def _goals(self, live: Live, event: Event, touched: Touched) -> None:
+        for run in live.runs:
+            journey = self.state.journey(run.journey, run.version)
+            if journey.goal is None or event.name not in journey.goal.events:
+                continue
+            view = self.state.view(live).of_run(run)
+            view.event = event
+            value = reaction.goal_value(journey, run, event, view)
+            if value is None:
+                continue
+            reached = run.goal_at
+            reaction.note_goal(journey, run, event)
+            touched.goal = touched.goal or run.goal_at != reached
+            live.touched_runs.add(run.id)
+            self.state.add_outcome(live, run, event, value)
+
+    def _handed_over(self, live: Live, event: Event, touched: Touched) -> None:
+        """A delivery reports back: the run that waits for it goes on."""
+        key = event.properties.get("message_id")
+        for run in live.runs:
+            for step_id, left in run.steps.items():
+                if left.message == key:
+                    live.touched_runs.add(run.id)
+                    journey = self.state.journey(run.journey, run.version)
+                    answer = self.desk.reported(live, run, event)
+                    if run.status == "active" and run.step == step_id and run.waiting_for == machine.DELIVERY:
+                        machine.settle(run, journey.steps[step_id], answer, self.state.clock)
+                        touched.steps = True
+                    elif answer.kind == "sent":
+                        run.contacted = True
+
+    # --- runs -----------------------------------------------------------------------------------------------------
+
+    def _concerned(self, run: Run, step: Step, touched: Touched, *, timer: bool) -> bool:
+        if not run.waiting_for or (timer and run.due is not None and run.due <= self.state.clock):
+            return True
+        if step.kind == "until":
+            return step.until is not None and touched.by(step.until.needs)
+        if step.kind == "wait":
+            return step.wait is not None and step.wait.until is not None and touched.by(step.wait.until.needs)
+        return run.waiting_for == "held" and touched.consent
+
+    def _step(self, live: Live, run: Run, touched: Touched, *, timer: bool) -> None:
+        state = self.state
+        journey = state.journey(run.journey, run.version)
+        view = state.view(live).of_run(run)
+        moment = state.clock
+        if machine.check_exits(journey, run, view, touched.by):
+            self._left(live, run)
+            return
+        paused = state.definitions.journeys[run.journey].state == "paused"
+        if paused or not self._concerned(run, journey.steps[run.step], touched, timer=timer):
+            self._wake(live, run)
+            return
+        late = timer and run.due is not None and run.due < moment
+        if late and run.due is not None:
+            view.now = run.due
+        self._advance(live, journey, run, view, timer=timer)
+
+    def _advance(self, live: Live, journey: Journey, run: Run, view: PersonView, *, timer: bool) -> None:
+        state = self.state
+        live.touched_runs.add(run.id)
+        state.working.mark(live)
+        zone = state.definitions.policy.timezone if journey.zone == "policy" else zone_of(live, state.rules)
+        if journey.zone not in ("person", "policy"):
+            zone = journey.zone
+        held = run.step if run.waiting_for == "held" else ""
+        steps = machine.advance(
+            journey, run, view, timer=timer, zone=zone, patience_us=state.definitions.policy.patience_us
+        )
+        answer: machine.Answer | None = None
+        try:
+            command = next(steps)
+            while True:
+                answer = None
+                if isinstance(command, machine.AskDoor):
+                    answer = self.desk.ask(live, journey, run, command)
+                else:
+                    self._emit(live, "", command.values, kind="identify")
+                command = steps.send(answer)
+        except StopIteration:
+            pass
+        if held and run.steps[held].reason == Reason.PATIENCE and run.step != held:
+            self.desk.gave_up(live, journey, run, journey.steps[held])
+        if run.status != "active":
+            self._left(live, run)
+        else:
+            self._exits_again(live, journey, run, view)
+
+    def _exits_again(self, live: Live, journey: Journey, run: Run, view: PersonView) -> None:
+        """What a step did may have made an exit true; its next flip is worked out anew."""
+        view.now = self.state.clock
+        if machine.check_exits(journey, run, view, lambda needs: True):
+            self._left(live, run)
+        else:
+            self._wake(live, run)
+
+    def _wake(self, live: Live, run: Run) -> None:
+        moments = [moment for moment in (run.due, run.exit_due) if moment is not None]
+        wake = min(moments) if moments else None
+        if wake != run.wake:
+            run.wake = wake
+            live.touched_runs.add(run.id)
+
+    def _left(self, live: Live, run: Run) -> None:
+        live.touched_runs.add(run.id)
+        self.state.working.mark(live)
+        self.desk.withdraw(live, run)
+        self._emit(
+            live,
+            "Journey Left",
+            {"journey": run.journey, "run": run.id, "key": run.key, "status": run.status, "reason": run.end_reason},
+        )
+
+    # --- entry ----------------------------------------------------------------------------------------------------
+
+    def _enter(self, live: Live, event: Event) -> None:
+        for journey in self.state.definitions.entered_by(event.name):
+            self._candidate(live, journey, event)
+
+    def _candidate(self, live: Live, journey: Journey, event: Event) -> None:
+        state = self.state
+        view = state.view(live)
+        view.event = event
+        view.entry = entries.begin(event, None)
+        key = entries.candidate_key(journey, view)
+        view.entry = entries.begin(event, key)
+        if journey.where is not None and not journey.where.holds(view):
+            return
+        runs = [run for run in live.runs if run.journey == journey.id]
+        reason = entries.refusal(journey, event, key, runs, state.clock, live=state.live)
+        if reason is not None:
+            state.add_verdict(live, "", journey.id, "", "", "", "refused", reason, None, entries.key_text(key))
+            return
+        arm = self.arm_of(live, journey.scope, journey.control)
+        run = entries.start(journey, view.entry, live.person.id, state.salt, arm.arm, arm.probability)
+        live.runs.append(run)
+        self._emit(
+            live, "Journey Entered", {"journey": journey.id, "version": journey.version, "run": run.id, "key": run.key}
+        )
+        fresh = state.view(live).of_run(run)
+        if machine.check_exits(journey, run, fresh, lambda needs: True):
+            self._left(live, run)
+            return
+        self._advance(live, journey, run, fresh, timer=False)
+
+    def arm_of(self, live: Live, scope: str, probability: float) -> Arm:
+        """The stored arm of a person within a scope; hashed and stored the first time."""
+        if probability <= 0:
+            return Arm(TREATED, 0.0, self.state.clock, live.person.id)
+        known = live.person.arms.get(scope)
+        if known is None:
+            known = arms.assign(self.state.salt, scope, live.person.id, probability, self.state.clock)
+            live.person.arms[scope] = known
+            self.state.working.mark(live)
+        return known
+
+    # --- time -----------------------------------------------------------------------------------------------------
+
+    def _set_wake(self, live: Live, *, timer: bool) -> None:
+        """The earliest moment at which time alone concerns the person. After a timer it lies ahead, so that time goes on."""
+        person = live.person
+        moments: list[int] = [m.flips_at for m in person.memberships.values() if m.flips_at is not None]
+        moments += [run.wake for run in live.runs if run.status == "active" and run.wake is not None]
+        wake = min(moments) if moments else None
+        if timer and wake is not None and wake <= self.state.clock:
+            wake = self.state.clock + 1
+        if wake != person.wake:
+            person.wake = wake
+            self.state.working.mark(live)
+        if wake is not None:
+            self.state.wake(live.person.id, wake)

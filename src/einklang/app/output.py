@@ -1,0 +1,168 @@
+"""What a tick hands the writer: rows by the name of their statement, in the order in which they are applied."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from einklang.app.ports import Tx
+from einklang.app.working import Live, label_of, pack, to_json
+from einklang.event import Event
+from einklang.identity import device_of, key_of
+
+Rows = list[Sequence[Any]]
+#: Counters that a tick moves; the others (`position`, `accepted`) belong to the Book.
+COUNTERS = (
+    "seq",
+    "clock",
+    "duplicates",
+    "dead_letters",
+    "in_log",
+    "projected",
+    "verdicts",
+    "assignments",
+    "outcomes",
+    "messages",
+    "ledger",
+    "refused",
+)
+FORMAT = 1
+
+
+def entry_row(event: Event, *, sequenced: bool) -> tuple[Any, ...]:
+    """The log row of an event; the engine's own (position 0) get theirs when they are written."""
+    return (
+        event.position,
+        event.seq if sequenced else None,
+        event.clock if sequenced else None,
+        event.at,
+        event.received_at,
+        FORMAT,
+        event.origin,
+        event.type,
+        event.name,
+        event.message_id,
+        event.source,
+        event.touchpoint,
+        int(event.machine),
+        event.person or None,
+        to_json([list(pair) for pair in event.identifiers]),
+        to_json(event.properties),
+        to_json(event.context),
+    )
+
+
+def history_row(live: Live, event: Event) -> tuple[Any, ...]:
+    """The row of an event in the history of its person."""
+    key_kind, key_value = ("", "") if event.origin else key_of(event)
+    device = "" if event.origin else device_of(event)
+    return (
+        live.lane, live.person.id, event.at, event.seq, event.clock, event.received_at, event.origin, event.type, event.name,
+        event.message_id, event.source, event.touchpoint, key_kind, key_value, device, int(event.machine), to_json(event.properties), to_json(event.context),
+    )  # fmt: skip
+
+
+@dataclass(slots=True)
+class Output:
+    """The write set of one tick. `log`: entries in order of seq; `stored`: those of them that have a row already."""
+
+    log: list[Event] = field(default_factory=list)
+    stored: list[Event] = field(default_factory=list)
+    rows: dict[str, Rows] = field(default_factory=dict)
+    rekeys: list[tuple[str, Sequence[Any]]] = field(default_factory=list)
+    files: list[tuple[str, str, bytes]] = field(default_factory=list)
+
+    def add(self, name: str, *row: Any) -> None:
+        """One row for the statement of this name."""
+        self.rows.setdefault(name, []).append(row)
+
+    def empty(self) -> bool:
+        """Whether nothing is to be written."""
+        return not self.log and not self.rows
+
+
+#: Statements in the order in which their rows are written; `rekeys` follow them, then AFTER.
+ORDER = (
+    "tail_delete", "entry_put", "message_id_put", "dead_put", "definition_put", "definition_retire", "catalog_put", "edge_put", "identifier_put",
+    "alias_drop", "alias_put", "sign_in_drop", "sign_in_put", "refused_put", "suppression_raise", "ledger_put", "verdict_put", "assignment_put",
+    "outcome_put", "outbox_put", "outbox_status", "outbox_withdraw", "message_log_put", "archive_put", "history_put",
+)  # fmt: skip
+AFTER = (
+    "person_delete",
+    "run_delete",
+    "member_delete",
+    "timer_delete",
+    "person_put",
+    "run_put",
+    "member_put",
+    "member_drop",
+    "timer_put",
+)
+#: Statements (lane, person) -> (lane, person) that give a merged person's rows to the living one.
+REKEYS = (
+    "history_rekey",
+    "ledger_rekey",
+    "verdict_rekey",
+    "assignment_rekey",
+    "outcome_rekey",
+    "outbox_rekey",
+    "message_log_rekey",
+)
+
+
+def person_rows(out: Output, live: Live) -> None:
+    """The rows of a changed person: state, new history, changed runs and the timer; of one merged away: that it is gone."""
+    person, lane = live.person, live.lane
+    if live.gone:
+        for name in ("person_delete", "run_delete", "member_delete", "timer_delete"):
+            out.add(name, lane, person.id)
+        return
+    out.add("person_put", lane, person.id, label_of(person), person.last_seen_at, pack(person))
+    for event in live.new_events:
+        out.rows.setdefault("history_put", []).append(history_row(live, event))
+    for run in live.runs:
+        if run.id in live.touched_runs:
+            out.add(
+                "run_put", lane, person.id, run.id, run.journey, run.version, run.arm, run.status, run.step, run.entry.clock,
+                run.ended_at, int(run.contacted), int(run.goal_at is not None), pack(run),
+            )  # fmt: skip
+    if person.wake != live.stored_wake:
+        if person.wake is None:
+            out.add("timer_delete", lane, person.id)
+        else:
+            out.add("timer_put", lane, person.id, person.wake)
+
+
+def write(tx: Tx, out: Output, counters: dict[str, int], *, expected_seq: int, version: str) -> bool:
+    """Apply the write set in one short transaction if the log stands where the tick began; False: it moved on."""
+    if tx.read("counter_value", "seq")[0][0] != expected_seq:
+        return False
+    position = tx.read("counter_value", "position")[0][0]
+    stored = {id(event) for event in out.stored}
+    inserts, updates = [], []
+    for event in out.log:
+        if id(event) in stored:
+            updates.append((event.seq, event.clock, event.person or None, event.position))
+            continue
+        if event.position == 0:
+            position += 1
+            event.position = position
+        inserts.append(entry_row(event, sequenced=True))
+    if inserts:
+        tx.write("entry_put", inserts)
+    if updates:
+        tx.write("entry_sequence", updates)
+    for name in ORDER:
+        if name in out.rows:
+            tx.write(name, out.rows[name])
+    for name, row in out.rekeys:
+        tx.write(name, [row])
+    for name in AFTER:
+        if name in out.rows:
+            tx.write(name, out.rows[name])
+    unknown = set(out.rows) - set(ORDER) - set(AFTER)
+    assert not unknown, f"no place in the order for {unknown}"
+    tx.write("counter_set", [*counters.items(), ("position", position)])
+    tx.write("meta_put", [("code_version", version)])
+    return True

@@ -1,0 +1,179 @@
+"""Station 3 for the working set: whose event it is, and what merges and moves mean for state, history and runs."""
+
+from __future__ import annotations
+
+from einklang.app.known import BookKnown
+from einklang.app.output import REKEYS
+from einklang.app.state import State
+from einklang.app.working import Live
+from einklang.consent import merge_permissions
+from einklang.decide.arms import merge_arms
+from einklang.event import Event
+from einklang.fact.person import Trait
+from einklang.flow.machine import finish
+from einklang.identity import Move, Overlay, Resolution, key_of, resolve
+from einklang.kernel.reasons import Reason
+from einklang.profile import fold_traits, merge_traits
+
+
+class People:
+    """Resolves events to persons during one tick."""
+
+    def __init__(self, state: State) -> None:
+        self.state = state
+        self.overlay = Overlay(BookKnown(state.reader))
+        self.aliases: dict[str, str] = {}
+
+    def living(self, person: str) -> str:
+        """The living person behind an id."""
+        if person in self.aliases:
+            return self.aliases[person]
+        rows = self.state.reader.read("alias_get", person)
+        if not rows:
+            return person
+        living = str(rows[0][0])
+        return self.aliases.get(living, living)
+
+    def of(self, event: Event) -> tuple[Live | None, list[Live]]:
+        """The person of an event, made if new; and others whom the event changed (they must be looked at whole)."""
+        named = dict(event.identifiers).get("person") if event.origin else None
+        if named is not None:
+            live = self.state.working.get(self.living(named))
+            event.person = live.person.id if live is not None else ""
+            return live, []
+        found = resolve(event, self.overlay, self.state.salt)
+        self.overlay.apply(event, found)
+        if not found.person:
+            return None, []
+        event.person = found.person
+        live = self.state.working.get(found.person) or self.state.working.create(found.person, event.at)
+        others = (
+            self._apply(found, event)
+            if found.identifiers or found.merges or found.moves or found.aliases or found.refused
+            else []
+        )
+        return live, [other for other in others if other is not live]
+
+    def _apply(self, found: Resolution, event: Event) -> list[Live]:
+        touched: dict[str, Live] = {}
+        for alias in found.aliases:
+            self.aliases.pop(alias.person, None)
+            if alias.person != alias.living:
+                self.aliases[alias.person] = alias.living
+        for merge in found.merges:
+            loser = self.state.working.get(merge.loser)
+            winner = self.state.working.get(merge.winner) or self.state.working.create(merge.winner, event.at)
+            if loser is not None:
+                self._merge(loser, winner)
+            touched[merge.winner] = winner
+        for move in found.moves:
+            self._move(move, event, touched)
+        for person in sorted({row[2] for row in found.identifiers}):
+            live = touched.get(person) or self.state.working.get(person) or self.state.working.create(person, event.at)
+            live.person.identifiers = sorted(self.overlay.identifiers_of(person))
+            self.state.working.mark(live)
+        for refused in found.refused:
+            n = self.state.count("refused")
+            self.state.out.add(
+                "refused_put", n, refused.person_a, refused.person_b, str(refused.reason), event.at, event.message_id
+            )
+        return [touched[key] for key in sorted(touched)]
+
+    def _merge(self, loser: Live, winner: Live) -> None:
+        """All that belonged to the loser belongs to the winner: as if one person had sent all events."""
+        state, kept, lost = self.state, winner.person, loser.person
+        for name in REKEYS:
+            state.out.rekeys.append((name, (winner.lane, kept.id, loser.lane, lost.id)))
+        winner.new_events += loser.new_events
+        winner.replace_history(winner.history + loser.history)
+        for event in winner.history:
+            event.person = kept.id
+        kept.created_at = min(kept.created_at, lost.created_at)
+        kept.last_seen_at = max(kept.last_seen_at, lost.last_seen_at)
+        merge_traits(kept.traits, lost.traits)
+        merge_permissions(kept.permissions, lost.permissions)
+        kept.contacts = sorted(kept.contacts + lost.contacts, key=lambda contact: (contact.clock, contact.run))
+        merge_arms(kept.arms, lost.arms)
+        self._merge_runs(loser, winner)
+        kept.memberships.update(
+            {k: v for k, v in lost.memberships.items() if k not in kept.memberships and not v.member}
+        )
+        loser.gone = True
+        state.working.mark(loser)
+        state.working.mark(winner)
+        state.own_event(kept.id, "Person Merged", {"from": lost.id}, kind="track", at=None)
+
+    def _merge_runs(self, loser: Live, winner: Live) -> None:
+        """Of two runs of one journey and key the earlier stays, the other ends as merged."""
+        for run in loser.runs:
+            run.person = winner.person.id
+            winner.touched_runs.add(run.id)
+            twin = next(
+                (
+                    r
+                    for r in winner.runs
+                    if r.status == run.status == "active" and (r.journey, r.key) == (run.journey, run.key)
+                ),
+                None,
+            )
+            if twin is not None:
+                later = max(twin, run, key=lambda r: (r.entry.clock, r.id))
+                finish(later, "merged", Reason.MERGED, self.state.clock)
+                winner.touched_runs.add(later.id)
+            winner.runs.append(run)
+        winner.runs.sort(key=lambda run: (run.entry.clock, run.id))
+
+    def _move(self, move: Move, event: Event, touched: dict[str, Live]) -> None:
+        """Events of a device in [lo, hi) belong to somebody else after a late sign-in: history and traits follow."""
+        source = self.state.working.get(move.from_person)
+        if source is None:
+            return
+        moved = [
+            e
+            for e in source.history
+            if not e.origin and key_of(e) == (move.kind, move.value) and move.lo <= e.at < move.hi
+        ]
+        if not moved:
+            return
+        target = self.state.working.get(move.to_person) or self.state.working.create(move.to_person, event.at)
+        fresh = {id(e) for e in source.new_events}
+        for e in moved:
+            e.person = move.to_person
+            if id(e) in fresh:
+                target.new_events.append(e)
+            else:
+                row = (target.lane, move.to_person, source.lane, move.from_person, e.seq)
+                self.state.out.rekeys.append(("history_move", row))
+        gone = {id(e) for e in moved}
+        source.new_events = [e for e in source.new_events if id(e) not in gone]
+        source.replace_history([e for e in source.history if id(e) not in gone])
+        target.replace_history(target.history + moved)
+        for live in (source, target):
+            self._refold(live)
+            touched[live.person.id] = live
+            self.state.working.mark(live)
+
+    def _refold(self, live: Live) -> None:
+        """Traits anew from the history, after it changed."""
+        traits: dict[str, Trait] = {}
+        for event in live.history:
+            if event.type == "identify":
+                fold_traits(traits, event.properties, event.at, event.seq)
+        live.person.traits = traits
+
+    def write(self) -> None:
+        """The identity rows of the tick."""
+        out, writes = self.state.out, self.overlay.writes()
+        for edge in writes.edges:
+            out.add("edge_put", *edge.a, *edge.b, edge.strength, edge.at, edge.message_id, edge.source, edge.evidence)
+        for row in writes.identifiers:
+            out.add("identifier_put", *row)
+        for alias in writes.aliases:
+            if alias.person == alias.living:
+                out.add("alias_drop", alias.person)
+            else:
+                out.add("alias_put", alias.person, alias.living)
+        for sign in writes.sign_ins_gone:
+            out.add("sign_in_drop", sign.device, sign.at, sign.message_id)
+        for sign in writes.sign_ins:
+            out.add("sign_in_put", sign.at, sign.message_id, sign.device, sign.kind, sign.value, int(sign.void))

@@ -1,0 +1,73 @@
+"""What app needs from the world: small Protocols, owned by the consumer. `store` and `channel` satisfy them structurally."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager
+from typing import Any, Protocol, TypeVar
+
+T = TypeVar("T")
+Row = tuple[Any, ...]
+
+
+class Blob(Protocol):
+    """One judged request body to append: `items` admitted calls of `kind`, and what must be suppressed in the same transaction.
+
+    suppress: rows (address_hash, channel, purpose, reason, at).
+    """
+
+    @property
+    def items(self) -> int: ...
+    @property
+    def received_at(self) -> int: ...
+    @property
+    def source(self) -> str: ...
+    @property
+    def kind(self) -> str: ...
+    @property
+    def body(self) -> bytes: ...
+    @property
+    def suppress(self) -> Sequence[Row]: ...
+
+
+class Reader(Protocol):
+    """Reads by the name of a prepared statement."""
+
+    def read(self, name: str, *params: Any) -> list[Row]: ...
+
+
+class Tx(Reader, Protocol):
+    """A transaction on the one writer."""
+
+    def write(self, name: str, rows: Iterable[Sequence[Any]]) -> int: ...
+
+
+class Book(Reader, Protocol):
+    """Rows that must be right now."""
+
+    def append(self, blobs: Sequence[Any]) -> list[int]: ...
+    def transact(self, work: Callable[[Any], T]) -> T: ...
+    def snapshot(self) -> AbstractContextManager[Any]: ...
+    def close(self) -> None: ...
+
+
+class Parcel(Protocol):
+    """What is handed to a channel: the business key, the address and the finished bytes."""
+
+    @property
+    def key(self) -> str: ...
+    @property
+    def address(self) -> str: ...
+    @property
+    def body(self) -> bytes: ...
+
+
+class Receipt(Protocol):
+    """`sent`, `failed` or `unknown`; `permanent` marks a failure that a retry cannot mend."""
+
+    @property
+    def status(self) -> str: ...
+    @property
+    def permanent(self) -> bool: ...
+    @property
+    def detail(self) -> str: ...

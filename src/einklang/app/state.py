@@ -1,0 +1,268 @@
+"""What a tick works on: the clock, the definitions in force, the working set, and the write set it fills.
+
+One State belongs to one writer. It is the only place in app where the sciences' answers about a person are put together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any
+
+from einklang.app import consents
+from einklang.app.definitions import Definitions, compile_old
+from einklang.app.output import Output
+from einklang.app.ports import Reader
+from einklang.app.timers import TimerFeed
+from einklang.app.view import PersonView, Rules, address_of
+from einklang.app.working import Live, WorkingSet, from_json, to_json
+from einklang.consent import address_key, permits, split_key, status_of
+from einklang.event import Event
+from einklang.fact.moment import Request
+from einklang.fact.person import Arm, Person, Run
+from einklang.flow.compile import Journey
+from einklang.kernel import ids
+from einklang.profile import fold_traits
+
+SOURCE = "einklang"
+
+
+class Catalogs:
+    """Rows of catalogs, read on demand and kept."""
+
+    def __init__(self) -> None:
+        self._rows: dict[tuple[str, str], Mapping[str, Any] | None] = {}
+        self.reader: Reader | None = None
+
+    def get(self, catalog: str, key: Any) -> Mapping[str, Any] | None:
+        """The row of a key, None if there is none."""
+        if key is None:
+            return None
+        place = (catalog, str(key))
+        if place not in self._rows:
+            assert self.reader is not None
+            found = self.reader.read("catalog_get", *place)
+            self._rows[place] = from_json(found[0][0]) if found else None
+        return self._rows[place]
+
+    def put(self, catalog: str, key: str, row: Mapping[str, Any]) -> None:
+        """Set a row."""
+        self._rows[catalog, key] = row
+
+    def forget(self) -> None:
+        """Drop what was read."""
+        self._rows.clear()
+
+
+class State:
+    """The state of the engine between and during ticks."""
+
+    def __init__(
+        self, salt: bytes, definitions: Definitions, *, link_key: bytes, base_url: str, channels: frozenset[str]
+    ) -> None:
+        self.salt = salt
+        self.link_key = link_key
+        self.base_url = base_url
+        self.channels = channels
+        self.working = WorkingSet()
+        self.catalogs = Catalogs()
+        self.timers: TimerFeed | None = None
+        self.out = Output()
+        self.counters: dict[str, int] = {}
+        self.clock = 0
+        self.live = False
+        self.deliver = False
+        self.ledger_hash = b""
+        self._old: dict[tuple[str, int], Journey] = {}
+        self.take(definitions)
+
+    def take(self, definitions: Definitions) -> None:
+        """Put these definitions in force."""
+        self.definitions = definitions
+        self.rules = Rules(
+            salt=self.salt,
+            timezone=definitions.policy.timezone,
+            lookup=self.catalogs.get,
+            campaigns={name: journey.campaign for name, journey in definitions.journeys.items()},
+        )
+
+    def read_from(self, reader: Reader) -> None:
+        """Use this snapshot for what is not in memory."""
+        self.working.reader = self.catalogs.reader = reader
+
+    @property
+    def reader(self) -> Reader:
+        """The snapshot of the present tick."""
+        assert self.working.reader is not None
+        return self.working.reader
+
+    def count(self, name: str) -> int:
+        """The next number of a counter."""
+        self.counters[name] += 1
+        return self.counters[name]
+
+    # --- asking -----------------------------------------------------------------------------------------------------
+
+    def journey(self, name: str, version: int) -> Journey:
+        """A version of a journey; older ones are compiled when a run still follows them."""
+        newest = self.definitions.journeys[name]
+        if newest.version == version:
+            return newest
+        if (name, version) not in self._old:
+            body = self.reader.read("definition_version", "journey", name, version)[0][0]
+            self._old[name, version] = compile_old(self.definitions, name, version, from_json(body))
+        return self._old[name, version]
+
+    def view(self, live: Live) -> PersonView:
+        """The person at the present clock."""
+        return PersonView(live, self.clock, self.rules, self._any_permit)
+
+    def _any_permit(self, live: Live, channel: str, purpose: str) -> bool:
+        addresses = {split_key(key)[2] for key in live.person.permissions if key.startswith(f"{channel}|{purpose}|")}
+        own = address_of(live, channel)
+        if own is not None:
+            addresses.add(own)
+        return any(
+            self.permits(live, channel, address, purpose, "marketing") for address in sorted(addresses) if address
+        )
+
+    def permits(self, live: Live, channel: str, address: str, purpose: str, klass: str) -> bool:
+        """Whether the ledger, or another legal basis of the purpose, permits a contact of this class now."""
+        known = self.definitions.purposes.get(purpose)
+        if known is None:
+            return False
+        word = status_of(live.person.permissions, channel, purpose, address, consent=known.basis == "consent")
+        return permits(word.status if word is not None else None, known, klass, channel)
+
+    def suppressed(self, channel: str, address: str, purpose: str) -> bool:
+        """Whether the address is on the suppression list, as the snapshot and this tick know it."""
+        key = address_key(self.salt, channel, address)
+        if any(
+            row[0] == key and row[1] == channel and row[2] in ("", purpose)
+            for row in self.out.rows.get("suppression_raise", ())
+        ):
+            return True
+        return bool(self.reader.read("suppressed", key, channel, purpose))
+
+    # --- folding ----------------------------------------------------------------------------------------------------
+
+    def fold_traits(self, person: Person, event: Event) -> set[str]:
+        """Traits of an identify by event time; the names that changed."""
+        return set(fold_traits(person.traits, event.properties, event.at, event.seq))
+
+    def declare(self, live: Live, event: Event) -> bool:
+        """Fold what the event declares about consent into the ledger and the person; True if a permission changed."""
+        return consents.take(self, live, event)
+
+    def own_event(self, person: str, name: str, properties: dict[str, Any], *, kind: str, at: int | None) -> Event:
+        """An entry that the engine derives at the present clock: sequenced at once, in the order of moments."""
+        seq = self.count("seq")
+        event = Event(
+            position=0,
+            at=self.clock if at is None else at,
+            received_at=self.clock,
+            type=kind,
+            name=name,
+            message_id=ids.keyed_id(self.salt, "event", "e_", person, name, str(seq)),
+            identifiers=(),
+            properties=properties,
+            context={},
+            source=SOURCE,
+            touchpoint="",
+            origin=2,
+            seq=seq,
+            clock=self.clock,
+            person=person,
+        )
+        self.out.log.append(event)
+        return event
+
+    def wake(self, person: str, due: int) -> None:
+        """Time alone concerns this person at `due`."""
+        assert self.timers is not None, "moments are worked off within a tick"
+        self.timers.push(due, person)
+
+    # --- rows -------------------------------------------------------------------------------------------------------
+
+    def add_verdict(
+        self,
+        live: Live,
+        run: str,
+        journey: str,
+        step: str,
+        message: str,
+        channel: str,
+        verdict: str,
+        reason: str,
+        until: int | None,
+        detail: str,
+    ) -> None:
+        """One row a verdict."""
+        n = self.count("verdicts")
+        self.out.add(
+            "verdict_put", n, live.lane, live.person.id, self.counters["seq"], self.clock, run, journey, step, message, channel,
+            verdict, str(reason), until, detail,
+        )  # fmt: skip
+
+    def add_assignment(
+        self,
+        live: Live,
+        scope: str,
+        run: Run,
+        request: Request,
+        arm: Arm | None,
+        would_contact: bool,
+        suppressed_by: str,
+        channel: str,
+    ) -> None:
+        """One row a decision, both arms (statistics.md 2.2)."""
+        n = self.count("assignments")
+        share, name, mixed = (arm.probability, arm.arm, arm.contaminated) if arm is not None else (0.0, run.arm, False)
+        cost = self.definitions.policy.cost.get(channel, Decimal(0))
+        treated = would_contact and name != "control"
+        self.out.add(
+            "assignment_put", n, live.lane, live.person.id, scope, run.id, run.journey, request.step, name, share, 1, run.entry.clock,
+            self.clock, int(would_contact), str(suppressed_by), self.clock if treated and not (self.live or self.deliver) else None,
+            channel, 1.0, str(cost), int(mixed),
+        )  # fmt: skip
+
+    def add_outcome(self, live: Live, run: Run, event: Event, value: Decimal | int) -> None:
+        """One row an event that counts for a goal."""
+        n = self.count("outcomes")
+        self.out.add(
+            "outcome_put", n, live.lane, live.person.id, run.scope, run.id, event.seq, event.at, to_json(value)
+        )
+
+    def log_message(
+        self,
+        live: Live,
+        key: str,
+        run: str,
+        journey: str,
+        step: str,
+        message: str,
+        channel: str,
+        status: str,
+        reason: str,
+    ) -> None:
+        """One row a change of status of a message."""
+        n = self.count("messages")
+        self.out.add(
+            "message_log_put",
+            n,
+            key,
+            live.lane,
+            live.person.id,
+            run,
+            journey,
+            step,
+            message,
+            channel,
+            status,
+            str(reason),
+            self.clock,
+        )
+
+    def withdraw(self, live: Live, run: Run, step: str, key: str) -> None:
+        """A message that was ready when its run ended is not sent."""
+        self.out.add("outbox_withdraw", "withdrawn", "exited", self.clock, key)

@@ -1,0 +1,175 @@
+"""What a compiled expression sees: one person (and run, and event) at one moment. Satisfies `expr.View`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from einklang.app.working import Live
+from einklang.event import Event
+from einklang.fact.person import Entry, Run
+from einklang.kernel import time
+from einklang.kernel.errors import InputError
+
+_STEP_FIELDS = (
+    "done", "at", "reason", "rounds", "channel", "message", "delivered", "bounced", "opened", "clicked", "replied",
+    "unsubscribed", "complained", "outcome", "arm",
+)  # fmt: skip
+
+
+class Rules(msgspec.Struct):
+    """What a view needs of the definitions in force."""
+
+    salt: bytes
+    timezone: str
+    lookup: Callable[[str, Any], Mapping[str, Any] | None]
+    campaigns: Mapping[str, str]
+
+
+def trait_value(live: Live, name: str) -> Any:
+    """The current value of a trait, None if there is none."""
+    trait = live.person.traits.get(name)
+    return None if trait is None else trait.value
+
+
+def zone_of(live: Live, rules: Rules) -> str:
+    """The person's time zone: trait `timezone`, else that of the policy."""
+    value = trait_value(live, "timezone")
+    if isinstance(value, str) and value:
+        try:
+            time.zone(value)
+            return value
+        except InputError:
+            pass
+    return rules.timezone
+
+
+def address_of(live: Live, channel: str) -> str | None:
+    """The address in use on a channel: the trait of that name, else the latest identifier of the kind."""
+    kind = {"email": "email", "sms": "phone", "phone": "phone"}.get(channel)
+    if kind is None:
+        return None
+    value = trait_value(live, kind)
+    known = [(first_at, found) for known_kind, found, first_at in live.person.identifiers if known_kind == kind]
+    if isinstance(value, str) and any(found == value.strip().lower() for _, found in known):
+        return value.strip().lower()
+    return max(known)[1] if known else None
+
+
+class PersonView:
+    """`expr.View` over the working set. `run` and `event` are set by the caller where the site has them."""
+
+    __slots__ = ("entry", "event", "live", "now", "permits", "rules", "run", "zone")
+
+    def __init__(self, live: Live, now: int, rules: Rules, permits: Any, *, zone: str = "") -> None:
+        self.live = live
+        self.now = now
+        self.rules = rules
+        self.permits = permits
+        self.zone = zone or zone_of(live, rules)
+        self.entry: Entry | None = None
+        self.event: Event | None = None
+        self.run: Run | None = None
+
+    @property
+    def salt(self) -> bytes:
+        """Salt of the home, for `bucket`."""
+        return self.rules.salt
+
+    @property
+    def goal(self) -> bool:
+        """Whether the run's goal is reached."""
+        return self.run is not None and self.run.goal_at is not None
+
+    def of_run(self, run: Run) -> PersonView:
+        """The same view, speaking of this run."""
+        self.run, self.entry = run, run.entry
+        return self
+
+    def person_field(self, name: str) -> Any:
+        """`person.NAME`."""
+        person = self.live.person
+        if name == "id":
+            return person.id
+        if name == "known":
+            return any(kind != "anonymousId" for kind, _, _ in person.identifiers)
+        if name in ("email", "phone"):
+            return address_of(self.live, name)
+        if name == "timezone":
+            return self.zone
+        if name in ("created_at", "last_seen_at"):
+            return getattr(person, name)
+        value = trait_value(self.live, name)
+        if value is None and name == "country":
+            address = trait_value(self.live, "address")
+            value = address.get("country") if isinstance(address, dict) else None
+        return value
+
+    def trait(self, name: str) -> Any:
+        """`trait.NAME`."""
+        return trait_value(self.live, name)
+
+    def trait_since(self, name: str) -> int | None:
+        """`changedAt(trait.NAME)`."""
+        trait = self.live.person.traits.get(name)
+        return None if trait is None else trait.at
+
+    def history(self, names: tuple[str, ...]) -> Sequence[Event]:
+        """Events of these names in order of (at, seq)."""
+        return self.live.named(names)
+
+    def consent(self, channel: str, purpose: str) -> bool:
+        """Whether at least one address of the channel is permitted."""
+        return bool(self.permits(self.live, channel, purpose))
+
+    def consent_flip(self) -> int | None:
+        """Consents do not expire yet."""
+        return None
+
+    def reachable(self, channel: str) -> bool:
+        """Whether there is an address."""
+        return address_of(self.live, channel) is not None
+
+    def segment(self, name: str) -> bool:
+        """Member now."""
+        known = self.live.person.memberships.get(name)
+        return known is not None and known.member
+
+    def segment_since(self, name: str) -> int | None:
+        """Since when the membership is as it is."""
+        known = self.live.person.memberships.get(name)
+        return None if known is None else known.since
+
+    def segment_flip(self, name: str) -> int | None:
+        """When time alone may change the membership."""
+        known = self.live.person.memberships.get(name)
+        return None if known is None else known.flips_at
+
+    def in_journey(self, name: str) -> bool:
+        """In a run now."""
+        return any(run.journey == name and run.status == "active" for run in self.live.runs)
+
+    def lookup(self, catalog: str, key: Any) -> Mapping[str, Any] | None:
+        """The row of a catalog as it is now."""
+        return self.rules.lookup(catalog, key)
+
+    def step(self, name: str) -> Mapping[str, Any] | None:
+        """What a step left, None before it."""
+        left = self.run.steps.get(name) if self.run is not None else None
+        return None if left is None else {field: getattr(left, field) for field in _STEP_FIELDS}
+
+    def var(self, name: str) -> Any:
+        """`vars.NAME`."""
+        return None if self.run is None else self.run.vars.get(name)
+
+    def journey_field(self, name: str) -> Any:
+        """`journey.id`, `version`, `campaign`."""
+        if self.run is None:
+            return None
+        return {
+            "id": self.run.journey,
+            "version": self.run.version,
+            "campaign": self.rules.campaigns.get(self.run.journey),
+        }.get(name)

@@ -1,0 +1,87 @@
+"""`why`: every verdict with its reason; for a person who never entered, the entry rule as a tree with values."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from einklang.app.find import load
+from einklang.app.ports import Reader
+from einklang.app.state import State
+from einklang.app.view import PersonView
+from einklang.app.working import Live
+from einklang.expr import explain
+from einklang.flow import entry as entries
+from einklang.flow.compile import Journey
+from einklang.kernel import time
+from einklang.kernel.errors import NotFound
+
+_FIELDS = ("n", "seq", "clock", "run", "journey", "step", "message", "channel", "verdict", "reason", "until", "detail")
+
+
+def verdicts(reader: Reader, live: Live, journey: str | None, message: str | None) -> list[dict[str, Any]]:
+    """The verdict rows of a person, oldest first."""
+    found = []
+    for row in reader.read("verdicts_of", live.lane, live.person.id):
+        verdict = dict(zip(_FIELDS, row, strict=True))
+        if (journey and verdict["journey"] != journey) or (message and verdict["message"] != message):
+            continue
+        verdict["clock"] = time.format_moment(verdict["clock"])
+        verdict["until"] = None if verdict["until"] is None else time.format_moment(verdict["until"])
+        found.append(verdict)
+    return found
+
+
+def _entry(state: State, live: Live, journey: Journey) -> dict[str, Any]:
+    """How the entry rule of a journey stands for this person, with the newest candidate event."""
+    runs = [run for run in live.runs if run.journey == journey.id]
+    candidates = live.named(tuple(sorted(journey.events)))
+    answer: dict[str, Any] = {
+        "journey": journey.id,
+        "entered": bool(runs),
+        "events": sorted(journey.events),
+        "candidates": len(candidates),
+        "rule": None,
+        "reason": None,
+    }
+    if runs:
+        return answer
+    if not candidates:
+        answer["reason"] = "no_event"
+        answer["rule"] = {
+            "text": f"event {' or '.join(sorted(journey.events))}",
+            "value": None,
+            "held": False,
+            "children": [],
+        }
+        return answer
+    event = candidates[-1]
+    view: PersonView = state.view(live)
+    view.now, view.event = max(event.clock, event.at), event
+    view.entry = entries.begin(event, None)
+    key = entries.candidate_key(journey, view)
+    view.entry = entries.begin(event, key)
+    checked = state.definitions.checked.get(f"entry:{journey.id}")
+    if checked is not None:
+        answer["rule"] = msgspec.to_builtins(explain(checked, view), enc_hook=str)
+        if journey.where is not None and not journey.where.holds(view):
+            answer["reason"] = "where"
+            return answer
+    refused = entries.refusal(journey, event, key, runs, view.now, live=False)
+    answer["reason"] = str(refused) if refused is not None else "came_before_the_journey"
+    return answer
+
+
+def why(reader: Reader, state: State, person: str, *, journey: str | None, message: str | None) -> dict[str, Any]:
+    """All verdicts of a person; with a journey also how its entry rule stands. Raises NotFound."""
+    state.read_from(reader)
+    live = load(reader, person)
+    answer: dict[str, Any] = {"person_id": live.person.id, "verdicts": verdicts(reader, live, journey, message)}
+    if journey is not None:
+        found = state.definitions.journeys.get(journey)
+        if found is None:
+            known = ", ".join(sorted(state.definitions.journeys)) or "none"
+            raise NotFound("unknown_journey", f"no journey {journey[:60]!r}", mend=f"known: {known}")
+        answer["entry"] = _entry(state, live, found)
+    return answer

@@ -1,0 +1,240 @@
+"""The working set of a tick: persons with their history and runs, loaded on demand, kept between ticks, written when changed."""
+
+from __future__ import annotations
+
+from bisect import insort
+from collections import OrderedDict
+from collections.abc import Sequence
+from decimal import Decimal
+from operator import attrgetter
+from typing import Any
+
+import msgspec
+
+from einklang.app.ports import Reader, Row
+from einklang.event import ALIASES, Event, canonical_name
+from einklang.fact.person import Person, Run
+from einklang.kernel import ids
+
+_JSON_IN = msgspec.json.Decoder(float_hook=Decimal)
+_JSON_OUT = msgspec.json.Encoder(decimal_format="number")
+_PERSON = msgspec.json.Decoder(Person, float_hook=Decimal)
+_RUN = msgspec.json.Decoder(Run, float_hook=Decimal)
+_ORDER = attrgetter("at", "seq")
+CACHED_MAX = 50_000
+
+
+def to_json(value: Any) -> str:
+    """Compact JSON text; Decimal as number."""
+    return _JSON_OUT.encode(value).decode()
+
+
+def from_json(text: str | bytes) -> Any:
+    """JSON text -> values; numbers are int or Decimal."""
+    return _JSON_IN.decode(text)
+
+
+def label_of(person: Person) -> str:
+    """What a list shows for a person: name, e-mail, or the strongest identifier."""
+    traits = person.traits
+    parts = [str(traits[n].value) for n in ("firstName", "lastName") if n in traits and traits[n].value]
+    if parts:
+        return " ".join(parts)
+    name = traits.get("name")
+    if name is not None and name.value:
+        return str(name.value)
+    for kind in ("email", "userId", "phone", "anonymousId"):
+        for found, value, _ in person.identifiers:
+            if found == kind:
+                return value
+    return person.id
+
+
+#: Einklang's name of a reaction -> Segment's name of it on the channel e-mail.
+_ON_EMAIL = {own: name for name, (own, channel) in ALIASES.items() if channel == "email"}
+
+
+def names_of(event: Event) -> tuple[str, ...]:
+    """The names under which an event is found: its own, and the alias of reactions to e-mail (language.md 7)."""
+    own = canonical_name(event.name)
+    if own != event.name:
+        return event.name, own
+    alias = _ON_EMAIL.get(event.name)
+    if alias is not None and event.properties.get("channel", "email") == "email":
+        return event.name, alias
+    return (event.name,)
+
+
+class Live:
+    """One person in memory: state, history in order of (at, seq), runs, and what changed since it was loaded."""
+
+    __slots__ = (
+        "by_name",
+        "changed",
+        "gone",
+        "history",
+        "lane",
+        "new_events",
+        "person",
+        "runs",
+        "stored_wake",
+        "touched_runs",
+    )
+
+    def __init__(self, person: Person, history: list[Event], runs: list[Run]) -> None:
+        self.person = person
+        self.history = history
+        self.runs = runs
+        self.lane = ids.lane_of(person.id)
+        self.by_name: dict[str, list[Event]] = {}
+        self._index(history)
+        self.stored_wake = person.wake
+        self.changed = False
+        self.gone = False
+        self.new_events: list[Event] = []
+        self.touched_runs: set[str] = set()
+
+    def _index(self, events: list[Event]) -> None:
+        for event in events:
+            for name in names_of(event):
+                self.by_name.setdefault(name, []).append(event)
+
+    def add(self, event: Event) -> None:
+        """Fold an event into the history where its time belongs."""
+        for rows in (self.history, *(self.by_name.setdefault(name, []) for name in names_of(event))):
+            if not rows or _ORDER(rows[-1]) <= _ORDER(event):
+                rows.append(event)
+            else:
+                insort(rows, event, key=_ORDER)
+        self.new_events.append(event)
+
+    def replace_history(self, events: list[Event]) -> None:
+        """Set the whole history, for a merge or a move; the rows are re-keyed by the write set."""
+        self.history = sorted(events, key=_ORDER)
+        self.by_name = {}
+        self._index(self.history)
+
+    def named(self, names: tuple[str, ...]) -> Sequence[Event]:
+        """Events of these names in order; without names, what the person did at touchpoints."""
+        if len(names) == 1:
+            return self.by_name.get(names[0], ())
+        if names:
+            found = {event.seq: event for name in names for event in self.by_name.get(name, ())}
+            return sorted(found.values(), key=_ORDER)
+        return [event for event in self.history if event.origin == 0 and event.type in _DONE]
+
+    def run(self, run_id: str) -> Run | None:
+        """The run of this id."""
+        return next((run for run in self.runs if run.id == run_id), None)
+
+
+_DONE = ("track", "page", "screen")
+
+
+def _event(row: Row, person: str) -> Event:
+    (
+        at,
+        seq,
+        clock,
+        received_at,
+        origin,
+        type_,
+        name,
+        message_id,
+        source,
+        touchpoint,
+        *keys,
+        machine,
+        properties,
+        context,
+    ) = row
+    key_kind, key_value, device = keys
+    named = ((key_kind, key_value),) if key_kind else ()
+    if device and key_kind != "anonymousId":
+        named = (*named, ("anonymousId", device))
+    return Event(
+        position=0,
+        at=at,
+        received_at=received_at,
+        type=type_,
+        name=name,
+        message_id=message_id,
+        identifiers=named,
+        properties=from_json(properties),
+        context=from_json(context),
+        source=source,
+        touchpoint=touchpoint,
+        origin=origin,
+        seq=seq,
+        clock=clock,
+        person=person,
+        machine=bool(machine),
+    )
+
+
+class WorkingSet:
+    """Persons in memory. `reader` is the snapshot of the present tick."""
+
+    def __init__(self) -> None:
+        self._persons: OrderedDict[str, Live] = OrderedDict()
+        self._dirty: dict[str, Live] = {}
+        self.reader: Reader | None = None
+
+    def get(self, person: str) -> Live | None:
+        """The person, loaded if need be; None if nobody has this id."""
+        live = self._persons.get(person)
+        if live is not None:
+            return None if live.gone else live
+        assert self.reader is not None, "a tick reads from its snapshot"
+        lane = ids.lane_of(person)
+        state = self.reader.read("person_get", lane, person)
+        if not state:
+            return None
+        history = [_event(row, person) for row in self.reader.read("history_of", lane, person)]
+        runs = [_RUN.decode(row[0]) for row in self.reader.read("runs_of", lane, person)]
+        live = Live(_PERSON.decode(state[0][0]), history, runs)
+        self._persons[person] = live
+        return live
+
+    def create(self, person: str, at: int) -> Live:
+        """A new person, first seen at `at`."""
+        live = Live(Person(person, at, at), [], [])
+        self._persons[person] = live
+        self.mark(live)
+        return live
+
+    def living(self) -> list[str]:
+        """Ids of those in memory that are not gone."""
+        return [live.person.id for live in self._persons.values() if not live.gone]
+
+    def mark(self, live: Live) -> None:
+        """Note that the person changed and must be written."""
+        live.changed = True
+        self._dirty[live.person.id] = live
+
+    def dirty(self) -> list[Live]:
+        """What changed since the last `settled`, in a fixed order."""
+        return [self._dirty[key] for key in sorted(self._dirty)]
+
+    def settled(self) -> None:
+        """The write set was applied: forget the marks, keep the newest persons in memory."""
+        for live in self._dirty.values():
+            live.changed = False
+            live.stored_wake = live.person.wake
+            live.new_events.clear()
+            live.touched_runs.clear()
+            if live.gone:
+                self._persons.pop(live.person.id, None)
+        self._dirty.clear()
+        while len(self._persons) > CACHED_MAX:
+            self._persons.popitem(last=False)
+
+    def forget(self) -> None:
+        """Drop everything: the write set was not applied, or somebody else wrote."""
+        self._persons.clear()
+        self._dirty.clear()
+
+
+def pack(value: Person | Run) -> bytes:
+    """The stored form of a person or run."""
+    return _JSON_OUT.encode(value)

@@ -1,0 +1,57 @@
+"""`kind: segment` as written, and the order of segments that speak of each other."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from einklang.fact.strict import convert
+from einklang.kernel.errors import InputError
+
+
+class RawSegment(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """A named condition about a person."""
+
+    kind: str
+    id: str
+    where: str
+    title: str | dict[str, str] | None = None
+    note: str | None = None
+
+
+def parse(doc: dict[str, Any], where: str) -> RawSegment:
+    """The mapping of a YAML document -> a segment. Raises InputError."""
+    if doc.get("manual"):
+        raise InputError(
+            "not_supported_yet", "members by list are not supported yet", where=f"{where}.manual", mend="write `where`"
+        )
+    return convert(doc, RawSegment, where)
+
+
+def in_order(speaks_of: dict[str, frozenset[str]]) -> list[str]:
+    """Ids so that each comes after those it speaks of; equals in alphabetical order. Raises InputError `circle`."""
+    done: list[str] = []
+    state: dict[str, int] = {}
+
+    def visit(name: str, path: tuple[str, ...]) -> None:
+        if state.get(name) == 2:
+            return
+        if state.get(name) == 1:
+            circle = " -> ".join((*path[path.index(name) :], name))
+            raise InputError(
+                "circle",
+                f"segments speak of each other in a circle: {circle}",
+                where=f"segment {name}",
+                mend="break the circle",
+            )
+        state[name] = 1
+        for other in sorted(speaks_of[name]):
+            if other in speaks_of:
+                visit(other, (*path, name))
+        state[name] = 2
+        done.append(name)
+
+    for name in sorted(speaks_of):
+        visit(name, ())
+    return done

@@ -1,0 +1,33 @@
+"""Value fields (language.md 1.2): literal, unless a text begins with `=`; also inside lists and maps."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from einklang.expr import Condition, View
+
+Compile = Callable[[str, str, str], Condition]
+"""(text, site, where) -> condition. Sites are the keys of `expr.types.SITES`."""
+
+
+def compile_value(value: Any, site: str, where: str, compile_text: Compile) -> Any:
+    """The value with each expression text replaced by its `Condition`. `'="= text"'` is a literal with a leading `=`."""
+    if isinstance(value, str) and value.startswith("="):
+        return compile_text(value[1:], site, where)
+    if isinstance(value, list):
+        return [compile_value(item, site, f"{where}[{n}]", compile_text) for n, item in enumerate(value)]
+    if isinstance(value, dict):
+        return {key: compile_value(item, site, f"{where}.{key}", compile_text) for key, item in value.items()}
+    return value
+
+
+def work_out(value: Any, view: View) -> Any:
+    """The compiled value at one moment."""
+    if isinstance(value, Condition):
+        return value.value(view)
+    if isinstance(value, list):
+        return [work_out(item, view) for item in value]
+    if isinstance(value, dict):
+        return {key: work_out(item, view) for key, item in value.items()}
+    return value

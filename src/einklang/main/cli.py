@@ -1,0 +1,136 @@
+"""The command line. One function a command; results to standard output (one JSON document with --json), messages to standard error.
+
+Exit status: 0 done, 1 a finding or a refusal, 2 wrong usage. An error is one line: what, where, the mend.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from einklang import __version__
+from einklang.kernel.errors import EinklangError, UsageError
+from einklang.main import commands, settings
+
+Answer = tuple[int, Any]
+
+
+def emit(value: Any, *, as_json: bool) -> None:
+    """Print a result: as one JSON document, or as lines for people."""
+    if as_json:
+        encoder = msgspec.json.Encoder(enc_hook=str, decimal_format="number")
+        sys.stdout.write(encoder.encode(value).decode() + "\n")
+    else:
+        for line in commands.lines(value):
+            sys.stdout.write(line + "\n")
+
+
+def _command(sub: Any, name: str, text: str, run: Any) -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = sub.add_parser(name, help=text, description=text)
+    parser.add_argument("--home", help="folder of the tenant (default: EINKLANG_HOME or ./einklang-home)")
+    parser.add_argument("--json", action="store_true", help="one JSON document on standard output")
+    parser.set_defaults(run=run)
+    return parser
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The parser of all commands; docs/commands.md lists them and a test compares."""
+    parser = argparse.ArgumentParser(
+        prog="einklang",
+        description="Cross-channel customer engagement: one log, one customer, one language, one door, one clock.",
+    )
+    parser.add_argument("--version", action="version", version=__version__)
+    sub = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    init = _command(sub, "init", "make a new empty tenant", commands.init)
+    init.add_argument("--salt", metavar="HEX", help="key of every id and hash (default: random)")
+    apply = _command(sub, "apply", "check and store definitions, all or nothing", commands.apply)
+    apply.add_argument("paths", nargs="*", metavar="PATH")
+    apply.add_argument("--check", action="store_true", help="only check")
+    apply.add_argument("--schema", action="store_true", help="print the JSON Schema of the definitions")
+    imported = _command(sub, "import", "import a file: CSV, Parquet or JSON Lines", commands.import_)
+    imported.add_argument("kind", choices=["events", "people", "products", "consents"])
+    imported.add_argument("file", metavar="FILE")
+    imported.add_argument("--map", metavar="FILE", help="YAML or JSON that names the column of each field")
+    run = _command(sub, "run", "work through everything pending and due under a virtual clock", commands.run)
+    run.add_argument("--until", required=True, metavar="TIME")
+    run.add_argument(
+        "--deliver", action="store_true", help="hand over to the real channels instead of the outbox folder"
+    )
+    run.add_argument("--batch", type=int, default=5000, help=argparse.SUPPRESS)
+    serve = _command(sub, "serve", "HTTP, ticks and delivery in one process", commands.serve)
+    serve.add_argument("--host", default="127.0.0.1")
+    serve.add_argument("--port", type=int, default=8787)
+    person = _command(sub, "person", "show a person", commands.person)
+    person.add_argument("action", choices=["show"])
+    person.add_argument("id", metavar="ID", help="person id, or kind:value such as email:a@b.example")
+    why = _command(sub, "why", "every verdict with its reason, also for what never happened", commands.why)
+    why.add_argument("id", metavar="ID")
+    why.add_argument("--journey", metavar="J")
+    why.add_argument("--message", metavar="M")
+    segment = _command(sub, "segment", "count or list the members of a segment", commands.segment)
+    segment.add_argument("action", choices=["count", "members"])
+    segment.add_argument("id", metavar="ID")
+    segment.add_argument("--at", metavar="TIME")
+    journey = _command(sub, "journey", "how many stand where", commands.journey)
+    journey.add_argument("action", choices=["counts"])
+    journey.add_argument("id", metavar="ID")
+    report = _command(sub, "report", "what a journey was worth", commands.report)
+    report.add_argument("id", metavar="ID")
+    verify = _command(sub, "verify", "the books balance and the state equals the rebuild from the log", commands.verify)
+    verify.add_argument("--books", action="store_true", help="only the books")
+    doctor = _command(
+        sub, "doctor", "versions, settings, permissions, clocks, disk: what is wrong and the mend", commands.doctor
+    )
+    assert doctor is not None
+    bench = _command(sub, "bench", "the benchmarks, as ratios measured side by side", commands.bench)
+    bench.add_argument("name", nargs="?", choices=["collect", "pipeline", "visible"])
+    demo = _command(sub, "demo", "make a demo company if there is none, and serve it", commands.demo)
+    demo.add_argument("--port", type=int, default=8787)
+    demo.add_argument("--host", default="127.0.0.1")
+    demo.add_argument("--persons", type=int, default=6000)
+    demo.add_argument("--prepare-only", action="store_true", help="make the company and stop")
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; the exit status."""
+    args = build_parser().parse_args(argv)
+    try:
+        found = settings.load()
+        args.home_path = settings.home_of(args.home, found)
+        args.settings = found
+        status, value = args.run(args)
+        if value is not None:
+            emit(value, as_json=args.json)
+        return int(status)
+    except UsageError as error:
+        sys.stderr.write(f"einklang: {error.line()}\n")
+        return 2
+    except EinklangError as error:
+        sys.stderr.write(f"einklang: {error.line()}\n")
+        return 1
+    except KeyboardInterrupt:
+        return 1
+    except Exception as error:
+        if args.settings.log_level == "debug":
+            raise
+        sys.stderr.write(
+            f"einklang: internal error: {type(error).__name__}: {str(error)[:200]}; set EINKLANG_LOG_LEVEL=debug and report it\n"
+        )
+        return 1
+    except BrokenPipeError:
+        return 0
+
+
+def path_of(text: str) -> Path:
+    """A path given by a person."""
+    return Path(text).expanduser()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

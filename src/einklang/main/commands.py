@@ -1,0 +1,233 @@
+"""What each command does: open the home, call a use case, shape the answer."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from einklang.app import apply as applying
+from einklang.app import counts, imports, persons, reports, segments, yaml
+from einklang.app import why as whys
+from einklang.app.run import run as run_until
+from einklang.app.run import settle_definitions
+from einklang.kernel import time
+from einklang.kernel.errors import InputError, UsageError
+from einklang.main import clock
+from einklang.main.home import Home, create, opened
+from einklang.store.lake import ship_all
+
+Answer = tuple[int, Any]
+Args = argparse.Namespace
+
+
+def lines(value: Any) -> Iterator[str]:
+    """A result as lines for people."""
+    plain = msgspec.to_builtins(value, enc_hook=str)
+    if isinstance(plain, str):
+        yield plain
+    elif isinstance(plain, dict):
+        for key, item in plain.items():
+            if isinstance(item, list | dict) and item:
+                yield f"{key}:"
+                yield from (f"  {line}" for line in lines(item))
+            else:
+                yield f"{key}: {item if item not in ([], {}) else '-'}"
+    elif isinstance(plain, list):
+        for item in plain:
+            found = list(lines(item))
+            yield "- " + (found[0] if found else "")
+            yield from ("  " + line for line in found[1:])
+    else:
+        yield str(plain)
+
+
+def _say(text: str) -> None:
+    sys.stderr.write(text + "\n")
+
+
+class _Progress:
+    """One line on a terminal, rewritten."""
+
+    def __init__(self, what: str) -> None:
+        self.what = what
+        self.shown = sys.stderr.isatty()
+
+    def __call__(self, done: int, at: int | None = None) -> None:
+        if self.shown:
+            when = f" · {time.format_moment(at)[:10]}" if at else ""
+            sys.stderr.write(f"\r{self.what}: {done:,}{when}   ")
+            sys.stderr.flush()
+
+    def close(self) -> None:
+        """End the line."""
+        if self.shown:
+            sys.stderr.write("\n")
+
+
+def _open(args: Args, *, writer: bool) -> Any:
+    return opened(args.home_path, base_url=args.settings.base_url, writer=writer)
+
+
+def _moment(text: str, option: str) -> int:
+    try:
+        return time.parse_moment(text if "T" in text or "t" in text else f"{text}T00:00:00Z")
+    except InputError as error:
+        raise UsageError(error.code, error.what, where=option, mend=error.mend) from error
+
+
+def init(args: Args) -> Answer:
+    """A new empty tenant."""
+    keys = create(args.home_path, args.salt)
+    return 0, {"home": str(args.home_path), "write_key": keys.write_key, "server_key": keys.server_key}
+
+
+def apply(args: Args) -> Answer:
+    """Check and store definitions."""
+    if args.schema:
+        return 0, applying.schema()
+    if not args.paths:
+        raise UsageError("no_path", "nothing to apply", where="apply", mend="name files or folders")
+    docs = yaml.read([Path(path) for path in args.paths])
+    with _open(args, writer=not args.check) as home:
+        if args.check:
+            applied, _ = applying.check(home.book, docs)
+        else:
+            engine = home.engine()
+            applied = applying.apply(home.book, docs, now=clock.now())
+            settle_definitions(home.book, engine)
+            ship_all(home.book, home.lake)
+    return 0, {
+        "checked": args.check,
+        "changed": [{"kind": k, "id": i, "version": v, "change": c} for k, i, v, c in applied.changes],
+        "hints": applied.hints,
+    }
+
+
+def import_(args: Args) -> Answer:
+    """Import a file."""
+    mapping = None
+    if args.map:
+        docs = yaml.read([Path(args.map)])
+        mapping = {str(key): str(value) for key, value in docs[0].body.items()} if docs else {}
+    progress = _Progress(f"import {args.kind}")
+    with _open(args, writer=True) as home:
+        done = imports.import_file(
+            home.book, args.kind, Path(args.file), now=clock.now(), mapping=mapping, progress=progress
+        )
+    progress.close()
+    if done.rejected:
+        _say(f"{done.rejected} of {done.rows} rows were refused; reasons in {done.rejections}")
+    return 0, done_dict(done)
+
+
+def done_dict(done: imports.Imported) -> dict[str, Any]:
+    """The result of an import."""
+    return {
+        "rows": done.rows,
+        "accepted": done.accepted,
+        "rejected": done.rejected,
+        "rejections": done.rejections,
+        "reasons": done.reasons,
+    }
+
+
+def run(args: Args) -> Answer:
+    """Work through everything pending and due."""
+    until = _moment(args.until, "--until")
+    progress = _Progress("run")
+    with _open(args, writer=True) as home:
+        done = run_home(home, until, batch=args.batch, progress=progress)
+    progress.close()
+    return 0, {"entries": done, "clock": time.format_moment(until)}
+
+
+def run_home(home: Home, until: int, *, batch: int = 5000, progress: Any = None) -> int:
+    """`run --until` on an open home: the log, the outbox folder, the lake."""
+    engine = home.engine()
+    done = run_until(home.book, engine, until, mode="run", batch=batch, handed=home.hand_out, progress=progress)
+    ship_all(home.book, home.lake)
+    return done
+
+
+def person(args: Args) -> Answer:
+    """Show a person."""
+    with _open(args, writer=False) as home:
+        return 0, persons.show(home.book, args.id)
+
+
+def why(args: Args) -> Answer:
+    """Every verdict with its reason."""
+    with _open(args, writer=False) as home:
+        return 0, whys.why(home.book, home.reading_state(), args.id, journey=args.journey, message=args.message)
+
+
+def segment(args: Args) -> Answer:
+    """Count or list members."""
+    with _open(args, writer=False) as home:
+        at = _moment(args.at, "--at") if args.at else None
+        found = segments.members(home.book, home.reading_state(), args.id, at)
+    return 0, {"count": len(found)} if args.action == "count" else {"members": found}
+
+
+def journey(args: Args) -> Answer:
+    """How many stand where."""
+    with _open(args, writer=False) as home:
+        return 0, counts.journey_counts(home.book, args.id)
+
+
+def report(args: Args) -> Answer:
+    """What a journey was worth."""
+    with _open(args, writer=False) as home:
+        return 0, reports.report(home.book, home.lake, args.id, now=home.now())
+
+
+def verify(args: Args) -> Answer:
+    """The books, and the state against the rebuild."""
+    from einklang.main.verify import verify_home
+
+    with _open(args, writer=False) as home:
+        found = verify_home(home, books_only=args.books)
+    return (0 if found["ok"] else 1), found
+
+
+def doctor(args: Args) -> Answer:
+    """What is wrong, and the mend."""
+    from einklang.main.doctor import examine
+
+    found = examine(args.home_path, args.settings)
+    return (1 if any(row["level"] == "error" for row in found) else 0), {"findings": found}
+
+
+def serve(args: Args) -> Answer:
+    """HTTP, ticks and delivery."""
+    from einklang.main.serve import serve_home
+
+    serve_home(args.home_path, args.settings, host=args.host, port=args.port)
+    return 0, None
+
+
+def bench(args: Args) -> Answer:
+    """The benchmarks."""
+    from einklang.main.bench import run_bench
+
+    return 0, run_bench(args.name)
+
+
+def demo(args: Args) -> Answer:
+    """A demo company, served."""
+    from einklang.main.demo import run_demo
+
+    run_demo(
+        args.home_path,
+        args.settings,
+        host=args.host,
+        port=args.port,
+        persons=args.persons,
+        prepare_only=args.prepare_only,
+    )
+    return 0, None

@@ -1,0 +1,113 @@
+"""A home: one tenant's Book, lake and outbox, opened and wired."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from hashlib import blake2b
+from pathlib import Path
+
+from einklang import __version__
+from einklang.app.apply import in_force
+from einklang.app.run import settle_definitions
+from einklang.app.state import State
+from einklang.app.tick import Engine
+from einklang.channel.outbox import OutboxFolder
+from einklang.channel.types import Parcel
+from einklang.kernel.errors import InputError, Unavailable
+from einklang.main import clock
+from einklang.store.book import SqliteBook
+from einklang.store.lake import Lake
+
+CHANNELS = frozenset({"email"})
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """The keys of a new home, shown once."""
+
+    write_key: str
+    server_key: str
+
+
+def key_hash(key: str) -> bytes:
+    """What is stored of a key: it is long and random, so a plain hash does."""
+    return blake2b(key.encode(), digest_size=32).digest()
+
+
+def create(path: Path, salt: str | None) -> Keys:
+    """A new, empty home. Raises Conflict `home_exists`, InputError `bad_salt`."""
+    if salt is not None:
+        try:
+            raw = bytes.fromhex(salt)
+        except ValueError as error:
+            raise InputError(
+                "bad_salt", "the salt is not hex", where="--salt", mend="write 32 or more digits 0-9 a-f"
+            ) from error
+        if not 16 <= len(raw) <= 64:
+            raise InputError(
+                "bad_salt", "the salt has 16 to 64 bytes", where="--salt", mend="write 32 to 128 digits 0-9 a-f"
+            )
+    keys = Keys(clock.new_key("wk_"), clock.new_key("sk_"))
+    book = SqliteBook.create(path, salt or clock.new_salt(), meta={"write_key": keys.write_key})
+    try:
+        rows = [
+            ("web", "write", "Web and app", key_hash(keys.write_key)),
+            ("server", "server", "Server", key_hash(keys.server_key)),
+        ]
+        book.transact(lambda tx: tx.write("source_put", rows))
+    finally:
+        book.close()
+    return keys
+
+
+class Home:
+    """An open home. `engine` is there for the one writer."""
+
+    def __init__(self, path: Path, book: SqliteBook, *, base_url: str) -> None:
+        self.path = path
+        self.book = book
+        self.lake = Lake(path / "lake")
+        self.salt = bytes.fromhex(book.read("meta_value", "salt")[0][0])
+        self.link_key = blake2b(self.salt, digest_size=32, person=b"links").digest()
+        self.base_url = base_url
+        self.outbox = OutboxFolder(path / "outbox", durable=False)
+
+    def reading_state(self) -> State:
+        """The definitions in force, for reading only."""
+        return State(self.salt, in_force(self.book), link_key=self.link_key, base_url=self.base_url, channels=CHANNELS)
+
+    def engine(self) -> Engine:
+        """The engine of the writer, its definitions in force."""
+        definitions = in_force(self.book)
+        state = State(self.salt, definitions, link_key=self.link_key, base_url=self.base_url, channels=CHANNELS)
+        engine = Engine(self.book, state, version=__version__)
+        settle_definitions(self.book, engine)
+        return engine
+
+    def hand_out(self, channel: str, key: str, body: bytes) -> None:
+        """Write a message of `run` to the outbox folder. Raises Unavailable."""
+        receipt = self.outbox.put(Parcel(key, "", body))
+        if receipt.status != "sent":
+            raise Unavailable(
+                "outbox_failed",
+                receipt.detail,
+                where=str(self.outbox.folder),
+                mend="check space and rights, then run again",
+            )
+
+    def now(self) -> int:
+        """The clock reached by the log; the real one if nothing has happened yet."""
+        rows = self.book.read("counter_value", "clock")
+        return rows[0][0] if rows and rows[0][0] else clock.now()
+
+
+@contextmanager
+def opened(path: Path, *, base_url: str, writer: bool) -> Iterator[Home]:
+    """A home for the length of a command. Raises InputError `not_a_home`, Conflict `home_in_use`."""
+    book = SqliteBook.open(path, writer=writer)
+    try:
+        yield Home(path, book, base_url=base_url)
+    finally:
+        book.close()

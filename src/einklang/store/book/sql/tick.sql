@@ -1,0 +1,184 @@
+-- The tick (app/tick.py): what it reads of a person, and its write set in the order of app/output.py.
+
+-- name: person_get
+SELECT state FROM person WHERE lane = ? AND person = ?
+-- name: history_of
+SELECT at, seq, clock, received_at, origin, type, name, message_id, source, touchpoint, key_kind, key_value, device, machine, properties, context
+FROM history WHERE lane = ? AND person = ? ORDER BY at, seq
+-- name: runs_of
+SELECT body FROM run WHERE lane = ? AND person = ? ORDER BY entered_at, run
+-- Due timers after (due, person), page by page.
+-- name: timers_due
+SELECT due, person FROM timer WHERE due <= ? AND (due > ? OR (due = ? AND person > ?)) ORDER BY due, person LIMIT ?
+-- name: next_timer
+SELECT due FROM timer ORDER BY due LIMIT 1
+-- name: persons_page
+SELECT person FROM person WHERE lane = ? AND person > ? ORDER BY person LIMIT ?
+
+-- name: identifier_get
+SELECT person, first_at FROM identifier WHERE kind = ? AND value = ?
+-- name: identifiers_of
+SELECT kind, value, first_at FROM identifier WHERE person = ? ORDER BY kind, value
+-- name: edge_get
+SELECT strength, at, message_id, source, evidence FROM edge WHERE kind_a = ? AND value_a = ? AND kind_b = ? AND value_b = ?
+-- name: edges_of
+SELECT kind_a, value_a, kind_b, value_b, strength, at, message_id, source, evidence FROM edge WHERE kind_a = ? AND value_a = ?
+UNION ALL
+SELECT kind_a, value_a, kind_b, value_b, strength, at, message_id, source, evidence FROM edge WHERE kind_b = ? AND value_b = ?
+-- name: alias_get
+SELECT living FROM alias WHERE person = ?
+-- name: aliases_of
+SELECT person FROM alias WHERE living = ? ORDER BY person
+-- name: sign_ins_of
+SELECT at, message_id, device, kind, value, void FROM sign_in WHERE device = ? ORDER BY at, message_id
+-- name: claims_of
+SELECT at, message_id, device, kind, value, void FROM sign_in WHERE kind = ? AND value = ? ORDER BY device, at, message_id
+-- name: next_signed
+SELECT at, message_id FROM history WHERE lane = ? AND person = ? AND device = ? AND key_kind = ? AND key_value = ?
+  AND (at > ? OR (at = ? AND message_id > ?)) ORDER BY at, message_id LIMIT 1
+
+-- name: tail_of_kind
+SELECT first_position, items, received_at, source, kind, body FROM tail WHERE kind = ? ORDER BY first_position
+-- name: tail_delete
+DELETE FROM tail WHERE first_position = ?
+-- name: message_id_get
+SELECT body, position FROM message_id WHERE id = ?
+-- name: message_id_put
+INSERT INTO message_id (id, body, position) VALUES (?, ?, ?)
+-- name: dead_put
+INSERT INTO dead (position, clock, received_at, source, code, detail, body, code_version) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+
+-- name: entry_put
+INSERT INTO entry (position, seq, clock, at, received_at, format, origin, type, name, message_id, source, touchpoint, machine, person, identifiers,
+  properties, context)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+-- name: entry_sequence
+UPDATE entry SET seq = ?, clock = ?, person = ? WHERE position = ?
+-- name: entry_pending
+SELECT position, at, received_at, origin, type, name, message_id, source, touchpoint, machine, identifiers, properties, context
+FROM entry WHERE seq IS NULL AND at <= ? ORDER BY at, position LIMIT ?
+-- name: entry_pending_at
+SELECT position, at, received_at, origin, type, name, message_id, source, touchpoint, machine, identifiers, properties, context
+FROM entry WHERE seq IS NULL AND at = ? AND position > ? ORDER BY position
+-- name: entry_first_at
+SELECT MIN(at) FROM entry WHERE seq IS NULL AND at >= ?
+-- name: entry_pending_count
+SELECT COUNT(*) FROM entry WHERE seq IS NULL
+-- name: entry_inputs
+SELECT seq, clock, position, at, received_at, origin, type, name, message_id, source, touchpoint, machine, identifiers, properties, context
+FROM entry WHERE seq > ? AND origin <> 2 ORDER BY seq LIMIT ?
+
+-- name: definition_put
+INSERT INTO definition (kind, id, version, body, hash, position, active) VALUES (?, ?, ?, ?, ?, ?, 1)
+ON CONFLICT (kind, id, version) DO UPDATE SET body = excluded.body, hash = excluded.hash, position = excluded.position, active = 1
+-- name: definition_retire
+UPDATE definition SET active = 0 WHERE kind = ? AND id = ? AND version < ?
+-- name: definitions_active
+SELECT kind, id, version, body FROM definition WHERE active = 1 ORDER BY kind, id
+-- name: definition_version
+SELECT body FROM definition WHERE kind = ? AND id = ? AND version = ?
+-- name: catalog_put
+INSERT INTO catalog (catalog, key, body) VALUES (?, ?, ?) ON CONFLICT (catalog, key) DO UPDATE SET body = excluded.body
+-- name: catalog_get
+SELECT body FROM catalog WHERE catalog = ? AND key = ?
+
+-- name: edge_put
+INSERT INTO edge (kind_a, value_a, kind_b, value_b, strength, at, message_id, source, evidence) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (kind_a, value_a, kind_b, value_b) DO UPDATE SET strength = excluded.strength, at = excluded.at, message_id = excluded.message_id,
+  source = excluded.source, evidence = excluded.evidence
+-- name: identifier_put
+INSERT INTO identifier (kind, value, person, first_at) VALUES (?, ?, ?, ?)
+ON CONFLICT (kind, value) DO UPDATE SET person = excluded.person, first_at = excluded.first_at
+-- name: alias_put
+INSERT INTO alias (person, living) VALUES (?, ?) ON CONFLICT (person) DO UPDATE SET living = excluded.living
+-- name: alias_drop
+DELETE FROM alias WHERE person = ?
+-- name: sign_in_put
+INSERT INTO sign_in (at, message_id, device, kind, value, void) VALUES (?, ?, ?, ?, ?, ?)
+ON CONFLICT (device, at, message_id) DO UPDATE SET kind = excluded.kind, value = excluded.value, void = excluded.void
+-- name: sign_in_drop
+DELETE FROM sign_in WHERE device = ? AND at = ? AND message_id = ?
+-- name: refused_put
+INSERT INTO refused_merge (n, person_a, person_b, reason, at, message_id) VALUES (?, ?, ?, ?, ?, ?)
+
+-- name: person_put
+INSERT INTO person (lane, person, label, last_seen_at, state) VALUES (?, ?, ?, ?, ?)
+ON CONFLICT (lane, person) DO UPDATE SET label = excluded.label, last_seen_at = excluded.last_seen_at, state = excluded.state
+-- name: history_put
+INSERT INTO history (lane, person, at, seq, clock, received_at, origin, type, name, message_id, source, touchpoint, key_kind, key_value, device, machine, properties, context)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+-- name: run_put
+INSERT INTO run (lane, person, run, journey, version, arm, status, step, entered_at, ended_at, contacted, goal, body)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (lane, person, run) DO UPDATE SET version = excluded.version, arm = excluded.arm, status = excluded.status, step = excluded.step,
+  ended_at = excluded.ended_at, contacted = excluded.contacted, goal = excluded.goal, body = excluded.body
+-- name: member_put
+INSERT INTO member (lane, person, segment, since) VALUES (?, ?, ?, ?) ON CONFLICT (lane, person, segment) DO UPDATE SET since = excluded.since
+-- name: member_drop
+DELETE FROM member WHERE lane = ? AND person = ? AND segment = ?
+-- name: timer_put
+INSERT INTO timer (lane, person, due) VALUES (?, ?, ?) ON CONFLICT (lane, person) DO UPDATE SET due = excluded.due
+-- name: person_delete
+DELETE FROM person WHERE lane = ? AND person = ?
+-- name: run_delete
+DELETE FROM run WHERE lane = ? AND person = ?
+-- name: member_delete
+DELETE FROM member WHERE lane = ? AND person = ?
+-- name: timer_delete
+DELETE FROM timer WHERE lane = ? AND person = ?
+
+-- A merge gives the rows of the merged person to the living one: (lane, person) := ..., (lane, person) = ...
+-- name: history_rekey
+UPDATE history SET lane = ?, person = ? WHERE lane = ? AND person = ?
+-- name: ledger_rekey
+UPDATE ledger SET lane = ?, person = ? WHERE lane = ? AND person = ?
+-- name: verdict_rekey
+UPDATE verdict SET lane = ?, person = ? WHERE lane = ? AND person = ?
+-- name: assignment_rekey
+UPDATE assignment SET lane = ?, person = ? WHERE lane = ? AND person = ?
+-- name: outcome_rekey
+UPDATE outcome SET lane = ?, person = ? WHERE lane = ? AND person = ?
+-- name: outbox_rekey
+UPDATE outbox SET lane = ?, person = ? WHERE lane = ? AND person = ?
+-- name: message_log_rekey
+UPDATE message_log SET lane = ?, person = ? WHERE lane = ? AND person = ?
+-- Events of a device in [?, ?) belong to somebody else after a late sign-in.
+-- name: history_move
+UPDATE history SET lane = ?, person = ? WHERE lane = ? AND person = ? AND seq = ?
+
+-- name: ledger_put
+INSERT INTO ledger (n, seq, lane, person, channel, address, purpose, status, at, clock, source, wording, actor, evidence, hash)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+-- name: ledger_last
+SELECT hash FROM ledger ORDER BY n DESC LIMIT 1
+-- name: verdict_put
+INSERT INTO verdict (n, lane, person, seq, clock, run, journey, step, message, channel, verdict, reason, until, detail)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+-- name: assignment_put
+INSERT INTO assignment (n, lane, person, scope, run, journey, step, arm, probability, salt_version, eligible_at, decided_at, would_contact,
+  suppressed_by, contacted_at, channel, propensity, cost, contaminated)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+-- name: outcome_put
+INSERT INTO outcome (n, lane, person, scope, run, seq, at, value) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+-- name: outbox_put
+INSERT INTO outbox (lane, person, key, run, journey, step, round, message, class, purpose, channel, address, status, ready_at, updated_at, attempts, reason, data)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+-- name: outbox_status
+UPDATE outbox SET status = ?, reason = ?, updated_at = ? WHERE key = ?
+-- name: outbox_withdraw
+UPDATE outbox SET status = ?, reason = ?, updated_at = ? WHERE key = ? AND status = 'ready'
+-- name: message_log_put
+INSERT INTO message_log (n, key, lane, person, run, journey, step, message, channel, status, reason, clock) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+-- name: archive_put
+INSERT INTO archive (key, body, hash) VALUES (?, ?, ?) ON CONFLICT (key) DO NOTHING
+-- name: suppressed
+SELECT reason FROM suppression WHERE address_hash = ? AND channel = ? AND purpose IN (?, '')
+
+-- name: runs_of_journey
+SELECT body FROM run WHERE journey = ?
+-- name: members_of
+SELECT person FROM member WHERE segment = ? ORDER BY person
+-- name: member_counts
+SELECT segment, COUNT(*) FROM member GROUP BY segment
+-- name: verdicts_of
+SELECT n, seq, clock, run, journey, step, message, channel, verdict, reason, until, detail FROM verdict WHERE lane = ? AND person = ? ORDER BY n
