@@ -19,7 +19,7 @@ PRODUCTS: dict[str, dict[str, Any]] = {
     "p2": {"name": "Hut", "price": Decimal("1234"), "url": "https://www.hats.example/2"},
 }
 
-CART = {
+CART: dict[str, Any] = {
     "kind": "message",
     "id": "cart-first",
     "purpose": "marketing",
@@ -40,18 +40,20 @@ CART = {
 }
 HTML = (
     "<html><head><style>p { color: red }</style></head><body><p>{{ trait.firstName }}</p>"
-    '<table>{% for p in data.products %}<tr><td><a href="https://shop.example/{{ p }}?a=1&amp;b=2">{{ p }}</a></td></tr>'
-    '{% endfor %}</table><p>{% if trait.vip %}VIP{% else %}no{% endif %} <img src="/logo.png" alt="{{ trait.firstName }}">'
+    "<table>{% for p in data.products %}"
+    '<tr><td><a href="https://shop.example/{{ p }}?a=1&amp;b=2">{{ p }}</a></td></tr>'
+    "{% endfor %}</table><p>{% if trait.vip %}VIP{% else %}no{% endif %} "
+    '<img src="/logo.png" alt="{{ trait.firstName }}">'
     '<a href="mailto:a@shop.example">write</a> <a href="#top">top</a></p></body></html>'
 )
-WRITTEN = {
+WRITTEN: dict[str, Any] = {
     "id": "written",
     "purpose": "marketing",
     "class": "marketing",
     "data": {"products": "list"},
     "email": {"subject": "Hi {{ trait.firstName }}", "html": HTML},
 }
-PLAIN = {
+PLAIN: dict[str, Any] = {
     "id": "plain",
     "purpose": "newsletter",
     "class": "marketing",
@@ -60,7 +62,7 @@ PLAIN = {
         "text": "Hello {{ trait.firstName }}, see https://shop.example/a?b=1&c=2.\n\n{{ links.preferences }}",
     },
 }
-OPT_IN = {
+OPT_IN: dict[str, Any] = {
     "id": "confirm-please",
     "purpose": "newsletter",
     "class": "opt_in",
@@ -69,7 +71,7 @@ OPT_IN = {
         "text": {"de": "Ja: {{ links.confirm }} https://shop.example/", "en": "Yes: {{ links.confirm }}"},
     },
 }
-INVOICE = {
+INVOICE: dict[str, Any] = {
     "id": "invoice",
     "purpose": "service",
     "class": "transactional",
@@ -123,7 +125,8 @@ _PARTS = [
     "\u202eevil\u202c", "\u2066x\u2069", "\u200bz", "\ud800", "\udfff\ud800", "a\u0301" * 50, "\U0001f600" * 20,
     "\u0000", "\ufeff", "\u2028line", "%00", "%0d%0aBcc:x", "../../etc/passwd", "'; DROP TABLE x; --", "${7*7}",
     "#{7*7}", "{%- comment -%}", "a" * 5_000, "<" * 500, "\"" * 300, "&" * 300, "\\" * 100, "`id`", "|ls", ";", "()",
-    "None", "null", "0", "-1", "1e999", "NaN", "true", "[]", "{}", "\t", " ", "'", '"', "<", ">", "&", "&amp;", "=", "=\r\n",
+    "None", "null", "0", "-1", "1e999", "NaN", "true", "[]", "{}", "\t", " ", "'", '"', "<", ">", "&", "&amp;", "=",
+    "=\r\n",
 ]  # fmt: skip
 _HOSTS = [
     "https://evil.test/", "http://evil.test", "HTTPS://EVIL.TEST/x", "www.evil.test", "see http://evil.test now",

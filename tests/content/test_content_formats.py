@@ -20,7 +20,7 @@ AMOUNTS = st.decimals(min_value=-(10**12), max_value=10**12, places=4)
 
 @given(AMOUNTS, st.sampled_from(["EUR", "USD", "GBP", "JPY", "CHF", "KWD"]), st.sampled_from(["de", "en"]))
 def test_money_is_written_as_cldr_does(amount: Decimal, currency: str, language: str) -> None:
-    """Digits, separators, sign and place of the symbol agree with Babel (which leaves out CLDR's space after a code)."""
+    """Digits, separators, sign and place of the symbol agree with Babel (less CLDR's space after a code)."""
     expected = format_currency(amount, currency, locale=language)
     if language == "en":
         expected = expected.replace(currency, f"{currency}\u00a0")

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from decimal import Decimal
+from functools import cache
 from typing import Any
 
 import pytest
 
 from einklang.content.filters import Local
-from einklang.content.liquid import _HTML, Missing, Unrenderable, parse_template
+from einklang.content.liquid import _HTML, Missing, Template, Unrenderable, parse_template
 from einklang.kernel.errors import InputError
 from einklang.kernel.limits import TEMPLATE_OUTPUT_BYTES_MAX
 from tests.content.content_samples import HOSTILE, NOW
@@ -22,9 +23,14 @@ VALUES: dict[str, Any] = {
 }
 
 
+@cache
+def _parsed(source: str, html: bool) -> Template:
+    return parse_template(source, html=html, where="here")
+
+
 def shown(source: str, *, html: bool = False, local: Local = DE, **values: Any) -> str:
     """The text of a template."""
-    return parse_template(source, html=html, where="here").render({**VALUES, **values}, local)
+    return _parsed(source, html).render({**VALUES, **values}, local)
 
 
 @pytest.mark.parametrize(
@@ -40,7 +46,10 @@ def shown(source: str, *, html: bool = False, local: Local = DE, **values: Any) 
         ("{% unless trait.nickName %}y{% endunless %}", "y"),
         ("{% case trait.nickName %}{% when 'a' %}n{% else %}y{% endcase %}", "y"),
         ("{{ data.ids.size }} {{ data.ids | join: ', ' }} {{ data.ids | first }} {{ data.ids[1] }}", "2 p1, p2 p1 p2"),
-        ("{{ data.total }} {{ data.total | money }} {{ data.total | money: 'USD' }}", "1234.50 1.234,50\u00a0€ 1.234,50\u00a0$"),
+        (
+            "{{ data.total }} {{ data.total | money }} {{ data.total | money: 'USD' }}",
+            "1234.50 1.234,50\u00a0€ 1.234,50\u00a0$",
+        ),
         ("{{ data.total | times: 2 }} {{ data.total | plus: 0.1 }} {{ data.total | minus: 1 }}", "2469 1234.6 1233.5"),
         ("{{ 7 | divided_by: 2 }} {{ 7 | divided_by: 2.0 }} {{ 7 | modulo: 4 }} {{ 0.1 | plus: 0.2 }}", "3 3.5 3 0.3"),
         ("{{ 2.345 | round: 2 }} {{ 2.5 | round }} {{ 1.2 | ceil }} {{ 1.8 | floor }} {{ -3 | abs }}", "2.34 2 2 1 3"),
@@ -49,10 +58,13 @@ def shown(source: str, *, html: bool = False, local: Local = DE, **values: Any) 
         ("{{ trait.tags | map: 'x' | size }}{% for t in trait.tags %}{{ forloop.index }}{{ t }}{% endfor %}", "21a2b"),
         ("{% assign x = trait.points %}{{ x }}{% capture y %}<{{ x }}>{% endcapture %}{{ y }}", "7<7>"),
         ("{% comment %}{{ nothing.here }}{% endcomment %}{% raw %}{{ x }}{% endraw %}", "{{ x }}"),
-        ("{{ '/cart' | absolute }} {{ 'https://a.example/b' | absolute }}", "https://shop.example/cart https://a.example/b"),
+        (
+            "{{ '/cart' | absolute }} {{ 'https://a.example/b' | absolute }}",
+            "https://shop.example/cart https://a.example/b",
+        ),
         ("{{ true }} {{ 1.50 }} {{ 'a b' | url_encode }}", "true 1.5 a+b"),
     ],
-)  # fmt: skip
+)
 def test_what_templates_say(source: str, text: str) -> None:
     """The language by example."""
     assert shown(source) == text
@@ -93,17 +105,31 @@ def test_what_is_missing_holds_the_message(source: str, name: str) -> None:
 @pytest.mark.parametrize(
     "source",
     [
-        "{{ trait }}", "{{ trait.address }}", "{{ trait.tags | times: 2 }}", "{{ 'x' | plus: 1 }}", "{{ 1 | divided_by: 0 }}",
-        "{{ 1 | modulo: 0 }}", "{{ 1 | round: 99 }}", "{{ 'soon' | date }}", "{{ data.at | date: 'odd' }}",
-        "{{ data.total | money: 'euro' }}", "{{ 'x' | upcase: 1, 2, 3 }}", "{% break %}", "{{ 'a' | slice }}",
-        "{% for i in (1..1000000000000) %}x{% endfor %}", "{{ (1..1000000000) | join }}", "{{ (1..1000000000) | reverse }}",
+        "{{ trait }}",
+        "{{ trait.address }}",
+        "{{ trait.tags | times: 2 }}",
+        "{{ 'x' | plus: 1 }}",
+        "{{ 1 | divided_by: 0 }}",
+        "{{ 1 | modulo: 0 }}",
+        "{{ 1 | round: 99 }}",
+        "{{ 'soon' | date }}",
+        "{{ data.at | date: 'odd' }}",
+        "{{ data.total | money: 'euro' }}",
+        "{{ 'x' | upcase: 1, 2, 3 }}",
+        "{% break %}",
+        "{{ 'a' | slice }}",
+        "{% for i in (1..1000000000000) %}x{% endfor %}",
+        "{{ (1..1000000000) | join }}",
+        "{{ (1..1000000000) | reverse }}",
         "{% for i in (1..1000) %}{% for j in (1..1000) %}x{% endfor %}{% endfor %}",
         "{% assign x = data.big %}{% for i in (1..30) %}{% assign x = x | append: x %}{% endfor %}",
-        "{{ data.big | replace: 'a', data.big }}", "{{ data.big | split: '' | join: data.big }}",
-        "{% for i in (1..20) %}{{ data.big }}{% endfor %}", "{{ '1e400' | times: 1 }}",
+        "{{ data.big | replace: 'a', data.big }}",
+        "{{ data.big | split: '' | join: data.big }}",
+        "{% for i in (1..20) %}{{ data.big }}{% endfor %}",
+        "{{ '1e400' | times: 1 }}",
         "{% for i in (1..1000) %}{% capture x %}{{ x | default: '' }}{{ data.big }}{% endcapture %}{% endfor %}",
     ],
-)  # fmt: skip
+)
 def test_what_goes_wrong_is_a_template_error(source: str) -> None:
     """Wrong types, giants and endless loops are Unrenderable with one line of detail, in bounded time and memory."""
     with pytest.raises(Unrenderable) as caught:
@@ -158,7 +184,7 @@ def test_uses_and_needs() -> None:
 def test_no_clock_is_read() -> None:
     """`now` and `today` are what the caller says, in every spelling."""
     then = datetime(1999, 12, 31, 23, 0, tzinfo=UTC)
-    values = {"now": then, "today": then.date()}
+    values: dict[str, Any] = {"now": then, "today": then.date()}
     local = Local("en", "UTC")
     text = shown(
         "{{ now | date: '%F' }} {{ 'now' | date: '%F' }} {{ 'today' | date: '%Y' }} {{ ['now'] }}",

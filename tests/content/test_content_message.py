@@ -121,12 +121,20 @@ BAD: list[tuple[Any, str, str]] = [
     ({**BASE, "email": {**MAIL, "text": "{{ person.fistname }}"}}, "unknown_variable", "person.fistname"),
     ({**BASE, "email": {**MAIL, "text": "{{ links.unsubscibe }}"}}, "unknown_variable", "links.unsubscribe"),
     ({**BASE, "email": {**MAIL, "text": "{{ data.total }}"}}, "unknown_variable", "declare it"),
-    ({**BASE, "data": {"total": "money"}, "email": {**MAIL, "text": "{{ data.totl }}"}}, "unknown_variable", "data.total"),
+    (
+        {**BASE, "data": {"total": "money"}, "email": {**MAIL, "text": "{{ data.totl }}"}},
+        "unknown_variable",
+        "data.total",
+    ),
     ({**BASE, "email": {**MAIL, "text": "{{ brand.colour }}"}}, "unknown_variable", "brand.color"),
     ({**BASE, "email": {"subject": "x", "html": "<p>a</p><script>x</script>"}}, "active_content", "script"),
     ({**BASE, "email": {"subject": "x", "html": "<a onclick='x'>y</a>"}}, "active_content", "onclick"),
     ({**BASE, "email": {"subject": "x", "html": "<iframe src=x>"}}, "active_content", "iframe"),
-    ({**BASE, "email": {"subject": "x", "mjml": "<mjml><mj-body><mj-foo></mj-body></mjml>"}}, "mjml_syntax", "email.mjml"),
+    (
+        {**BASE, "email": {"subject": "x", "mjml": "<mjml><mj-body><mj-foo></mj-body></mjml>"}},
+        "mjml_syntax",
+        "email.mjml",
+    ),
     (
         {**BASE, "email": {"subject": "x", "mjml": '<mjml><mj-body><mj-include path="/etc/passwd"/></mj-body></mjml>'}},
         "mjml_syntax",
@@ -136,12 +144,24 @@ BAD: list[tuple[Any, str, str]] = [
     ({**BASE, "email": {"subject": "x", "blocks": [{"txt": "a"}]}}, "unknown_field", "did you mean `text`"),
     ({**BASE, "email": {"subject": "x", "blocks": [{"text": "a", "divider": None}]}}, "wrong_value", "one kind"),
     ({**BASE, "email": {"subject": "x", "blocks": [{"button": {"text": "a"}}]}}, "missing_field", "`to`"),
-    ({**BASE, "email": {"subject": "x", "blocks": [{"button": {"text": "a", "to": "/", "color": "red"}}]}}, "unknown_field", "color"),
+    (
+        {**BASE, "email": {"subject": "x", "blocks": [{"button": {"text": "a", "to": "/", "color": "red"}}]}},
+        "unknown_field",
+        "color",
+    ),
     ({**BASE, "email": {"subject": "x", "blocks": [{"image": {"src": "/a.png"}}]}}, "missing_field", "`alt`"),
-    ({**BASE, "email": {"subject": "x", "blocks": [{"image": {"src": "/a.png", "alt": "", "width": 9999}}]}}, "wrong_value", "width"),
+    (
+        {**BASE, "email": {"subject": "x", "blocks": [{"image": {"src": "/a.png", "alt": "", "width": 9999}}]}},
+        "wrong_value",
+        "width",
+    ),
     ({**BASE, "email": {"subject": "x", "blocks": [{"products": "all of them!"}]}}, "wrong_value", "products"),
     ({**BASE, "email": {"subject": "x", "blocks": [{"products": []}]}}, "wrong_value", "no product"),
-    ({**BASE, "email": {"subject": "x", "blocks": [{"products": "data.products"}]}}, "unknown_variable", "data.products"),
+    (
+        {**BASE, "email": {"subject": "x", "blocks": [{"products": "data.products"}]}},
+        "unknown_variable",
+        "data.products",
+    ),
     ({**BASE, "email": {"subject": "x", "blocks": [{"products": ["a' | x"]}]}}, "wrong_value", "products"),
     ({**BASE, "sms": {}}, "missing_field", "sms"),
     ({**BASE, "sms": {"txt": "x"}}, "unknown_field", "did you mean `text`"),
@@ -153,14 +173,26 @@ BAD: list[tuple[Any, str, str]] = [
     ({**BASE, "variants": [{"id": "a", "share": 2}]}, "wrong_value", "share"),
     ({**BASE, "variants": [{"id": "a", "share": True}]}, "wrong_value", "share"),
     ({**BASE, "variants": [{"id": "a", "share": 0.5}, {"id": "a", "share": 0.5}]}, "wrong_value", "id of its own"),
-    ({**BASE, "variants": [{"id": "a", "share": 1, "email": {**MAIL, "text": "{{ y"}}]}, "template_syntax", "email.text"),
+    (
+        {**BASE, "variants": [{"id": "a", "share": 1, "email": {**MAIL, "text": "{{ y"}}]},
+        "template_syntax",
+        "email.text",
+    ),
     ({**BASE, "class": "opt_in"}, "confirm_link_missing", "links.confirm"),
-    ({**OPT_IN, "email": {"subject": "x", "text": {"de": "{{ links.confirm }}", "en": "Yes"}}}, "confirm_link_missing", "confirm"),
+    (
+        {**OPT_IN, "email": {"subject": "x", "text": {"de": "{{ links.confirm }}", "en": "Yes"}}},
+        "confirm_link_missing",
+        "confirm",
+    ),
     ({**OPT_IN, "email": {**OPT_IN["email"], "html": "<p>Yes</p>"}}, "confirm_link_missing", "confirm"),
     ({**OPT_IN, "email": {"subject": "x", "text": "links.confirm"}}, "confirm_link_missing", "confirm"),
     ({**OPT_IN, "sms": {"text": "Yes"}}, "confirm_link_missing", "sms"),
-    ({**OPT_IN, "email": {"subject": "x", "blocks": [{"button": {"text": "a", "to": "/x"}}]}}, "confirm_link_missing", "confirm"),
-]  # fmt: skip
+    (
+        {**OPT_IN, "email": {"subject": "x", "blocks": [{"button": {"text": "a", "to": "/x"}}]}},
+        "confirm_link_missing",
+        "confirm",
+    ),
+]
 
 
 @pytest.mark.parametrize(("raw", "code", "word"), BAD)

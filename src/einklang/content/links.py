@@ -1,8 +1,8 @@
 """Signed links: a token says which message and which of its links, and nobody without the key of the home can make one.
 
 A token holds the purpose, the message key and a number: no address, no person, no target (invariants 43, 46). Targets
-are stored under the message key. Layout before base64url: version 1 byte, purpose 1 byte, number and expiry (seconds, 0 =
-never) as LEB128, message key as UTF-8, then 16 bytes of keyed BLAKE2b (RFC 7693) over all that stands before.
+are stored under the message key. Layout before base64url: version 1 byte, purpose 1 byte, number and expiry (seconds,
+0 = never) as LEB128, message key as UTF-8, then 16 bytes of keyed BLAKE2b (RFC 7693) over all that stands before.
 """
 
 from __future__ import annotations

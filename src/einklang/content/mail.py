@@ -218,7 +218,7 @@ class _Links:
         """The address between the marks as it goes out."""
         written = unescape(found[2]).strip()
         if not written or written.startswith("#"):
-            return found[2]
+            return escape(written)
         bare = _UNSEEN.sub("", written)
         scheme = bare.partition(":")[0].lower() if re.match(r"[A-Za-z][\w+.-]*:", bare) else ""
         if scheme in ("mailto", "tel", "sms", "cid"):
@@ -309,7 +309,8 @@ def _compile(message: Message, email: Email, language: str, brand: Brand) -> _Ma
         hidden = "display:none;max-height:0;overflow:hidden;opacity:0;"
         html = _after_body(html, f'<div style="{hidden}">{shield.plain(email.preheader.pick(language))}</div>')
     html = shield.show(_mark(html))
-    hosts = _hosts_of(html) | _hosts_of(text) | {host.removeprefix("www.") for host in (*message.hosts, *brand.hosts)}
+    hosts = _hosts_of(html) | _hosts_of(text) | _hosts_of(f"{brand.name} {brand.imprint}")
+    hosts |= {host.removeprefix("www.") for host in (*message.hosts, *brand.hosts)}
     subject = parse_template(email.subject.pick(language), html=False, where=f"{where}.subject")
     return _Mail(
         subject, parse_template(html, html=True, where=where), parse_template(text, html=False, where=where), hosts
@@ -340,15 +341,18 @@ def _html(email: Email, language: str, brand: Brand, shield: Shield) -> str:
     else:
         assert email.text is not None
         inside = f'<mj-text font-size="16px" line-height="24px">{shield.plain(email.text.pick(language))}</mj-text>'
-    title = escape(brand.name)
-    logo = f'<mj-image src="{escape(brand.logo)}" alt="{title}" width="160px" align="left"/>' if brand.logo else ""
-    imprint = shield.plain(brand.imprint) if brand.imprint else ""
-    foot = f'<mj-text font-size="13px" line-height="18px" color="#666666">{imprint}</mj-text>' if imprint else ""
+    # what the brand says is printed as a value, so that it is text whatever it holds
+    title = shield.hide("{{ brand.name }}") if brand.name else ""
+    logo = shield.hide("{{ brand.logo }}")
+    image = f'<mj-image src="{logo}" alt="{title}" width="160px" align="left"/>' if brand.logo else ""
+    imprint = shield.hide("{{ brand.imprint | newline_to_br }}")
+    small = 'font-size="13px" line-height="18px" color="#666666"'
+    foot = f"<mj-text {small}>{imprint}</mj-text>" if brand.imprint else ""
     mjml = (
         f'<mjml lang="{escape(language or "und")}"><mj-head><mj-title>{title}</mj-title><mj-attributes>'
         f'<mj-all font-family="{_font(brand)}"/></mj-attributes></mj-head>'
         f'<mj-body background-color="#f4f4f4" width="600px"><mj-section background-color="#ffffff">'
-        f"<mj-column>{logo}{inside}{foot}</mj-column></mj-section></mj-body></mjml>"
+        f"<mj-column>{image}{inside}{foot}</mj-column></mj-section></mj-body></mjml>"
     )
     return inline(mjml_to_html(mjml))
 

@@ -10,7 +10,7 @@ import re
 from base64 import b64encode
 from datetime import UTC
 from email.header import Header
-from email.utils import format_datetime, parseaddr
+from email.utils import format_datetime
 from hashlib import blake2b
 
 import msgspec
@@ -22,6 +22,7 @@ from einklang.kernel.time import Micros, to_datetime
 DEFAULT_SENDER = "einklang@localhost"
 _LOCAL = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*")
 _DOMAIN = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?)*")
+_MAILBOX = re.compile(r'(?:"((?:[^"\\]|\\.)*)"|([^<>"]*)) ?<([^<>]*)>')
 _TOKEN = re.compile(r"[A-Za-z0-9_.-]{1,100}")
 _URL = re.compile(r"https?://[!-;=?-~]{1,900}")
 
@@ -52,12 +53,12 @@ def address(text: str) -> str:
 
 def mailbox(text: str) -> tuple[str, str]:
     """(display name, address) of `Name <address>` or an address. Raises InputError `bad_address`."""
-    name, plain = parseaddr(one_line(text), strict=False) if _knows_strict() else parseaddr(one_line(text))
-    return one_line(name), address(plain or text)
-
-
-def _knows_strict() -> bool:
-    return "strict" in parseaddr.__code__.co_varnames
+    text = one_line(text)
+    found = _MAILBOX.fullmatch(text)
+    if not found:
+        return "", address(text)
+    name = re.sub(r"\\(.)", r"\1", found[1]) if found[1] is not None else found[2]
+    return one_line(name), address(found[3])
 
 
 def build_mime(rendered: Rendered, envelope: Envelope) -> bytes:
