@@ -4,6 +4,9 @@
 export type Json = string | number | boolean | null | Json[] | { [key: string]: Json };
 export type Properties = { [key: string]: Json };
 
+/** A text as definitions hold it: one for all languages, or one per language. */
+export type Text = string | { [language: string]: string };
+
 export interface Page<T> {
   items: T[];
   next: string | null;
@@ -160,7 +163,7 @@ export interface Why {
 
 export interface SegmentItem {
   id: string;
-  title: string;
+  title: Text;
   where: string;
   members: number;
   updated_at: string | null;
@@ -174,7 +177,7 @@ export interface Segment extends SegmentItem {
 
 export interface JourneyItem {
   id: string;
-  title: string;
+  title: Text;
   state: string;
   version: number;
   entered: number;
@@ -198,8 +201,8 @@ export interface JourneyCounts {
 export interface JourneyStep {
   id: string;
   kind: string;
-  title: string;
-  detail: string;
+  title: Text;
+  detail: Text;
   then: string | null;
   else: string | null;
   entered: number;
@@ -217,7 +220,7 @@ export interface JourneyEntry {
 
 export interface Journey {
   id: string;
-  title: string;
+  title: Text;
   state: string;
   version: number;
   definition: string;
@@ -241,7 +244,7 @@ export interface Arm {
 
 export interface Report {
   journey: string;
-  title: string;
+  title: Text;
   currency: string | null;
   window_days: number | null;
   arms: { treated: Arm; control: Arm };

@@ -137,7 +137,7 @@ export function Shell() {
         <ul className={css.items}>
           {ITEMS.map((item) => (
             <li key={item.to}>
-              <Link to={item.to} className={css.item ?? ''} aria-current={active(item.to) ? 'page' : undefined} activeProps={{}}>
+              <Link to={item.to} className={css.item ?? ''} aria-current={active(item.to) ? 'page' : undefined} activeOptions={{ exact: true }}>
                 <Icon name={item.icon} size={19} />
                 {t.nav[item.name]}
                 {counts[item.name] !== undefined && <span className={css.count}>{f.number(counts[item.name] ?? 0)}</span>}

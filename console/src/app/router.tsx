@@ -18,6 +18,7 @@ import { Empty, Failure } from '../ui/parts';
 import ui from '../ui/ui.module.css';
 import { Shell } from './Shell';
 
+// A validator names all its keys: what it leaves out the router would take over unchecked.
 const text = (value: unknown): string => (typeof value === 'string' ? value : typeof value === 'number' ? String(value) : '');
 
 function NotFound() {
@@ -39,13 +40,13 @@ function Broken({ error, reset }: ErrorComponentProps) {
 
 const root = createRootRouteWithContext<{ client: QueryClient }>()({ component: Outlet, notFoundComponent: NotFound, errorComponent: Broken });
 
-export interface SignInSearch { next?: string }
+export interface SignInSearch { next?: string | undefined }
 const signIn = createRoute({
   getParentRoute: () => root,
   path: '/sign-in',
   component: SignIn,
   // Only addresses of this console: a foreign one would make an open redirect.
-  validateSearch: (search): SignInSearch => (/^\/(?![/\\])/.test(text(search['next'])) ? { next: text(search['next']) } : {}),
+  validateSearch: (search): SignInSearch => ({ next: /^\/(?![/\\])/.test(text(search['next'])) ? text(search['next']) : undefined }),
 });
 
 const inside = createRoute({
@@ -64,40 +65,33 @@ const inside = createRoute({
   },
 });
 
-export interface LiveSearch { touchpoint?: string; name?: string }
+export interface LiveSearch { touchpoint?: string | undefined; name?: string | undefined }
 const livePage = createRoute({
   getParentRoute: () => inside,
   path: '/',
   component: Live,
-  validateSearch: (search): LiveSearch => ({
-    ...(text(search['touchpoint']) !== '' && { touchpoint: text(search['touchpoint']) }),
-    ...(text(search['name']) !== '' && { name: text(search['name']) }),
-  }),
+  validateSearch: (search): LiveSearch => ({ touchpoint: text(search['touchpoint']) || undefined, name: text(search['name']) || undefined }),
 });
 
-export interface PersonsSearch { q?: string }
+export interface PersonsSearch { q?: string | undefined }
 const persons = createRoute({
   getParentRoute: () => inside,
   path: '/persons',
   component: Persons,
-  validateSearch: (search): PersonsSearch => (text(search['q']) === '' ? {} : { q: text(search['q']) }),
+  validateSearch: (search): PersonsSearch => ({ q: text(search['q']) || undefined }),
 });
 
 export type PersonTab = 'timeline' | 'why' | 'traits';
-export interface PersonSearch { tab?: PersonTab; show?: TimelineFilter; journey?: string }
+export interface PersonSearch { tab?: PersonTab | undefined; show?: TimelineFilter | undefined; journey?: string | undefined }
 const person = createRoute({
   getParentRoute: () => inside,
   path: '/persons/$id',
   component: Person,
-  validateSearch: (search): PersonSearch => {
-    const tab = (['timeline', 'why', 'traits'] as const).find((name) => name === search['tab']);
-    const show = (['all', 'event', 'decision'] as const).find((name) => name === search['show']);
-    return {
-      ...(tab !== undefined && { tab }),
-      ...(show !== undefined && { show }),
-      ...(text(search['journey']) !== '' && { journey: text(search['journey']) }),
-    };
-  },
+  validateSearch: (search): PersonSearch => ({
+    tab: (['timeline', 'why', 'traits'] as const).find((name) => name === search['tab']),
+    show: (['all', 'event', 'decision'] as const).find((name) => name === search['show']),
+    journey: text(search['journey']) || undefined,
+  }),
 });
 
 const segments = createRoute({ getParentRoute: () => inside, path: '/segments', component: Segments });

@@ -41,7 +41,7 @@ export function makeFormat(language: Language): Format {
     decimal: (value, digits) => value.toLocaleString(locale, { maximumFractionDigits: digits, minimumFractionDigits: digits }),
     percent: (share, digits = 0) => share.toLocaleString(locale, { style: 'percent', maximumFractionDigits: digits }),
     money: (value, currency, sign = false) => {
-      const large = Math.abs(value) >= 10_000;
+      const large = Math.abs(value) >= 1_000;
       const options: Intl.NumberFormatOptions = {
         minimumFractionDigits: large ? 0 : 2,
         maximumFractionDigits: large ? 0 : 2,

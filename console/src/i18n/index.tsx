@@ -1,4 +1,5 @@
 import { createContext, type ReactNode, useCallback, useContext, useEffect, useMemo, useState } from 'react';
+import type { Text } from '../api/types';
 import { de } from './de';
 import { type Dictionary, en } from './en';
 import { type Format, makeFormat } from './format';
@@ -23,6 +24,8 @@ export interface Words {
   t: Dictionary;
   f: Format;
   language: Language;
+  /** A text of a definition in the language of the screen, else in the first that it has; empty: the id. */
+  say: (text: Text, id: string) => string;
   /** Chosen by hand: kept on this machine. */
   choose: (language: Language) => void;
   /** The staff member's own language: holds as long as nobody chose another by hand. */
@@ -53,7 +56,13 @@ export function LanguageProvider({ children }: { children: ReactNode }) {
   }, []);
 
   const words = useMemo<Words>(
-    () => ({ t: DICTIONARIES[language], f: makeFormat(language), language, choose, suggest }),
+    () => ({
+      t: DICTIONARIES[language], f: makeFormat(language), language, choose, suggest,
+      say: (text, id) => {
+        const said = typeof text === 'string' ? text : (text[language] ?? Object.values(text)[0] ?? '');
+        return said === '' ? id : said;
+      },
+    }),
     [language, choose, suggest],
   );
   return <Context.Provider value={words}>{children}</Context.Provider>;

@@ -58,7 +58,7 @@ function Ways({ step, next }: { step: JourneyStep; next: string | null }) {
 }
 
 function Steps({ journey }: { journey: JourneyData }) {
-  const { t } = useWords();
+  const { t, say } = useWords();
   const entry = journey.entry ?? null;
   const way = entry === null ? '' : entry.kind === 'segment' ? t.journeys.entrySegment(entry.name ?? '')
     : entry.kind === 'schedule' ? t.journeys.entrySchedule(entry.name ?? '') : entry.kind === 'manual' ? t.journeys.entryManual : t.journeys.entryEvent(entry.name ?? '');
@@ -74,7 +74,7 @@ function Steps({ journey }: { journey: JourneyData }) {
       {journey.steps.map((step, place) => (
         <Box
           key={step.id} kind={step.kind} icon={stepIcon(step.kind)} label={`${word(t.words.step, step.kind)} · ${step.id}`}
-          title={step.title === '' ? step.id : step.title} detail={step.detail}
+          title={say(step.title, step.id)} detail={say(step.detail, '')}
           ways={<Ways step={step} next={journey.steps[place + 1]?.id ?? 'end'} />} numbers={<Numbers step={step} />}
         />
       ))}
@@ -116,7 +116,7 @@ function Rules({ journey }: { journey: JourneyData }) {
 }
 
 export function Journey() {
-  const { t, f } = useWords();
+  const { t, f, say } = useWords();
   const { id } = useParams({ from: '/inside/journeys/$id' });
   const { data: journey, error, refetch, isPending } = useQuery(journeyQuery(id));
   if (isPending) return <Rows count={8} />;
@@ -125,7 +125,7 @@ export function Journey() {
   return (
     <>
       <PageHead
-        title={journey.title === '' ? journey.id : journey.title} back={<Back to="/journeys">{t.journeys.back}</Back>}
+        title={say(journey.title, journey.id)} back={<Back to="/journeys">{t.journeys.back}</Back>}
         badge={<><Pill tone={STATE_TONE[journey.state] ?? 'gray'}>{word(t.words.state, journey.state)}</Pill><Pill>{t.journeys.version(f.number(journey.version))}</Pill></>}
         lead={<span className={`${ui.mono} ${ui.small}`}>{journey.id}</span>}
         actions={journey.has_goal && (

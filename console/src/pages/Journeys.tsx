@@ -21,7 +21,7 @@ steps:
 # einklang apply journey.yaml`;
 
 export function Journeys() {
-  const { t, f } = useWords();
+  const { t, f, say } = useWords();
   const list = useQuery(journeysQuery);
   const c = t.journeys.columns;
   return (
@@ -29,7 +29,7 @@ export function Journeys() {
       <PageHead title={t.journeys.title} lead={t.journeys.lead} />
       {list.isError && <Failure error={list.error} retry={() => void list.refetch()} />}
       {!list.isError && (
-        <Card flush label={t.journeys.title}>
+        <Card flush>
           {list.isPending && <Rows />}
           {list.data?.items.length === 0 && (
             <Empty icon="journeys" title={t.journeys.emptyTitle} text={t.journeys.emptyText}><Code text={EXAMPLE} label="journey.yaml" /></Empty>
@@ -50,7 +50,7 @@ export function Journeys() {
                 </thead>
                 <tbody>
                   {list.data.items.map((journey) => {
-                    const title = journey.title === '' ? journey.id : journey.title;
+                    const title = say(journey.title, journey.id);
                     return (
                       <tr key={journey.id}>
                         <th scope="row">

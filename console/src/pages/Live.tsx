@@ -1,4 +1,4 @@
-import { Button, NativeSelect, TextInput, Title } from '@mantine/core';
+import { Button, NativeSelect, TextInput, VisuallyHidden } from '@mantine/core';
 import { useDebouncedCallback } from '@mantine/hooks';
 import { useQuery, useQueryClient } from '@tanstack/react-query';
 import { Link, useNavigate, useSearch } from '@tanstack/react-router';
@@ -124,19 +124,58 @@ function useEntries(touchpoint: string, name: string, paused: boolean) {
   return { entries: shown, waiting, first, more, busy, ended, stream };
 }
 
+function NoRows({ filtered, onClear }: { filtered: boolean; onClear: () => void }) {
+  const { t } = useWords();
+  if (!filtered) {
+    return (
+      <Empty icon="live" title={t.live.emptyTitle} text={t.live.emptyText}>
+        <Code text={curl()} label="curl" />
+        <p className={`${ui.dim} ${ui.small}`}>{t.live.emptyKey}</p>
+      </Empty>
+    );
+  }
+  return (
+    <Empty icon="search" title={t.live.noMatchTitle} text={t.live.noMatchText}>
+      <div style={{ textAlign: 'center' }}><Button variant="default" onClick={onClear}>{t.app.clear}</Button></div>
+    </Empty>
+  );
+}
+
+function Bar({ touchpoint, name, put, state, pulse }: {
+  touchpoint: string; name: string; put: (next: { touchpoint?: string; name?: string }) => void; state: Connection | 'paused'; pulse: number[];
+}) {
+  const { t } = useWords();
+  const [typed, setTyped] = useState(name);
+  const putName = useDebouncedCallback((text: string) => put({ name: text }), 250);
+  useEffect(() => {
+    if (name === '') setTyped('');
+  }, [name]);
+  return (
+    <div className={css.bar}>
+      <NativeSelect
+        className={css.field ?? ''} label={t.live.touchpoint} value={touchpoint} onChange={(event) => put({ touchpoint: event.currentTarget.value })}
+        data={[{ value: '', label: t.live.allTouchpoints }, ...TOUCHPOINTS.map((value) => ({ value, label: word(t.words.touchpoint, value) }))]}
+      />
+      <TextInput
+        className={css.field ?? ''} label={t.live.name} placeholder={t.live.namePlaceholder} value={typed}
+        onChange={(event) => { setTyped(event.currentTarget.value); putName(event.currentTarget.value); }}
+      />
+      <Pulse pulse={pulse} />
+      <span className={css.state} data-state={state} role="status"><span className={css.lamp} />{t.live.connection[state]}</span>
+    </div>
+  );
+}
+
 export function Live() {
   const { t, f } = useWords();
   const { touchpoint = '', name = '' } = useSearch({ from: '/inside/' });
   const navigate = useNavigate();
   const [paused, setPaused] = useState(false);
-  const [typed, setTyped] = useState(name);
   const { entries, waiting, first, more, busy, ended, stream } = useEntries(touchpoint, name, paused);
   const opened = useRef(stream.entries[0]?.seq ?? 0);
   const put = (next: { touchpoint?: string; name?: string }) =>
     void navigate({ to: '/', replace: true, search: { touchpoint, name, ...next } });
-  const putName = useDebouncedCallback((text: string) => put({ name: text }), 250);
-  const state: Connection | 'paused' = paused ? 'paused' : stream.connection;
-  const filtered = touchpoint !== '' || name !== '';
+  if (opened.current === 0 && first.data?.[0] !== undefined) opened.current = first.data[0].seq;
 
   return (
     <>
@@ -153,18 +192,7 @@ export function Live() {
       />
       <Counters />
       <Card flush label={t.live.stream}>
-        <div className={css.bar}>
-          <NativeSelect
-            className={css.field ?? ''} label={t.live.touchpoint} value={touchpoint} onChange={(event) => put({ touchpoint: event.currentTarget.value })}
-            data={[{ value: '', label: t.live.allTouchpoints }, ...TOUCHPOINTS.map((value) => ({ value, label: word(t.words.touchpoint, value) }))]}
-          />
-          <TextInput
-            className={css.field ?? ''} label={t.live.name} placeholder={t.live.namePlaceholder} value={typed}
-            onChange={(event) => { setTyped(event.currentTarget.value); putName(event.currentTarget.value); }}
-          />
-          <Pulse pulse={stream.pulse} />
-          <span className={css.state} data-state={state} role="status"><span className={css.lamp} />{t.live.connection[state]}</span>
-        </div>
+        <Bar touchpoint={touchpoint} name={name} put={put} state={paused ? 'paused' : stream.connection} pulse={stream.pulse} />
         {waiting > 0 && (
           <div className={css.fresh}>
             <Button size="compact-sm" radius="xl" onClick={() => setPaused(false)}>{t.live.waiting(waiting, f.number(waiting))}</Button>
@@ -174,27 +202,16 @@ export function Live() {
         {first.isPending && <Rows />}
         {entries.length > 0 && (
           <>
-            <Title order={2} className="mantine-visually-hidden" style={{ position: 'absolute', clipPath: 'inset(50%)', width: 1, height: 1, overflow: 'hidden' }}>
-              {t.live.stream}
-            </Title>
+            <VisuallyHidden component="h2">{t.live.stream}</VisuallyHidden>
             <ul className={css.rows} aria-label={t.live.stream}>
               {entries.map((entry) => <Row key={entry.seq} entry={entry} fresh={entry.seq > opened.current && opened.current > 0} />)}
             </ul>
             <More shown={!ended} busy={busy} onClick={() => void more()}>{t.live.older}</More>
           </>
         )}
-        {first.isSuccess && entries.length === 0 && (filtered ? (
-          <Empty icon="search" title={t.live.noMatchTitle} text={t.live.noMatchText}>
-            <div style={{ textAlign: 'center' }}>
-              <Button variant="default" onClick={() => { setTyped(''); put({ touchpoint: '', name: '' }); }}>{t.app.clear}</Button>
-            </div>
-          </Empty>
-        ) : (
-          <Empty icon="live" title={t.live.emptyTitle} text={t.live.emptyText}>
-            <Code text={curl()} label="curl" />
-            <p className={`${ui.dim} ${ui.small}`}>{t.live.emptyKey}</p>
-          </Empty>
-        ))}
+        {first.isSuccess && entries.length === 0 && (
+          <NoRows filtered={touchpoint !== '' || name !== ''} onClear={() => put({ touchpoint: '', name: '' })} />
+        )}
       </Card>
     </>
   );

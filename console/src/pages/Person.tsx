@@ -158,7 +158,7 @@ export function Person() {
             {person.last_seen_at !== null && <span title={f.exact(person.last_seen_at)}> · {t.person.lastSeen(f.ago(person.last_seen_at, now))}</span>}
           </span>
         }
-        actions={<Avatar label={person.label} known={person.known} size={54} />}
+        actions={<span className={ui.hidePhone}><Avatar label={person.label} known={person.known} size={54} /></span>}
       />
       <div className={ui.columns}>
         <Card flush label={t.person.views}>

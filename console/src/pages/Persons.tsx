@@ -25,7 +25,7 @@ export function Persons() {
   return (
     <>
       <PageHead title={t.persons.title} lead={t.persons.lead} />
-      <Card flush label={t.persons.title}>
+      <Card flush>
         <div style={{ padding: '1rem 1.25rem' }} role="search">
           <TextInput
             type="search" size="md" aria-label={t.persons.search} placeholder={t.persons.placeholder} value={typed}

@@ -67,7 +67,7 @@ function Effect({ report }: { report: ReportData }) {
     <Twin
       title={r.effect} note={r.effectText} file={`${r.file}-${report.journey}-effect.csv`}
       chart={draw === null ? null : <Chart draw={draw} height={170} label={r.effectAria(money(estimate), money(low), money(high))} />}
-      head={[r.measure, r.estimate, r.low, r.high]}
+      head={[r.measure, r.chartEstimate, r.low, r.high]}
       rows={[
         [r.effect, money(estimate), money(low), money(high)],
         [r.incremental, money(total.estimate), money(total.ci?.[0] ?? null), money(total.ci?.[1] ?? null)],
@@ -166,13 +166,13 @@ function Expert({ report }: { report: ReportData }) {
 
 export function Report() {
   const words = useWords();
-  const { t, f } = words;
+  const { t, f, say } = words;
   const r = t.report;
   const { id } = useParams({ from: '/inside/journeys/$id/report' });
   const { data: report, error, refetch, isPending } = useQuery(reportQuery(id));
   if (isPending) return <Rows count={5} height={90} />;
   if (error !== null || report === undefined) return <><Back to="/reports">{r.back}</Back><Failure error={error} retry={() => void refetch()} /></>;
-  const title = report.title === '' ? report.journey : report.title;
+  const title = say(report.title, report.journey);
   const ci = interval(report, words);
   const stated = report.verdict !== 'no_statement_yet';
   const money = (value: number | null) => (value === null ? '–' : f.money(value, report.currency, true));

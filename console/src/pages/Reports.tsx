@@ -14,7 +14,7 @@ control: 0.10`;
 
 function Entry({ journey }: { journey: JourneyItem }) {
   const words = useWords();
-  const { t, f } = words;
+  const { t, f, say } = words;
   const { data: report, isPending } = useQuery(reportQuery(journey.id));
   return (
     <li>
@@ -24,7 +24,7 @@ function Entry({ journey }: { journey: JourneyItem }) {
           {isPending && <Skeleton height={22} width={120} radius="xl" />}
         </span></div>
         <Title order={2}>
-          <Link to="/journeys/$id/report" params={{ id: journey.id }} className={ui.link ?? ''}>{journey.title === '' ? journey.id : journey.title}</Link>
+          <Link to="/journeys/$id/report" params={{ id: journey.id }} className={ui.link ?? ''}>{say(journey.title, journey.id)}</Link>
         </Title>
         {report !== undefined && <p>{sentence(report, words)}</p>}
         {isPending && <Skeleton height={18} />}

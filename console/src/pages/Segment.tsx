@@ -23,7 +23,7 @@ function Members({ id }: { id: string }) {
 }
 
 export function Segment() {
-  const { t, f } = useWords();
+  const { t, f, say } = useWords();
   const now = useNow();
   const { id } = useParams({ from: '/inside/segments/$id' });
   const { data: segment, error, refetch, isPending } = useQuery(segmentQuery(id));
@@ -32,7 +32,7 @@ export function Segment() {
   return (
     <>
       <PageHead
-        title={segment.title === '' ? segment.id : segment.title} back={<Back to="/segments">{t.segments.back}</Back>}
+        title={say(segment.title, segment.id)} back={<Back to="/segments">{t.segments.back}</Back>}
         badge={<Pill tone="teal" icon="persons">{t.segments.members(segment.members, f.number(segment.members))}</Pill>}
         lead={
           <span className={ui.small}>

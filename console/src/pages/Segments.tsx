@@ -14,7 +14,7 @@ where: 'events("Order Completed").within("30d").count() >= 2'
 # einklang apply segment.yaml`;
 
 export function Segments() {
-  const { t, f } = useWords();
+  const { t, f, say } = useWords();
   const now = useNow();
   const list = useQuery(segmentsQuery);
   return (
@@ -22,7 +22,7 @@ export function Segments() {
       <PageHead title={t.segments.title} lead={t.segments.lead} />
       {list.isError && <Failure error={list.error} retry={() => void list.refetch()} />}
       {!list.isError && (
-        <Card flush label={t.segments.title}>
+        <Card flush>
           {list.isPending && <Rows />}
           {list.data?.items.length === 0 && (
             <Empty icon="segments" title={t.segments.emptyTitle} text={t.segments.emptyText}><Code text={EXAMPLE} label="segment.yaml" /></Empty>
@@ -42,7 +42,7 @@ export function Segments() {
                   {list.data.items.map((segment) => (
                     <tr key={segment.id}>
                       <th scope="row">
-                        <Link to="/segments/$id" params={{ id: segment.id }} className={ui.link ?? ''}>{segment.title === '' ? segment.id : segment.title}</Link>
+                        <Link to="/segments/$id" params={{ id: segment.id }} className={ui.link ?? ''}>{say(segment.title, segment.id)}</Link>
                         <div className={`${ui.dim} ${ui.mono}`} style={{ fontWeight: 400 }}>{segment.id}</div>
                       </th>
                       <td className={ui.hidePhone}><code className={`${ui.mono} ${ui.twoLines}`}>{segment.where}</code></td>

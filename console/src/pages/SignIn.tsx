@@ -63,7 +63,7 @@ export function SignIn() {
           />
           <PasswordInput
             label={t.signIn.password} name="password" autoComplete="current-password" required withAsterisk={false}
-            value={password} onChange={(event) => setPassword(event.currentTarget.value)} visibilityToggleButtonProps={{ 'aria-hidden': true }}
+            value={password} onChange={(event) => setPassword(event.currentTarget.value)} visibilityToggleButtonProps={{ 'aria-label': t.signIn.reveal, 'aria-hidden': false, tabIndex: 0 }}
             error={wrong ? t.signIn.wrong : undefined}
           />
           {enter.error !== null && !wrong && <Failure error={enter.error} />}

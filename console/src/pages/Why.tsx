@@ -49,7 +49,7 @@ function Verdict({ row }: { row: WhyVerdict }) {
 }
 
 export function Why({ id, journey, onJourney }: { id: string; journey: string; onJourney: (journey: string) => void }) {
-  const { t } = useWords();
+  const { t, say } = useWords();
   const journeys = useQuery(journeysQuery);
   const why = useQuery(whyQuery(id, journey));
   if (journeys.isPending) return <Rows count={3} />;
@@ -61,7 +61,7 @@ export function Why({ id, journey, onJourney }: { id: string; journey: string; o
       <div className={ui.dim}>{t.why.lead}</div>
       <NativeSelect
         label={t.why.journey} value={journey} onChange={(event) => onJourney(event.currentTarget.value)} maw={420}
-        data={[{ value: '', label: t.why.choose }, ...journeys.data.items.map((one) => ({ value: one.id, label: one.title === '' ? one.id : one.title }))]}
+        data={[{ value: '', label: t.why.choose }, ...journeys.data.items.map((one) => ({ value: one.id, label: say(one.title, one.id) }))]}
       />
       {why.isError && <Failure error={why.error} retry={() => void why.refetch()} />}
       {journey !== '' && why.isPending && <Rows count={4} height={30} />}

@@ -51,7 +51,7 @@ export function People({ items, label }: { items: PersonItem[]; label: string })
                   {person.segments.length > 3 && <Pill>+{f.number(person.segments.length - 3)}</Pill>}
                 </span>
               </td>
-              <td className={ui.small} style={{ whiteSpace: 'nowrap' }}>
+              <td className={ui.small}>
                 {person.last_seen_at !== null && <time dateTime={person.last_seen_at} title={f.exact(person.last_seen_at)}>{f.ago(person.last_seen_at, now)}</time>}
               </td>
             </tr>

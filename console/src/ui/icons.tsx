@@ -137,7 +137,7 @@ export const stepIcon = (kind: string): IconName => {
   switch (kind) {
     case 'wait': case 'until': return 'clock';
     case 'branch': case 'split': return 'branch';
-    case 'contact': return 'email';
+    case 'contact': return 'chat';
     case 'set': case 'assign': case 'track': return 'pen';
     case 'repeat': case 'limit': return 'loop';
     case 'offer': case 'voucher': return 'gift';

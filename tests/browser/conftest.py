@@ -1,0 +1,147 @@
+"""The built console before a real Chromium: a mock of the API, a signed-in page, axe."""
+
+from __future__ import annotations
+
+import importlib.util
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import ConsoleMessage, Page, Request
+
+from tests.browser.mock_api import MockApi
+from tests.conftest import CHROMIUM
+
+ROOT = Path(__file__).resolve().parents[2]
+QUIET = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-dev-shm-usage",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """One worker, one browser: the browser tests stay together when pytest runs with several processes."""
+    for item in items:
+        if item.get_closest_marker("browser"):
+            item.add_marker(pytest.mark.xdist_group("browser"))
+
+
+@pytest.fixture(scope="session")
+def browser_type_launch_args() -> dict[str, Any]:
+    """The machine's Chromium, quiet: it calls nobody and updates nothing."""
+    return {"executable_path": CHROMIUM or "chromium", "args": QUIET}
+
+
+@pytest.fixture(scope="session")
+def base_url() -> None:
+    """None: the tests name their server. (The plugin's own fixture is of a form that pytest will remove.)"""
+
+
+@pytest.fixture(scope="session")
+def browser_context_args(browser_context_args: dict[str, Any]) -> dict[str, Any]:
+    """An English browser at a fixed size and time zone."""
+    return browser_context_args | {
+        "viewport": {"width": 1280, "height": 800},
+        "locale": "en-GB",
+        "timezone_id": "Europe/Berlin",
+        "reduced_motion": "reduce",
+    }
+
+
+@pytest.fixture(scope="session")
+def console_index() -> Path:
+    """The built console, made by the project's own hook when the sources are newer."""
+    spec = importlib.util.spec_from_file_location("hatch_build", ROOT / "hatch_build.py")
+    assert spec is not None
+    assert spec.loader is not None
+    hook = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(hook)
+    built: Path = hook.ensure_console(ROOT)
+    return built
+
+
+@pytest.fixture(scope="session")
+def mock_api(console_index: Path) -> Iterator[MockApi]:
+    """One mock server for all tests of a session."""
+    api = MockApi()
+    thread = threading.Thread(target=api.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
+    thread.start()
+    yield api
+    api.stop()
+    thread.join(timeout=5)
+
+
+@pytest.fixture
+def api(mock_api: MockApi) -> Iterator[MockApi]:
+    """The mock server as a full home in English; whatever a test turns is turned back."""
+    mock_api.reset()
+    yield mock_api
+    mock_api.reset()
+
+
+Watch = list[str]
+
+
+@pytest.fixture
+def faults(page: Page, api: MockApi) -> Watch:
+    """What must not happen on a page: script errors, refusals by the content policy, requests to foreign hosts."""
+    seen: Watch = []
+
+    def console(message: ConsoleMessage) -> None:
+        if message.type == "error" and "status of 4" not in message.text and "status of 5" not in message.text:
+            seen.append(f"console: {message.text}")
+
+    def request(sent: Request) -> None:
+        if not sent.url.startswith((api.url, "data:", "blob:")):
+            seen.append(f"foreign host: {sent.url}")
+
+    page.on("console", console)
+    page.on("pageerror", lambda error: seen.append(f"script: {error}"))
+    page.on("request", request)
+    return seen
+
+
+@pytest.fixture
+def console(page: Page, api: MockApi, faults: Watch) -> Iterator[Page]:
+    """A page of somebody who is signed in; afterwards there must have been no fault."""
+    page.context.add_cookies([{"name": "einklang_session", "value": "ada", "url": api.url}])
+    page.set_default_timeout(8_000)
+    yield page
+    assert faults == []
+
+
+@pytest.fixture
+def visit(console: Page, api: MockApi) -> Callable[[str], Page]:
+    """Opens an address of the console and waits until its heading stands."""
+
+    def go(path: str) -> Page:
+        console.goto(api.url + path)
+        console.get_by_role("heading", level=1).first.wait_for()
+        return console
+
+    return go
+
+
+@pytest.fixture(scope="session")
+def axe() -> Callable[[Page], list[str]]:
+    """What axe finds on a page: rule, element, what is wrong; WCAG 2.2 AA and best practice."""
+    engine = Axe()
+
+    def check(page: Page) -> list[str]:
+        response = engine.run(page, options={"resultTypes": ["violations"]}).response
+        return [
+            f"{one['id']}: {node['target']} {node['failureSummary']}"
+            for one in response["violations"]
+            for node in one["nodes"]
+        ]
+
+    return check

@@ -1,0 +1,260 @@
+"""A small stand-in for the server: the built console and believable answers of the REST API. Deterministic.
+
+It knows the interface and nothing else: no rule of the domain lives here. Browser tests of components use it, so that
+they need no home, no engine and no time. `python -m tests.browser.mock_api [PORT]` serves it for development (any name,
+password "secret").
+"""
+
+from __future__ import annotations
+
+import json
+import mimetypes
+import sys
+import threading
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, unquote, urlsplit
+
+from tests.browser import mock_data as data
+from tests.browser import mock_journeys as plans
+
+CONSOLE = Path(__file__).parents[2] / "src" / "einklang" / "web" / "console"
+CSP = (
+    "default-src 'self'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; font-src 'self'; "
+    "connect-src 'self'; frame-ancestors 'none'; base-uri 'self'; form-action 'self'; object-src 'none'"
+)
+Answer = tuple[int, Any]
+
+
+def problem(status: int, code: str, detail: str, mend: str, where: str = "") -> Answer:
+    """A problem document of RFC 9457 with Einklang's own members."""
+    title = HTTPStatus(status).phrase
+    body = {
+        "type": f"https://einklang.example/errors/{code}",
+        "title": title,
+        "status": status,
+        "code": code,
+        "detail": detail,
+        "where": where,
+        "mend": mend,
+    }
+    return status, body
+
+
+class MockApi(ThreadingHTTPServer):
+    """The server and what a test may turn: `empty` answers like a new home, `broken` is a path prefix that fails."""
+
+    daemon_threads = True
+
+    def __init__(self, port: int = 0, stream: bool = True) -> None:
+        super().__init__(("127.0.0.1", port), Handler)
+        self.empty = False
+        self.broken = ""
+        self.report: dict[str, Any] = {}
+        self.language = "en"
+        self.stream = stream
+        self.closing = threading.Event()
+        self.extra: list[dict[str, Any]] = []
+        self.arrived = threading.Condition()
+
+    @property
+    def url(self) -> str:
+        """The base address without a trailing slash."""
+        return f"http://127.0.0.1:{self.server_address[1]}"
+
+    def push(self, entry: dict[str, Any]) -> None:
+        """Hands one entry to everybody who listens to the stream."""
+        with self.arrived:
+            self.extra.append(entry)
+            self.arrived.notify_all()
+
+    def reset(self) -> None:
+        """Back to the state of a full home in English."""
+        self.empty, self.broken, self.report, self.language = False, "", {}, "en"
+
+    def stop(self) -> None:
+        """Ends the streams and the server."""
+        self.closing.set()
+        with self.arrived:
+            self.arrived.notify_all()
+        self.shutdown()
+        self.server_close()
+
+
+class Handler(BaseHTTPRequestHandler):
+    """One request."""
+
+    server: MockApi
+    protocol_version = "HTTP/1.1"
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Says nothing: a test reads its own assertions."""
+
+    def do_GET(self) -> None:
+        url = urlsplit(self.path)
+        if url.path.startswith("/api/"):
+            self.api(url.path, {name: values[0] for name, values in parse_qs(url.query).items()})
+        else:
+            self.file(url.path)
+
+    def do_POST(self) -> None:
+        body = json.loads(self.rfile.read(int(self.headers.get("Content-Length", "0"))) or b"{}")
+        if self.path != "/api/session":
+            self.answer(problem(404, "not_found", "No such address.", "See /api/openapi.json."))
+        elif body.get("password") != "secret":
+            self.answer(problem(401, "bad_sign_in", "Name and password do not belong together.", "Check both."))
+        else:
+            session = {"name": body["name"], "role": "admin", "language": self.server.language}
+            self.answer(
+                (200, session), {"Set-Cookie": f"einklang_session={body['name']}; Path=/; HttpOnly; SameSite=Strict"}
+            )
+
+    def do_DELETE(self) -> None:
+        self.answer((204, None), {"Set-Cookie": "einklang_session=; Path=/; Max-Age=0"})
+
+    def answer(self, answer: Answer, headers: dict[str, str] | None = None) -> None:
+        status, body = answer
+        raw = b"" if body is None else json.dumps(body).encode()
+        self.send_response(status)
+        self.send_header("Content-Type", "application/problem+json" if status >= 400 else "application/json")
+        self.send_header("Content-Length", str(len(raw)))
+        for name, value in (headers or {}).items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(raw)
+
+    def file(self, path: str) -> None:
+        """A built file, or index.html for every address of the console itself."""
+        wanted = (CONSOLE / path.lstrip("/")).resolve()
+        if not (wanted.is_file() and wanted.is_relative_to(CONSOLE.resolve())):
+            if path.startswith("/assets/"):
+                self.answer(problem(404, "not_found", "No such file.", "Build the console again."))
+                return
+            wanted = CONSOLE / "index.html"
+        raw = wanted.read_bytes()
+        self.send_response(200)
+        self.send_header("Content-Type", mimetypes.guess_type(wanted.name)[0] or "application/octet-stream")
+        self.send_header("Content-Length", str(len(raw)))
+        self.send_header("Content-Security-Policy", CSP)
+        self.end_headers()
+        self.wfile.write(raw)
+
+    def api(self, path: str, query: dict[str, str]) -> None:
+        cookie = self.headers.get("Cookie", "")
+        if "einklang_session=" not in cookie:
+            self.answer(problem(401, "no_session", "You are not signed in.", "Sign in."))
+        elif self.server.broken and path.startswith(self.server.broken):
+            self.answer(
+                problem(500, "book_unreadable", "The book could not be read.", "Run einklang doctor.", "HOME/book.db")
+            )
+        elif path == "/api/session":
+            name = cookie.split("einklang_session=")[1].split(";")[0]
+            self.answer((200, {"name": name, "role": "admin", "language": self.server.language}))
+        elif path == "/api/stream":
+            self.events()
+        else:
+            self.answer(self.read(path, query))
+
+    def events(self) -> None:
+        """The event stream: what `push` hands over, as long as somebody listens."""
+        self.send_response(200)
+        self.send_header("Content-Type", "text/event-stream")
+        self.send_header("Cache-Control", "no-store")
+        self.send_header("Connection", "close")
+        self.end_headers()
+        told = len(self.server.extra)
+        try:
+            self.wfile.write(f"event: status\ndata: {json.dumps(data.status(self.server.empty))}\n\n".encode())
+            self.wfile.flush()
+            while self.server.stream and not self.server.closing.is_set():
+                with self.server.arrived:
+                    self.server.arrived.wait(timeout=0.5)
+                fresh, told = self.server.extra[told:], len(self.server.extra)
+                for entry in fresh:
+                    self.wfile.write(f"data: {json.dumps(entry)}\n\n".encode())
+                self.wfile.write(b": beat\n\n")
+                self.wfile.flush()
+        except OSError:
+            return
+
+    def read(self, path: str, query: dict[str, str]) -> Answer:
+        """The answer to one GET, from the sample data."""
+        parts = [unquote(part) for part in path.removeprefix("/api/").split("/")]
+        empty = self.server.empty
+        match parts:
+            case ["status"]:
+                return 200, data.status(empty)
+            case ["events"]:
+                return 200, {"items": [] if empty else data.events(query), "next": None}
+            case ["persons"]:
+                return 200, {"items": [] if empty else data.persons(query.get("q", "")), "next": None}
+            case ["segments"]:
+                return 200, {"items": [] if empty else plans.SEGMENTS, "next": None}
+            case ["journeys"]:
+                return 200, {"items": [] if empty else plans.JOURNEYS, "next": None}
+            case ["persons", who, *rest]:
+                return self.person(who, rest, query)
+            case ["segments", name, *rest]:
+                found = next((one for one in plans.SEGMENTS if one["id"] == name), None)
+                if found is None:
+                    return problem(
+                        404, "unknown_segment", f"There is no segment {name}.", "See the list of segments.", name
+                    )
+                return 200, {"items": data.persons(""), "next": None} if rest else found | plans.SEGMENT_MORE
+            case ["journeys", name, "report"]:
+                return (
+                    (200, plans.report(name) | self.server.report)
+                    if name in plans.REPORTS
+                    else problem(
+                        404, "no_report", f"The journey {name} has no goal.", "Add goal: to its definition.", name
+                    )
+                )
+            case ["journeys", name]:
+                known = any(one["id"] == name for one in plans.JOURNEYS)
+                return (
+                    (200, plans.journey(name))
+                    if known
+                    else problem(
+                        404, "unknown_journey", f"There is no journey {name}.", "See the list of journeys.", name
+                    )
+                )
+            case _:
+                return problem(404, "not_found", "No such address.", "See /api/openapi.json.")
+
+    def person(self, who: str, rest: list[str], query: dict[str, str]) -> Answer:
+        """One person, the timeline, or why (not)."""
+        found = data.person(who)
+        if found is None:
+            return problem(
+                404,
+                "unknown_person",
+                f"Nobody is known as {who}.",
+                "Search on the page of persons, or give kind:value such as email:a@b.example.",
+                who,
+            )
+        match rest:
+            case []:
+                return 200, found
+            case ["timeline"]:
+                return 200, data.timeline(query.get("kind", "all"), query.get("cursor", ""))
+            case ["why"]:
+                return 200, data.why(found["person_id"], query.get("journey", ""))
+            case _:
+                return problem(404, "not_found", "No such address.", "See /api/openapi.json.")
+
+
+def main() -> None:
+    """Serves until Ctrl-C and lets an event arrive every second."""
+    api = MockApi(int(sys.argv[1]) if len(sys.argv) > 1 else 8788)
+    threading.Thread(target=api.serve_forever, daemon=True).start()
+    print(f"{api.url} (any name, password: secret)")
+    pace = threading.Event()
+    for number in range(1, 1_000_000):
+        pace.wait(1.0)
+        api.push(data.fresh(number))
+
+
+if __name__ == "__main__":
+    main()
