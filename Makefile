@@ -44,7 +44,7 @@ lint: $(PACKAGE) ## style, types and floors
 	$(BIN)/lint-imports --no-logo
 
 check: lint ## the quick loop, under a minute: lint, house rules, quick unit tests
-	$(BIN)/pytest -q -n 2 -m "not slow and not browser and not real"
+	HYPOTHESIS_PROFILE=quick $(BIN)/pytest -q -n 2 -m "not slow and not browser and not real"
 
 test: install lint ## everything
 	$(BIN)/pytest -n 2 --dist loadgroup --durations=20

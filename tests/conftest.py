@@ -16,11 +16,12 @@ REAL_DATA = ROOT.parent / "shared" / "data"
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 IN_CI = os.environ.get("CI", "") not in ("", "0", "false")
 
-# `ci` draws the same cases each time; `explore` looks for new ones: HYPOTHESIS_PROFILE=explore pytest ...
+# `ci` draws the same cases each time, `quick` fewer (make check); to look for new ones: HYPOTHESIS_PROFILE=explore pytest
 settings.register_profile(
     "ci", derandomize=True, database=None, deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True
 )
 settings.register_profile("explore", parent=settings.get_profile("ci"), derandomize=False, max_examples=1_000)
+settings.register_profile("quick", parent=settings.get_profile("ci"), max_examples=25)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 
 
