@@ -16,7 +16,7 @@ REAL_DATA = ROOT.parent / "shared" / "data"
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 IN_CI = os.environ.get("CI", "") not in ("", "0", "false")
 
-# `ci` draws the same cases each time, `quick` fewer (make check); to look for new ones: HYPOTHESIS_PROFILE=explore pytest
+# `ci` draws the same cases each time, `quick` fewer of them (make check), `explore` others: HYPOTHESIS_PROFILE=explore
 settings.register_profile(
     "ci", derandomize=True, database=None, deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True
 )
