@@ -46,7 +46,10 @@ def in_force(reader: Reader) -> Definitions:
 
 
 def check(reader: Reader, docs: list[Document]) -> tuple[Applied, list[dict[str, Any]]]:
-    """Check documents on top of those in force. Raises InputError; gives what would change, and the changes for the log."""
+    """Check documents on top of those in force.
+
+    Raises InputError; gives what would change, and the changes for the log.
+    """
     current, versions = stored_docs(reader.read("definitions_active"))
     merged = merge(current, docs)
     applied, changes = Applied(), []

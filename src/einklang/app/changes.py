@@ -61,7 +61,7 @@ def change_definitions(state: State, event: Event, moments: Moments) -> None:
 
 def everybody(state: State) -> list[str]:
     """Ids of all living persons, in a fixed order."""
-    found = {live for live in state.working.living()}
+    found = set(state.working.living())
     for lane in range(LANES):
         after = ""
         while True:

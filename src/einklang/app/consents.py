@@ -1,4 +1,4 @@
-"""What an event declares about consent -> a row of the hash-chained ledger, the person's permissions, the suppression list."""
+"""What an event declares about consent -> ledger row (hash-chained), permissions of the person, suppression list."""
 
 from __future__ import annotations
 
@@ -25,13 +25,16 @@ def take(state: State, live: Live, event: Event) -> bool:
         changed = fold(live.person.permissions, declared, event.seq)
         n = state.count("ledger")
         row = ChainRow(
-            n, event.seq, declared.channel, declared.address, declared.purpose, declared.status, declared.at, event.clock,
+            n, event.seq, declared.channel, declared.address, declared.purpose, declared.status, declared.at,
+            event.clock,
             declared.source, declared.wording, declared.actor, declared.evidence,
         )  # fmt: skip
         state.ledger_hash = chain(state.ledger_hash, row)
         state.out.add(
-            "ledger_put", n, event.seq, live.lane, live.person.id, declared.channel, declared.address, declared.purpose, declared.status,
-            declared.at, event.clock, declared.source, declared.wording, declared.actor, declared.evidence, state.ledger_hash,
+            "ledger_put", n, event.seq, live.lane, live.person.id, declared.channel, declared.address,
+            declared.purpose, declared.status,
+            declared.at, event.clock, declared.source, declared.wording, declared.actor, declared.evidence,
+            state.ledger_hash,
         )  # fmt: skip
     found = suppression_of(event)
     if found is not None and found.address:

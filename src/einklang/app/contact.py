@@ -1,7 +1,7 @@
 """The desk in front of the door: takes a step's request, hands the door what it needs, writes down what it says.
 
-Every verdict is a row; every decided contact of a marketing message is an assignment row in both arms, and takes its slot in
-caps in both (statistics.md 2.2). The arm is looked at after the door has judged, and nowhere else.
+Every verdict is a row; every decided contact of a marketing message is an assignment row in both arms, and takes its
+slot in caps in both (statistics.md 2.2). The arm is looked at after the door has judged, and nowhere else.
 """
 
 from __future__ import annotations
@@ -168,7 +168,9 @@ class Desk:
     def _hand_over(
         self, live: Live, run: Run, request: Request, key: str, verdict: Verdict, message: Message
     ) -> machine.Answer:
-        """Without a real channel (`run`): rendered, archived and handed to the outbox folder at the moment of the decision."""
+        """Without a real channel (`run`): rendered, archived and handed to the outbox folder at the moment of the
+        decision.
+        """
         state = self.state
         try:
             parcel = render(state, live, run, message, request.data, key, verdict.address, verdict.channel)
@@ -185,7 +187,9 @@ class Desk:
         return machine.Answer("sent", channel=verdict.channel, message=key, tracked=parcel.tracked)
 
     def reported(self, live: Live, run: Run, event: Event) -> machine.Answer:
-        """What a recorded `Message Sent` / `Message Failed` of the real delivery means for the run; updates the outbox."""
+        """What a recorded `Message Sent` / `Message Failed` of the real delivery means for the run; updates the
+        outbox.
+        """
         state = self.state
         key, channel = str(event.properties.get("message_id")), str(event.properties.get("channel", ""))
         status = "sent" if event.name == "Message Sent" else str(event.properties.get("status", "failed"))
@@ -279,8 +283,10 @@ class Desk:
         now = self.state.clock
         data = to_json({"data": request.data, "links": links or []})
         self.state.out.add(
-            "outbox_put", live.lane, live.person.id, key, run.id, request.journey, request.step, request.round, request.message,
-            request.klass, request.purpose, verdict.channel, verdict.address, status, now, now, int(status == "sent"), reason, data,
+            "outbox_put", live.lane, live.person.id, key, run.id, request.journey, request.step, request.round,
+            request.message,
+            request.klass, request.purpose, verdict.channel, verdict.address, status, now, now, int(status == "sent"),
+            reason, data,
         )  # fmt: skip
         self.state.log_message(
             live, key, run.id, request.journey, request.step, request.message, verdict.channel, status, reason

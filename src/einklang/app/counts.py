@@ -1,4 +1,7 @@
-"""`journey counts`: how many entered, stand where, were contacted and reached the goal. The ledger of runs is counted, not a graph."""
+"""`journey counts`: how many entered, stand where, were contacted and reached the goal.
+
+The ledger of runs is counted, not a graph.
+"""
 
 from __future__ import annotations
 

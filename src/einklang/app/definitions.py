@@ -1,4 +1,7 @@
-"""The definitions in force, checked against each other and compiled. All or nothing: one error and nothing is in force."""
+"""The definitions in force, checked against each other and compiled.
+
+All or nothing: one error and nothing is in force.
+"""
 
 from __future__ import annotations
 
@@ -45,7 +48,10 @@ Docs = dict[Key, tuple[dict[str, Any], str]]
 
 @dataclass(frozen=True, slots=True)
 class Definitions:
-    """Everything in force. `sources` holds the checked expression of each segment and entry, for counting and for `why`."""
+    """Everything in force.
+
+    `sources` holds the checked expression of each segment and entry, for counting and for `why`.
+    """
 
     docs: Docs
     versions: dict[Key, int]

@@ -1,4 +1,7 @@
-"""One row of an import file -> one call for the log (contract.md, "Import columns"). What does not fit is refused with a reason."""
+"""One row of an import file -> one call for the log (contract.md, "Import columns").
+
+What does not fit is refused with a reason.
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""`import`: files -> log. Rows are judged one by one; a refused row goes to a file beside with its reason; safe to repeat.
+"""`import`: files -> log. Rows are judged one by one; a refused row goes to a file beside with its reason.
 
-CSV (UTF-8), Parquet and JSON Lines. Each row gets a message id from its content and its n-th occurrence in the file, so that
-the same file again is dropped as duplicates, whatever was imported in between.
+Safe to repeat: each row gets a message id from its content and its n-th occurrence in the file, so that the same
+file again is dropped as duplicates, whatever was imported in between. CSV (UTF-8), Parquet and JSON Lines.
 """
 
 from __future__ import annotations

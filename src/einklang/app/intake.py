@@ -1,4 +1,7 @@
-"""Station 2: bodies -> events, each once. Duplicates are dropped by message id for ever; what cannot be read is put aside."""
+"""Station 2: bodies -> events, each once.
+
+Duplicates are dropped by message id for ever; what cannot be read is put aside.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +28,10 @@ class Taken:
 
 
 def take(rows: Sequence[Row], reader: Reader, out: Output, *, clock: int, version: str) -> Taken:
-    """Expand tail rows and drop what was there before. Fills `out` with the rows of message ids, dead letters and the tail."""
+    """Expand tail rows and drop what was there before.
+
+    Fills `out` with the rows of message ids, dead letters and the tail.
+    """
     taken, seen = Taken(), dict[bytes, bytes]()
     for first_position, items, received_at, source, kind, body in rows:
         out.add("tail_delete", first_position)

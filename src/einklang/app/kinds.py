@@ -1,4 +1,7 @@
-"""Definitions that declare names and types only: trait, event, campaign, catalog, team, channel, touchpoint, brand, form."""
+"""Definitions that declare names and types only.
+
+trait, event, campaign, catalog, team, channel, touchpoint, brand, form.
+"""
 
 from __future__ import annotations
 

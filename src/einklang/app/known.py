@@ -1,4 +1,7 @@
-"""What identity asks about, read from the Book. Satisfies `identity.Known`; a batch is laid over it by `identity.Overlay`."""
+"""What identity asks about, read from the Book.
+
+Satisfies `identity.Known`; a batch is laid over it by `identity.Overlay`.
+"""
 
 from __future__ import annotations
 

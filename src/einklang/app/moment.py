@@ -1,7 +1,7 @@
 """One moment of one person: profile -> segments -> goal -> exit -> step -> entry (language.md 3.7).
 
-What the engine itself does at a moment (entered, decided, sent) is an event of the same clock, folded at once and worked off
-as a moment of its own before anything else happens to the person.
+What the engine itself does at a moment (entered, decided, sent) is an event of the same clock, folded at once and
+worked off as a moment of its own before anything else happens to the person.
 """
 
 from __future__ import annotations
@@ -311,7 +311,10 @@ class Moments:
     # --- time -----------------------------------------------------------------------------------------------------
 
     def _set_wake(self, live: Live, *, timer: bool) -> None:
-        """The earliest moment at which time alone concerns the person. After a timer it lies ahead, so that time goes on."""
+        """The earliest moment at which time alone concerns the person.
+
+        After a timer it lies ahead, so that time goes on.
+        """
         person = live.person
         moments: list[int] = [m.flips_at for m in person.memberships.values() if m.flips_at is not None]
         moments += [run.wake for run in live.runs if run.status == "active" and run.wake is not None]

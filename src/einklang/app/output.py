@@ -58,8 +58,10 @@ def history_row(live: Live, event: Event) -> tuple[Any, ...]:
     key_kind, key_value = ("", "") if event.origin else key_of(event)
     device = "" if event.origin else device_of(event)
     return (
-        live.lane, live.person.id, event.at, event.seq, event.clock, event.received_at, event.origin, event.type, event.name,
-        event.message_id, event.source, event.touchpoint, key_kind, key_value, device, int(event.machine), to_json(event.properties), to_json(event.context),
+        live.lane, live.person.id, event.at, event.seq, event.clock, event.received_at, event.origin, event.type,
+        event.name,
+        event.message_id, event.source, event.touchpoint, key_kind, key_value, device, int(event.machine),
+        to_json(event.properties), to_json(event.context),
     )  # fmt: skip
 
 
@@ -84,8 +86,10 @@ class Output:
 
 #: Statements in the order in which their rows are written; `rekeys` follow them, then AFTER.
 ORDER = (
-    "tail_delete", "entry_put", "message_id_put", "dead_put", "definition_put", "definition_retire", "catalog_put", "edge_put", "identifier_put",
-    "alias_drop", "alias_put", "sign_in_drop", "sign_in_put", "refused_put", "suppression_raise", "ledger_put", "verdict_put", "assignment_put",
+    "tail_delete", "entry_put", "message_id_put", "dead_put", "definition_put", "definition_retire", "catalog_put",
+    "edge_put", "identifier_put",
+    "alias_drop", "alias_put", "sign_in_drop", "sign_in_put", "refused_put", "suppression_raise", "ledger_put",
+    "verdict_put", "assignment_put",
     "outcome_put", "outbox_put", "outbox_status", "outbox_withdraw", "message_log_put", "archive_put", "history_put",
 )  # fmt: skip
 AFTER = (
@@ -112,7 +116,9 @@ REKEYS = (
 
 
 def person_rows(out: Output, live: Live) -> None:
-    """The rows of a changed person: state, new history, changed runs and the timer; of one merged away: that it is gone."""
+    """The rows of a changed person: state, new history, changed runs and the timer; of one merged away: that it is
+    gone.
+    """
     person, lane = live.person, live.lane
     if live.gone:
         for name in ("person_delete", "run_delete", "member_delete", "timer_delete"):
@@ -124,7 +130,8 @@ def person_rows(out: Output, live: Live) -> None:
     for run in live.runs:
         if run.id in live.touched_runs:
             out.add(
-                "run_put", lane, person.id, run.id, run.journey, run.version, run.arm, run.status, run.step, run.entry.clock,
+                "run_put", lane, person.id, run.id, run.journey, run.version, run.arm, run.status, run.step,
+                run.entry.clock,
                 run.ended_at, int(run.contacted), int(run.goal_at is not None), pack(run),
             )  # fmt: skip
     if person.wake != live.stored_wake:

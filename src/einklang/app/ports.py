@@ -1,4 +1,7 @@
-"""What app needs from the world: small Protocols, owned by the consumer. `store` and `channel` satisfy them structurally."""
+"""What app needs from the world: small Protocols, owned by the consumer.
+
+`store` and `channel` satisfy them structurally.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,8 @@ Row = tuple[Any, ...]
 
 
 class Blob(Protocol):
-    """One judged request body to append: `items` admitted calls of `kind`, and what must be suppressed in the same transaction.
+    """One judged request body to append:
+    `items` admitted calls of `kind`, and what must be suppressed in the same transaction.
 
     suppress: rows (address_hash, channel, purpose, reason, at).
     """

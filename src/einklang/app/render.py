@@ -22,7 +22,9 @@ TRACK_CLICK = "track_click"
 
 @dataclass(frozen=True, slots=True)
 class Parcel:
-    """A rendered message. packed: the archived form (zlib) of `body`; hash: 16 bytes of `body`; links: targets by number."""
+    """A rendered message. packed: the archived form (zlib) of `body`; hash: 16 bytes of `body`; links: targets by
+    number.
+    """
 
     key: str
     address: str

@@ -58,7 +58,8 @@ def report(reader: Reader, lake: Lake, journey: str, *, now: int) -> Report:
     )
     position = int(reader.read("counter_value", "seq")[0][0])
     return measured(
-        assignments, outcomes, contacts, lake.scan("persons").collect(), journey=journey, scope=scope, window_us=found.goal.within_us, now=now,
+        assignments, outcomes, contacts, lake.scan("persons").collect(), journey=journey, scope=scope,
+        window_us=found.goal.within_us, now=now,
         title=_title(definitions.docs["journey", journey][0]), currency=definitions.policy.currency, position=position,
         metric="value" if found.goal.value is not None else "reached",
     )  # fmt: skip

@@ -1,4 +1,4 @@
-"""`run --until`: work through pending entries and due timers under a virtual clock, as fast as it can, in time order."""
+"""`run --until`: work through pending entries and due timers under a virtual clock, fast and in time order."""
 
 from __future__ import annotations
 

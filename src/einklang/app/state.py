@@ -1,6 +1,7 @@
 """What a tick works on: the clock, the definitions in force, the working set, and the write set it fills.
 
-One State belongs to one writer. It is the only place in app where the sciences' answers about a person are put together.
+One State belongs to one writer. It is the only place in app where the sciences' answers about a person are put
+together.
 """
 
 from __future__ import annotations
@@ -200,7 +201,8 @@ class State:
         """One row a verdict."""
         n = self.count("verdicts")
         self.out.add(
-            "verdict_put", n, live.lane, live.person.id, self.counters["seq"], self.clock, run, journey, step, message, channel,
+            "verdict_put", n, live.lane, live.person.id, self.counters["seq"], self.clock, run, journey, step,
+            message, channel,
             verdict, str(reason), until, detail,
         )  # fmt: skip
 
@@ -221,8 +223,9 @@ class State:
         cost = self.definitions.policy.cost.get(channel, Decimal(0))
         treated = would_contact and name != "control"
         self.out.add(
-            "assignment_put", n, live.lane, live.person.id, scope, run.id, run.journey, request.step, name, share, 1, run.entry.clock,
-            self.clock, int(would_contact), str(suppressed_by), self.clock if treated and not (self.live or self.deliver) else None,
+            "assignment_put", n, live.lane, live.person.id, scope, run.id, run.journey, request.step, name, share, 1,
+            run.entry.clock, self.clock, int(would_contact), str(suppressed_by),
+            self.clock if treated and not (self.live or self.deliver) else None,
             channel, 1.0, str(cost), int(mixed),
         )  # fmt: skip
 

@@ -5,8 +5,9 @@
     station 4  moments    `_work_off`  events and due timers in order: profile, segments, goal, exit, step, entry, door
     station 5  commit     `_commit`    one write set, applied if the log still stands where the tick began
 
-Timers before an event at clock c are those due < c. A tick entry at clock c says: all that was due up to c has been done. So
-the result does not depend on where the log is cut into ticks, and a rebuild from the stored (seq, clock) gives the same state.
+Timers before an event at clock c are those due < c. A tick entry at clock c says: all that was due up to c has been
+done. So the result does not depend on where the log is cut into ticks, and a rebuild from the stored (seq, clock)
+gives the same state.
 """
 
 from __future__ import annotations

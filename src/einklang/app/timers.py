@@ -10,7 +10,10 @@ _PAGE = 1_000
 
 
 class TimerFeed:
-    """Moments up to `bound` (microseconds), each as (due, person). The truth is `Person.wake`: an entry with another moment is stale."""
+    """Moments up to `bound` (microseconds), each as (due, person).
+
+    The truth is `Person.wake`: an entry with another moment is stale.
+    """
 
     def __init__(self, reader: Reader, bound: int) -> None:
         self._reader = reader

@@ -1,4 +1,7 @@
-"""The working set of a tick: persons with their history and runs, loaded on demand, kept between ticks, written when changed."""
+"""The working set of a tick: persons with their history and runs.
+
+Loaded on demand, kept between ticks, written when changed.
+"""
 
 from __future__ import annotations
 

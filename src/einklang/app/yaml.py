@@ -1,6 +1,7 @@
 """Reads definition files: YAML 1.2 (core schema) or JSON, any number of documents a file, folders walked.
 
-`on`, `off`, `yes`, `no`, `10:30` and `2027-03-31` are texts; numbers are int or Decimal; repeated keys and tags are errors.
+`on`, `off`, `yes`, `no`, `10:30` and `2027-03-31` are texts; numbers are int or Decimal; repeated keys and tags are
+errors.
 """
 
 from __future__ import annotations

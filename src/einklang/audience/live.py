@@ -32,8 +32,8 @@ def refresh(
 ) -> Iterator[Change]:
     """Ask, in their order, the segments that what happened or the passing of time can have changed.
 
-    `touched(needs)` says whether the moment touched anything a condition listens to. Updates `memberships` in place, before
-    each change is given out, so that later segments and the caller see it.
+    `touched(needs)` says whether the moment touched anything a condition listens to. Updates `memberships` in place,
+    before each change is given out, so that later segments and the caller see it.
     """
     now = view.now
     for segment in segments:

@@ -1,7 +1,7 @@
 """Assignment to control groups (statistics.md 2.1).
 
-u(scope, person) = BLAKE2b-64(salt | scope | person) / 2^64; control iff u < p. The person id is hashed as it stands at the
-decision and the row is stored: never recomputed when p changes, and the earliest row survives a merge.
+u(scope, person) = BLAKE2b-64(salt | scope | person) / 2^64; control iff u < p. The person id is hashed as it stands
+at the decision and the row is stored: never recomputed when p changes, and the earliest row survives a merge.
 """
 
 from __future__ import annotations

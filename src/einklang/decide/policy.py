@@ -1,6 +1,7 @@
 """`kind: policy`: the contact policy of a tenant. Reference: language.md section 5.
 
-`parse` turns the YAML mapping into a `Policy`; conditions stay text here and are compiled by app, which knows the catalog.
+`parse` turns the YAML mapping into a `Policy`; conditions stay text here and are compiled by app, which knows the
+catalog.
 """
 
 from __future__ import annotations
@@ -47,7 +48,9 @@ class Cap(msgspec.Struct, frozen=True):
 
 
 class Quiet(msgspec.Struct, frozen=True):
-    """No contact from `start_min` to `end_min` (minutes of the local day; end <= start: over midnight) of these weekdays."""
+    """No contact from `start_min` to `end_min` (minutes of the local day; end <= start: over midnight) of these
+    weekdays.
+    """
 
     scope: Scope
     start_min: int

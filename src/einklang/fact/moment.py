@@ -12,7 +12,10 @@ DENIED = "denied"
 
 
 class Request(msgspec.Struct):
-    """A step asks for one contact on one of `channels` (in order of preference). Until `patience_ends` it may be held."""
+    """A step asks for one contact on one of `channels` (in order of preference).
+
+    Until `patience_ends` it may be held.
+    """
 
     run: str
     journey: str

@@ -1,7 +1,7 @@
 """State of one person and of one run, as the tick folds it and the Book stores it (JSON with exact numbers).
 
-Moments are microseconds (`kernel.time.Micros`). Numbers are `int` or `Decimal`. Field order is the stored format: append
-new fields at the end with a default, never reorder.
+Moments are microseconds (`kernel.time.Micros`). Numbers are `int` or `Decimal`. Field order is the stored format:
+append new fields at the end with a default, never reorder.
 """
 
 from __future__ import annotations

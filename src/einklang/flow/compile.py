@@ -16,7 +16,9 @@ WEEKDAYS = ("MON", "TUE", "WED", "THU", "FRI", "SAT", "SUN")
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """A wait: from arrival + `span`, or from the moment `until`, forward to the first `at` (minutes of the day) on `days`."""
+    """A wait: from arrival + `span`, or from the moment `until`, forward to the first `at` (minutes of the day) on
+    `days`.
+    """
 
     span: time.Duration | None
     until: Condition | None
@@ -46,7 +48,9 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Goal:
-    """Events in (entry, entry + within_us] for which `where` holds; `value` is a number an event, or the event counts as 1."""
+    """Events in (entry, entry + within_us] for which `where` holds; `value` is a number an event, or the event counts
+    as 1.
+    """
 
     events: frozenset[str]
     within_us: int
@@ -157,7 +161,8 @@ def _step(raw: RawJourney, n: int, where: str, compile_text: Compile) -> Step:
 def compile_journey(
     raw: RawJourney, version: int, where: str, compile_text: Compile, *, campaign_control: float | None
 ) -> Journey:
-    """The runnable version. `campaign_control` is the share of its campaign, None without one; it stands at one place only.
+    """The runnable version. `campaign_control` is the share of its campaign, None without one;
+    it stands at one place only.
 
     Raises InputError located at the field whose expression is at fault.
     """

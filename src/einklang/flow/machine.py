@@ -104,7 +104,8 @@ def _at_wait(run: Run, step: Step, view: View, zone: str) -> bool:
 
 
 def _at_until(run: Run, step: Step, view: View, timer: bool) -> bool:
-    assert step.until is not None and run.patience_ends is not None
+    assert step.until is not None
+    assert run.patience_ends is not None
     if step.until.holds(view):
         _leave(run, step, step.then, view.now, done=True)
         return True
@@ -227,7 +228,10 @@ def advance(journey: Journey, run: Run, view: View, *, timer: bool, zone: str, p
 
 
 def check_exits(journey: Journey, run: Run, view: View, due: Callable[[Any], bool]) -> bool:
-    """End the run if an exit condition holds. `due(needs)`: whether the condition may have changed. Sets `run.exit_due`."""
+    """End the run if an exit condition holds.
+
+    `due(needs)`: whether the condition may have changed. Sets `run.exit_due`.
+    """
     if not journey.exits:
         return False
     timed = run.exit_due is not None and run.exit_due <= view.now

@@ -35,7 +35,7 @@ def react(run: Run, event: Event) -> bool:
 
 
 def counts_until(journey: Journey, run: Run) -> int:
-    """The last moment at which an event can still count for this run's goal, in its measurement window or in its own."""
+    """The last moment at which an event can still count for this run's goal, by its measurement window or its own."""
     assert journey.goal is not None
     start = max(run.entry.at, run.decided_at if run.decided_at is not None else run.entry.at)
     return start + journey.goal.within_us

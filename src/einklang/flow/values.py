@@ -12,7 +12,10 @@ Compile = Callable[[str, str, str], Condition]
 
 
 def compile_value(value: Any, site: str, where: str, compile_text: Compile) -> Any:
-    """The value with each expression text replaced by its `Condition`. `'="= text"'` is a literal with a leading `=`."""
+    """The value with each expression text replaced by its `Condition`.
+
+    `'="= text"'` is a literal with a leading `=`.
+    """
     if isinstance(value, str) and value.startswith("="):
         return compile_text(value[1:], site, where)
     if isinstance(value, list):

@@ -1,5 +1,6 @@
-"""The command line. One function a command; results to standard output (one JSON document with --json), messages to standard error.
+"""The command line. One function a command.
 
+Results go to standard output (one JSON document with --json), messages to standard error.
 Exit status: 0 done, 1 a finding or a refusal, 2 wrong usage. An error is one line: what, where, the mend.
 """
 
@@ -120,7 +121,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         if args.settings.log_level == "debug":
             raise
         sys.stderr.write(
-            f"einklang: internal error: {type(error).__name__}: {str(error)[:200]}; set EINKLANG_LOG_LEVEL=debug and report it\n"
+            f"einklang: internal error: {type(error).__name__}: {str(error)[:200]}; "
+            "set EINKLANG_LOG_LEVEL=debug and report it\n"
         )
         return 1
     except BrokenPipeError:
