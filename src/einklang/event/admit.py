@@ -180,7 +180,7 @@ def depth_of(value: Any) -> int:
 
 
 def _depth(call: Call, kind: str, raw: bytes) -> Finding | None:
-    levels = depth_of(msgspec.json.decode(raw))
+    levels = 1 + max(depth_of(part) for part in (call.properties, call.traits, call.context))
     if levels <= JSON_DEPTH_MAX:
         return None
     return Finding(Rejected.TOO_DEEP, f"{levels} levels of nesting", "", f"use at most {JSON_DEPTH_MAX}")
@@ -264,6 +264,16 @@ def _whole_characters(body: bytes) -> bytes:
     return _ESCAPE.sub(mended, body)
 
 
+_CONSTANT = re.compile(rb'"(?:[^"\\]|\\.)*"|-?Infinity|NaN', re.DOTALL)
+
+
+def _finite(body: bytes) -> bytes:
+    """NaN and Infinity, which some clients write, as a number out of range: that item is refused, not the body."""
+    if b"NaN" not in body and b"Infinity" not in body:
+        return body
+    return _CONSTANT.sub(lambda found: found[0] if found[0].startswith(b'"') else b"1e999", body)
+
+
 def _decode(raw: bytes) -> Call | Finding:
     try:
         return judge_item.decode(raw)
@@ -334,7 +344,7 @@ def judge(kind: str, body: bytes, *, received_at: Micros) -> Judged:
     if len(body) > BATCH_BYTES_MAX:
         what = f"{len(body)} bytes"
         raise InputError(Rejected.TOO_LARGE, what, where=kind, mend=f"send at most {BATCH_BYTES_MAX} bytes a request")
-    body = _whole_characters(body)
+    body = _finite(_whole_characters(body))
     if kind == "batch":
         return _judge_batch(body, received_at)
     call = _judge_item(body, kind, _steps(body))

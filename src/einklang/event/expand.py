@@ -71,11 +71,9 @@ def message_identity(event: Event) -> tuple[bytes, bytes]:
 
 
 def _event(call: Call, kind: str, position: int, received_at: Micros, source: str, seen: dict[bytes, int]) -> Event:
-    context = call.context or {}
-    name, properties = _content(call, kind)
     identifiers = identifiers_of(kind, call)
     claimed = call.originalTimestamp if call.originalTimestamp is not None else call.timestamp
-    body_hash = _body_hash(kind, name, identifiers, properties, context, claimed)
+    name, properties, context, body_hash = _hashed(call, kind, identifiers, claimed)
     if call.messageId is None or call.messageId == "":
         # Nothing tells a retry from a second event here: only a claimed time does.
         told = body_hash if claimed is not None else body_hash + received_at.to_bytes(8, "big", signed=True)
@@ -102,8 +100,6 @@ def _engine_event(
     call: EngineCall, kind: str, position: int, received_at: Micros, source: str, seen: dict[bytes, int]
 ) -> Event:
     type_ = call.type or ("track" if kind in ("import", "engine") else kind)
-    context = call.context or {}
-    name, properties = _content(call, type_)
     claimed: int | str | None = call.at
     if claimed is None:
         claimed = call.timestamp if call.timestamp is not None else call.originalTimestamp
@@ -115,7 +111,7 @@ def _engine_event(
     if call.identifiers:
         own = ((name_, clean(name_, value)) for name_, value in call.identifiers.items())
         identifiers = _ranked({**dict(identifiers), **{name_: value for name_, value in own if value}})
-    body_hash = _body_hash(type_, name, identifiers, properties, context, claimed)
+    name, properties, context, body_hash = _hashed(call, type_, identifiers, claimed)
     if call.messageId is None or call.messageId == "":
         message_id = _hashed_id(source, body_hash, seen, call.nth)
     else:
@@ -182,8 +178,14 @@ def _corrected(call: Call, received_at: Micros) -> Micros:
     return at
 
 
-def _body_hash(*parts: object) -> bytes:
-    return content_hash(encode_canonical(parts))
+def _hashed(
+    call: Call, kind: str, identifiers: tuple[tuple[str, str], ...], claimed: int | str | None
+) -> tuple[str, dict[str, Any], dict[str, Any], bytes]:
+    """(name, properties, context, hash of all that the sender claimed)."""
+    name, properties = _content(call, kind)
+    context = call.context or {}
+    body = encode_canonical((kind, name, identifiers, properties, context, claimed))
+    return name, properties, context, content_hash(body)
 
 
 def _hashed_id(source: str, told: bytes, seen: dict[bytes, int], nth: int | None = None) -> str:
