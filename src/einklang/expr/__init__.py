@@ -1,8 +1,10 @@
-"""Floor 2: turns the text of an expression into a typed tree, and that into a function for one person and a plan for crowds.
+"""Floor 2: turns the text of an expression into a typed tree, and that into a function for one person and a plan for
+crowds.
 
-It says which events, traits and segments an expression reads, and when time alone can change its value. It never runs text that was
-not checked, never reads a clock, and never places a user's text into generated code. Start with `check` (text -> `Checked`), then
-`python` (one person, one moment), `crowd` (all persons) and `explain`; the functions of the language stand in one table, `functions`.
+It says which events, traits and segments an expression reads, and when time alone can change its value. It never runs
+text that was not checked, never reads a clock, and never places a user's text into generated code. Start with `check`
+(text -> `Checked`), then `python` (one person, one moment), `crowd` (all persons) and `explain`; the functions of the
+language stand in one table, `functions`.
 """
 
 from einklang.expr.check import Checked, check, check_condition

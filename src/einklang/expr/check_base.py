@@ -21,7 +21,8 @@ from einklang.expr.types import (
 
 
 class Row(msgspec.Struct, frozen=True):
-    """One event in whose inside an expression stands. number: 0 is the candidate of the site; names: of its set, () = any.
+    """One event in whose inside an expression stands. number: 0 is the candidate of the site; names: of its set, () =
+    any.
 
     element: the types of the fields of an element, where the set has gone through `each`, else None.
     """

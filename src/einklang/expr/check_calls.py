@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import re2
 
 from einklang.expr import roots
@@ -291,15 +293,13 @@ class Checker(Functions):
         return self._make(tree, "macro_" + tree.value, result, (items, body), variable)
 
     def _item_type(self, items: Term) -> Type:
+        """The type of the elements of a list; a declared list property names their fields."""
         item = (items.type.item or DYN) if items.type.kind == "list" else DYN
+        types: Mapping[str, Type] = {}
         if items.op == "prop":
-            row = next((row for row in (*self.rows, *self.prior) if row.number == items.data[0]), Row(0))
-            return (
-                Type("map", None, tuple(self.element_types(row.names, items.data[1]).items()))
-                if item.kind in ("dyn", "map")
-                else item
-            )
-        if items.op == "entryprop":
+            number, name = items.data
+            row = next((row for row in (*self.rows, *self.prior) if row.number == number), Row(0))
+            types = self.element_types(row.names, name)
+        elif items.op == "entryprop":
             types = self.element_types(self.scope.entry_events, items.data)
-            return Type("map", None, tuple(types.items())) if types and item.kind in ("dyn", "map") else item
-        return item
+        return Type("map", None, tuple(types.items())) if types and item.kind in ("dyn", "map") else item

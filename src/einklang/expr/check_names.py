@@ -1,4 +1,6 @@
-"""`Tree` -> `Term`, second part: names, fields, literals, operators. Functions and sets of events are in `check_calls`."""
+"""`Tree` -> `Term`, second part: names, fields, literals, operators. Functions and sets of events are in
+`check_calls`.
+"""
 
 from __future__ import annotations
 
@@ -322,7 +324,8 @@ class Names(Base):
             raise self.date_with_timestamp(tree.args[0], left)
         if set(kinds) & TEMPORAL:
             for part, term, other in zip(tree.args, (left, right), (right, left), strict=True):
-                self.fits(part, term, other.type.kind)
+                if other.type.kind != "null":
+                    self.fits(part, term, other.type.kind)
         elif op not in ("eq", "ne"):
             self._ordered(tree, left, right)
         if left.rate and right.rate and left.rate != right.rate:

@@ -1,9 +1,10 @@
 """`Checked` -> a plan over the frames of a crowd: who is a member at a moment, by event time.
 
-"By event time": what is known now about that moment. Events, traits and members count that have `at` <= now. The plan works column by
-column: each part of the expression becomes Polars expressions over a level of rows (persons; below them events, elements of lists,
-pairs of events), and aggregates fold a level into the one above. JSON is decoded once for each document that is touched, and calendar
-arithmetic runs in Python for each row, because the tz database is the one pinned with Einklang.
+"By event time": what is known now about that moment. Events, traits and members count that have `at` <= now. The plan
+works column by column: each part of the expression becomes Polars expressions over a level of rows (persons; below
+them events, elements of lists, pairs of events), and aggregates fold a level into the one above. JSON is decoded once
+for each document that is touched, and calendar arithmetic runs in Python for each row, because the tz database is the
+one pinned with Einklang.
 
 `crowd_supports` says what a plan cannot do; for that, `app` asks `compile_one` person by person.
 """
@@ -181,7 +182,9 @@ class CrowdPlan:
         self.checked = checked
 
     def members(self, crowd: Crowd, now: Micros) -> pl.DataFrame:
-        """person_id, holds: whether the condition holds for each person of the crowd at a moment, in the order of the persons."""
+        """person_id, holds: whether the condition holds for each person of the crowd at a moment, in the order of the
+        persons.
+        """
         run = Run(self.checked, crowd, now)
         found = run.root.column(holds(run.value(self.checked.tree, run.root)))
         return pl.DataFrame({"person_id": crowd.persons["person_id"], "holds": found})

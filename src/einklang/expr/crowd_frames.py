@@ -1,8 +1,10 @@
-"""The frames of a crowd, JSON columns decoded once, and the levels of rows (person, event, element) that a plan works on."""
+"""The frames of a crowd, JSON columns decoded once, and the levels of rows (person, event, element) that a plan works
+on.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
@@ -21,9 +23,9 @@ ROW = pl.UInt32
 class Crowd:
     """All persons with their history. Moments are int microseconds (Int64), JSON is text (String).
 
-    persons: person_id, zone, and a column for each field of `person` that is asked; events: person_id, seq, at, name, touchpoint,
-    source, properties (JSON), if need be received_at and machine; traits: person_id, name, value (JSON), at; consents: person_id,
-    channel, purpose: what is permitted; segments: person_id, segment: who is a member.
+    persons: person_id, zone, and a column for each field of `person` that is asked; events: person_id, seq, at, name,
+    touchpoint, source, properties (JSON), if need be received_at and machine; traits: person_id, name, value (JSON),
+    at; consents: person_id, channel, purpose: what is permitted; segments: person_id, segment: who is a member.
     """
 
     persons: pl.DataFrame
@@ -62,7 +64,7 @@ class Docs:
         return self._parts[key]
 
     def children(self, path: tuple[str, ...]) -> tuple[pl.DataFrame, Docs, pl.Series]:
-        """The elements of the lists at a path: a frame (doc, elem), their documents, and which documents hold a list."""
+        """The elements of the lists at a path: frame (doc, elem), their documents, which documents hold a list."""
         if path not in self._children:
             docs, elements = [], []
             values = self.at(path)
@@ -75,9 +77,10 @@ class Docs:
             self._children[path] = (frame, Docs(elements), present)
         return self._children[path]
 
-    def sizes(self, path: tuple[str, ...]) -> pl.Series:
-        """`size` of the values at a path."""
-        sized = [len(value) if isinstance(value, (str, list, dict)) else None for value in self.at(path)]
+    def sizes(self, path: tuple[str, ...], kind: str) -> pl.Series:
+        """`size` of the values at a path, read as a declared type."""
+        sized_types = {"list": (list,), "map": (dict,)}.get(kind, (str, list, dict))
+        sized = [len(value) if isinstance(value, sized_types) else None for value in self.at(path)]
         return pl.Series(sized, dtype=pl.Int64)
 
 
@@ -118,12 +121,21 @@ class Level:
         up = self.frame["_up"]
         return {part: self.add(self.parent.column(expression).gather(up)) for part, expression in value.items()}
 
-    def fold(self, expression: pl.Expr) -> pl.Expr:
-        """An aggregate of the rows of each parent row, as a column of the parent; null where it has none."""
+    def fold(self, asked: pl.Expr, how: Callable[[pl.Expr], pl.Expr]) -> pl.Expr:
+        """An aggregate of the rows of each parent row, as a column of the parent; null where it has none.
+
+        What is asked becomes a column first: a constant would be folded once, not once a row.
+        """
         assert self.parent is not None
-        folded = self.frame.group_by("_up").agg(expression.alias("_folded"))
+        folded = (
+            self.frame.select("_up", asked.alias("_asked")).group_by("_up").agg(how(pl.col("_asked")).alias("_folded"))
+        )
         rows = pl.DataFrame({"_up": pl.int_range(self.parent.frame.height, dtype=ROW, eager=True)})
         return self.parent.add(rows.join(folded, on="_up", how="left", maintain_order="left")["_folded"])
+
+    def counted(self) -> pl.Expr:
+        """The number of rows of each parent row, null where it has none."""
+        return self.fold(pl.lit(1), lambda column: column.len())
 
 
 def root_of(crowd: Crowd, fields: Mapping[str, str]) -> Level:

@@ -37,6 +37,14 @@ def free_names(term: Term) -> frozenset[Token]:
     return found
 
 
+def _first(column: pl.Expr) -> pl.Expr:
+    return column.first()
+
+
+def _last(column: pl.Expr) -> pl.Expr:
+    return column.last()
+
+
 @dataclass(frozen=True)
 class Elements:
     """A list of each row of a level: the level of its elements, which rows hold a list, and the type of an element."""
@@ -180,7 +188,7 @@ class Sets:
         inner = self.rows(term.args[1], rows)
         before = inner.add(at.gather(inner.frame["_up"]))
         inner = inner.filter((pl.col("at") > before) & (pl.col("at") <= before + length))
-        return inner.fold(pl.len()).is_not_null()
+        return inner.counted().is_not_null()
 
     def _narrow_followed(self, term: Term, rows: Level) -> Level:
         return rows.filter(self._followers(term, rows))
@@ -242,7 +250,7 @@ class Sets:
         listed = Elements(inner, listed.present, listed.item, listed.docs, listed.value)
         same = equal(asked, self.element_value(listed)) & ~is_null(asked)
         key = self._is_key(item, holder, level)
-        return {"b": inner.fold(same.any()).fill_null(False) | key}
+        return {"b": inner.fold(same, pl.Expr.any).fill_null(False) | key}
 
     def _is_key(self, item: Value, holder: Term, level: Level) -> pl.Expr:
         """`key in map` where the holder may be a map."""
@@ -259,8 +267,8 @@ class Sets:
         inner = elements.bound(("local", term.data))
         asked = self.holds(term.args[1], inner)
         if term.op == "macro_all":
-            return {"b": inner.fold(asked.all()).fill_null(True) & elements.present.fill_null(False)}
-        found = inner.fold(asked.cast(pl.Int64).sum()).fill_null(0)
+            return {"b": inner.fold(asked, pl.Expr.all).fill_null(True) & elements.present.fill_null(False)}
+        found = inner.fold(asked.cast(pl.Int64), pl.Expr.sum).fill_null(0)
         return {"b": found > 0 if term.op == "macro_exists" else found == 1}
 
     _macro_all = _macro_exists_one = _macro_exists
@@ -270,43 +278,43 @@ class Sets:
         value = self.element_value(elements).get("n", literal(None, "n"))
         present = elements.present.fill_null(False)
         if term.op == "list_sum":
-            return {"n": pl.when(present).then(elements.level.fold(value.sum()).fill_null(literal(0, "n")))}
-        return {"n": elements.level.fold(value.min() if term.op == "list_min" else value.max())}
+            return {"n": pl.when(present).then(elements.level.fold(value, pl.Expr.sum).fill_null(literal(0, "n")))}
+        return {"n": elements.level.fold(value, pl.Expr.min if term.op == "list_min" else pl.Expr.max)}
 
     _list_min = _list_max = _list_sum
 
     def _size(self, term: Term, level: Level) -> Value:
         part = term.args[0]
         if part.op in ("macro_filter", "macro_map", "list_rows"):
-            return {"n": self.elements(part, level).level.fold(pl.len()).fill_null(0).cast(DTYPES["n"])}
+            return {"n": self.elements(part, level).level.counted().fill_null(0).cast(DTYPES["n"])}
         if part.type.kind == "string":
             return {"n": self.part(part, level, "s").str.len_chars().cast(DTYPES["n"])}
         docs, column, path = self._path(part, level)
-        return {"n": level.add(docs.sizes(path).gather(level.column(column))).cast(DTYPES["n"])}
+        return {"n": level.add(docs.sizes(path, part.type.kind).gather(level.column(column))).cast(DTYPES["n"])}
 
     # aggregates
 
     def _exists(self, term: Term, level: Level) -> Value:
-        return {"b": self.rows(term.args[0], level).fold(pl.len()).is_not_null()}
+        return {"b": self.rows(term.args[0], level).counted().is_not_null()}
 
     def _count(self, term: Term, level: Level) -> Value:
-        return {"n": self.rows(term.args[0], level).fold(pl.len()).fill_null(0).cast(DTYPES["n"])}
+        return {"n": self.rows(term.args[0], level).counted().fill_null(0).cast(DTYPES["n"])}
 
     def _sum(self, term: Term, level: Level) -> Value:
         rows = self.rows(term.args[0], level)
-        return {"n": rows.fold(self.part(term.args[1], rows, "n").sum()).fill_null(literal(0, "n"))}
+        return {"n": rows.fold(self.part(term.args[1], rows, "n"), pl.Expr.sum).fill_null(literal(0, "n"))}
 
     def _avg(self, term: Term, level: Level) -> Value:
         rows = self.rows(term.args[0], level)
         number = self.part(term.args[1], rows, "n")
-        summed, counted = rows.fold(number.sum()), rows.fold(number.count())
+        summed, counted = rows.fold(number, pl.Expr.sum), rows.fold(number, pl.Expr.count)
         return {"n": arithmetic("div", summed, counted.cast(DTYPES["n"]))}
 
     def _min(self, term: Term, level: Level) -> Value:
         rows = self.rows(term.args[0], level)
         part = {"number": "n", "string": "s", "date": "d"}.get(term.type.kind, "t")
         value = self.part(term.args[1], rows, part)
-        found = rows.fold(value.min() if term.op == "min" else value.max())
+        found = rows.fold(value, pl.Expr.min if term.op == "min" else pl.Expr.max)
         return {part: found, "y": literal(None, "y")} if part == "d" else {part: found}
 
     _max = _min
@@ -316,12 +324,12 @@ class Sets:
         value = self.value(term.args[1], rows)
         kept = rows.filter(~is_null(value))
         key = pl.struct([code.alias(part) for part, code in value.items()]) if value else pl.lit(0)
-        return {"n": kept.fold(key.n_unique()).fill_null(0).cast(DTYPES["n"])}
+        return {"n": kept.fold(key, pl.Expr.n_unique).fill_null(0).cast(DTYPES["n"])}
 
     def _first(self, term: Term, level: Level) -> Value:
         rows = self.rows(term.args[0], level)
         value = self.value(term.args[1], rows)
         kept = rows.filter(~is_null(value))
-        return {part: kept.fold(code.first() if term.op == "first" else code.last()) for part, code in value.items()}
+        return {part: kept.fold(code, _first if term.op == "first" else _last) for part, code in value.items()}
 
     _last = _first

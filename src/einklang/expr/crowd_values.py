@@ -1,8 +1,9 @@
 """Values of many persons at once: each a few Polars expressions, one for each type it can have.
 
-`n` number (Decimal(38,9)), `s` text, `b` bool, `o` list or map (as canonical text), `t` moment or duration (microseconds), `d` day,
-`y` day without a year. A declared value has one part; an undeclared one has `n s b o`, of which at most one is not null. Null is: all
-parts null. So the rules of 2.4 are null-safe comparisons between equal parts, and no type is ever converted.
+`n` number (Decimal(38,9)), `s` text, `b` bool, `o` list or map (as canonical text), `t` moment or duration
+(microseconds), `d` day, `y` day without a year. A declared value has one part; an undeclared one has `n s b o`, of
+which at most one is not null. Null is: all parts null. So the rules of 2.4 are null-safe comparisons between equal
+parts, and no type is ever converted.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ _YEARLESS = re.compile(r"--(\d{2})-(\d{2})", re.A)
 
 
 def date_of_text(text: str) -> Day | None:
-    """The day that a text names: `2027-03-31`, `--03-31`, or a moment in RFC 3339, whose day counts as it is written."""
+    """The day that a text names: `2027-03-31`, `--03-31`, or a moment in RFC 3339 (the day as it is written)."""
     found = _FULL.fullmatch(text)
     if found is not None:
         if len(text) > 10 and moment_of_text(text) is None:

@@ -11,8 +11,8 @@ from einklang.kernel.errors import InputError
 class ExprError(InputError):
     """An expression that is not one, or does not type.
 
-    code: stable name of the error; line, column: 1-based, in the text of the expression; expected: what could have stood
-    there instead; nearest: the nearest known name, "" if none.
+    code: stable name of the error; line, column: 1-based, in the text of the expression; expected: what could have
+    stood there instead; nearest: the nearest known name, "" if none.
     """
 
     def __init__(

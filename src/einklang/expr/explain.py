@@ -21,7 +21,9 @@ _ROWS = frozenset(["exists", "count", "sum", "avg", "min", "max", "distinct", "f
 
 
 class ExplainNode(msgspec.Struct, frozen=True):
-    """A part of a rule. text: as written; value: as JSON (moments and durations as text); held: of conditions, else None."""
+    """A part of a rule. text: as written; value: as JSON (moments and durations as text); held: of conditions, else
+    None.
+    """
 
     text: str
     value: Any

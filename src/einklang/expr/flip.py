@@ -1,9 +1,9 @@
 """When time alone can change the value of an expression next.
 
-The generated function has a second form that works out the same value and, wherever it asks something that depends on now,
-notes the moment at which that answer can change. Evaluation is deterministic and walks the same path as long as every answer on
-it stays the same, so nothing changes before the smallest noted moment; parts that the path leaves out need no note. The moment may
-be early (the answer changed, the value did not), never late, and always lies after now.
+The generated function has a second form that works out the same value and, wherever it asks something that depends on
+now, notes the moment at which that answer can change. Evaluation is deterministic and walks the same path as long as
+every answer on it stays the same, so nothing changes before the smallest noted moment; parts that the path leaves out
+need no note. The moment may be early (the answer changed, the value did not), never late, and always lies after now.
 """
 
 from __future__ import annotations
@@ -55,7 +55,9 @@ class Flips:
         return runtime.hour(at, self.view.zone)
 
     def cross(self, compare: Callable[[Any, Any], bool], a: Any, b: Any, rate: int) -> bool:
-        """A comparison whose left side moves by `rate` against the right one: changes where both are equal, or just after."""
+        """A comparison whose left side moves by `rate` against the right one: changes where both are equal, or just
+        after.
+        """
         if a is not None and b is not None:
             meet = self.now + (b - a) * rate
             self.note(meet)
@@ -69,7 +71,9 @@ class Flips:
         to: tuple[Micros | None, ...],
         moving: tuple[bool, ...],
     ) -> Sequence[EventLike]:
-        """`runtime.span`; moving: which of `to` move. Events that come in later are noted; those that drop out by `leaves`."""
+        """`runtime.span`; moving: which of `to` move. Events that come in later are noted; those that drop out by
+        `leaves`.
+        """
         for bound in (self.now, *(bound for bound, moves in zip(to, moving, strict=True) if moves)):
             if bound is not None:
                 later = bisect_right(events, bound, key=_AT)
@@ -78,7 +82,9 @@ class Flips:
         return runtime.span(events, self.now, after, to)
 
     def leaves(self, at: Micros, bound: Micros) -> bool:
-        """Notes when an event that is after a moving bound drops out. Always true: it stands among the conditions of a row."""
+        """Notes when an event that is after a moving bound drops out. Always true: it stands among the conditions of
+        a row.
+        """
         self.note(at + self.now - bound)
         return True
 

@@ -1,9 +1,10 @@
 """The one table of functions and methods, read by the checker, the compilers and the documentation.
 
-Arguments: `any` `bool` `string` `number` `list` `date` `timestamp` `day` (a date or a timestamp) `duration`; `?` may be left
-out; `...` at the end repeats the last one; `literal` a text in quotes; `condition`, `value`: an expression over one event or element;
-`set`: a set of events; `step`: `step.ID`; `bound`: a moment, a date, `entry` or `step.ID`; `dur`: a duration text.
-crowd: whether `compile_crowd` knows it. later: what a later version brings; the check refuses it and says so.
+Arguments: `any` `bool` `string` `number` `list` `date` `timestamp` `day` (a date or a timestamp) `duration`; `?` may
+be left out; `...` at the end repeats the last one; `literal` a text in quotes; `condition`, `value`: an expression
+over one event or element; `set`: a set of events; `step`: `step.ID`; `bound`: a moment, a date, `entry` or `step.ID`;
+`dur`: a duration text. crowd: whether `compile_crowd` knows it. later: what a later version brings; the check refuses
+it and says so.
 """
 
 from __future__ import annotations

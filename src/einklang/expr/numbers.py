@@ -1,8 +1,8 @@
 """The one number: decimal, below 10^29, 9 places after the point, half-even. Never a float.
 
-At run time a number is an `int` or a `Decimal`; `bool` is none. Every result is rounded once, from its exact value: products have
-at most 76 digits, and a quotient of two such numbers that is no tie of the ninth place differs from every tie by more than
-10^-48, so 100 digits decide the rounding.
+At run time a number is an `int` or a `Decimal`; `bool` is none. Every result is rounded once, from its exact value:
+products have at most 76 digits, and a quotient of two such numbers that is no tie of the ninth place differs from
+every tie by more than 10^-48, so 100 digits decide the rounding.
 """
 
 from __future__ import annotations

@@ -230,7 +230,8 @@ _BUILD = _Build()
 def parse(text: str) -> Tree:
     """The tree of an expression.
 
-    Raises ExprError `too_long` `too_deep` `too_many_nodes` `syntax` `reserved_word` `bad_escape` `number_too_large` `not_supported`.
+    Raises ExprError `too_long` `too_deep` `too_many_nodes` `syntax` `reserved_word` `bad_escape` `number_too_large`
+    `not_supported`.
     """
     if len(text) > EXPRESSION_CHARS_MAX:
         what = f"the expression has {len(text):,} characters"

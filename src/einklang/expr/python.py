@@ -1,7 +1,7 @@
 """`Checked` -> a Python function for one person at one moment.
 
-The function is one expression, written once and compiled once. No text of the user stands in it: names and texts are constants
-(`k0`, `k1`, ...) in its globals. A second form of it notes when time alone can change the value (`flip`).
+The function is one expression, written once and compiled once. No text of the user stands in it: names and texts are
+constants (`k0`, `k1`, ...) in its globals. A second form of it notes when time alone can change the value (`flip`).
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ from einklang.kernel.time import Micros
 _PLAIN = {
     "add": "add", "sub": "sub", "mul": "mul", "div": "div", "mod": "mod", "neg": "neg", "plus": "plus",
     "index": "index", "in": "is_in", "size": "size", "abs": "absolute", "round": "rounded", "number": "number_from",
-    "lower": "lower", "contains": "contains", "startsWith": "starts_with", "endsWith": "ends_with", "matches": "matches",
+    "lower": "lower", "contains": "contains", "startsWith": "starts_with", "endsWith": "ends_with",
+    "matches": "matches",
     "ts_diff": "ts_diff", "date_diff": "date_diff", "days": "days", "year": "year", "month": "month", "day": "day",
     "weekday": "weekday", "date_of_text": "as_date", "ts_of_text": "as_timestamp",
 }  # fmt: skip
@@ -205,7 +206,13 @@ class Generator:
         return f"({self.value(yes)} if {self.holds(ask)} else {self.value(no)})"
 
     def _has(self, term: Term) -> str:
-        return f"({self.value(term.args[0])} is not None)"
+        return f"(not {self._missing(term.args[0])})"
+
+    def _missing(self, term: Term) -> str:
+        """Code of `x is None`; a literal is never asked (Python warns of it)."""
+        if term.op in ("const", "duration", "list", "map"):
+            return repr(term.op == "const" and term.data is None)
+        return f"({self.value(term)} is None)"
 
     def _coalesce(self, term: Term) -> str:
         return f"coalesce({', '.join(f'lambda: {self.value(arg)}' for arg in term.args)})"
@@ -221,9 +228,9 @@ class Generator:
 
     def _equal(self, left: Term, right: Term) -> str:
         kinds = {left.type.kind, right.type.kind}
-        a, b = self.value(left), self.value(right)
         if "null" in kinds:
-            return f"({b if left.type.kind == 'null' else a} is None)"
+            return self._missing(right if left.type.kind == "null" else left)
+        a, b = self.value(left), self.value(right)
         if len(kinds) == 1 and kinds <= {"string", "bool", "timestamp", "duration", "date"}:
             return f"({a} == {b})"
         if kinds == {"dyn", "string"}:
@@ -403,8 +410,8 @@ class Condition:
     def value(self, view: View) -> Any:
         """The value as the rest of Einklang keeps it.
 
-        bool, str, list, dict; int for a whole number, else Decimal; int microseconds for a timestamp and a duration (the type is
-        `checked.type`); `date`, or `--MM-DD` for a day without a year; None for null.
+        bool, str, list, dict; int for a whole number, else Decimal; int microseconds for a timestamp and a duration
+        (the type is `checked.type`); `date`, or `--MM-DD` for a day without a year; None for null.
         """
         return plain(self._value(view))
 
@@ -438,7 +445,8 @@ def term_function(term: Term) -> Callable[[View], Any]:
 def _function(term: Term, *, traced: bool) -> tuple[Callable[..., Any], str]:
     generator = Generator(traced=traced)
     code = generator.value(term)
-    source = f"def evaluate(v{', flips' if traced else ''}):\n    now = v.now\n    zone = v.zone\n    history = v.history\n    return {code}\n"
+    head = "def evaluate(v, flips):" if traced else "def evaluate(v):"
+    source = f"{head}\n    now = v.now\n    zone = v.zone\n    history = v.history\n    return {code}\n"
     names = {**_GLOBALS, **generator.constants}
     # The code holds names of this module, numbers and constants only; see the docstring.
     exec(compile(source, "<expression>", "exec"), names)
@@ -450,7 +458,8 @@ def _function(term: Term, *, traced: bool) -> tuple[Callable[..., Any], str]:
 def plain(x: Any) -> Any:
     """A value with numbers in their shortest form, also inside lists and maps."""
     if type(x) is Decimal:
-        return numbers.plain_number(x) if x.is_finite() else None
+        number = numbers.number_of(x)
+        return None if number is None else numbers.plain_number(number)
     if type(x) is list:
         return [plain(item) for item in x]
     if isinstance(x, Mapping):

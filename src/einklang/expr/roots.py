@@ -74,7 +74,7 @@ def step_fields(kind: str) -> dict[str, Type]:
     return merged
 
 
-#: Segment's names of e-mail events and the events of all channels that they are another name of, for the channel e-mail.
+#: Segment's names of e-mail events, and the events of all channels that they stand for where the channel is e-mail.
 MAIL_ALIASES = {
     "Email Delivered": "Message Delivered",
     "Email Opened": "Message Opened",

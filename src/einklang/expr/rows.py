@@ -1,7 +1,8 @@
 """Code for sets of events: each becomes the `for` and `if` clauses of one comprehension over a slice of the history.
 
-Bounds in front of `latest` and `each` cut the slice by bisection; what stands behind becomes a clause. The newest row is asked
-first where only existence counts: it is the one that leaves a window last, so the next flip is as late as it can be.
+Bounds in front of `latest` and `each` cut the slice by bisection; what stands behind becomes a clause. The newest row
+is asked first where only existence counts: it is the one that leaves a window last, so the next flip is as late as it
+can be.
 """
 
 from __future__ import annotations
@@ -38,7 +39,9 @@ Clause = Callable[[bool], str]
 
 @dataclass
 class Rows:
-    """A set under construction. pattern: what a row is called in the code; base: the sequence, once the bounds are closed."""
+    """A set under construction. pattern: what a row is called in the code; base: the sequence, once the bounds are
+    closed.
+    """
 
     number: int
     names: tuple[str, ...]
@@ -65,7 +68,7 @@ class RowCode:
         self.emitter = emitter
 
     def code(self, term: Term, *, newest_first: bool = False, extra: tuple[Bound, ...] = ()) -> str:
-        """` for ... in ... if ...`, without the leading value. extra: further bounds, in force at the end of the set."""
+        """` for ... in ... if ...`, without the leading value. extra: further bounds at the end of the set."""
         rows = self._build(term)
         for bound in extra:
             self._bound(rows, bound)

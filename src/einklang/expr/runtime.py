@@ -1,7 +1,7 @@
 """What generated functions call: the meaning of every operator and function over plain values (2.2, 2.4, 2.5).
 
-A value is None, bool, str, int, Decimal, list, dict; a `date` for a day, `--MM-DD` (str) for one without a year; int microseconds for
-a moment and for a duration: the checker keeps these apart from numbers.
+A value is None, bool, str, int, Decimal, list, dict; a `date` for a day, `--MM-DD` (str) for one without a year; int
+microseconds for a moment and for a duration: the checker keeps these apart from numbers.
 """
 
 from __future__ import annotations

@@ -1,4 +1,6 @@
-"""The two trees: `Tree` as parsed, `Term` as checked. Both are frozen; `start` and `end` are offsets into the source text."""
+"""The two trees: `Tree` as parsed, `Term` as checked. Both are frozen; `start` and `end` are offsets into the source
+text.
+"""
 
 from __future__ import annotations
 

@@ -81,7 +81,9 @@ def list_of(item: Type) -> Type:
 
 
 class EventShape(msgspec.Struct, frozen=True):
-    """A declared event: the types of its properties, of the elements of its list properties, and the event it is another name of."""
+    """A declared event: the types of its properties, of the elements of its list properties, and the event it is
+    another name of.
+    """
 
     properties: Mapping[str, Type] = {}
     each: Mapping[str, Mapping[str, Type]] = {}

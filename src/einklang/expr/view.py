@@ -38,7 +38,9 @@ class EventLike(Protocol):
 
 
 class EntryLike(Protocol):
-    """How a run began. `key` is a JSON value, or for a date or a moment its text or the value itself (date, microseconds)."""
+    """How a run began. `key` is a JSON value, or for a date or a moment its text or the value itself (date,
+    microseconds).
+    """
 
     @property
     def at(self) -> Micros: ...
@@ -57,8 +59,8 @@ class EntryLike(Protocol):
 class View(Protocol):
     """One person at one moment.
 
-    now: microseconds; zone: IANA name for `today`, `date`, `hour`; salt: of the home, for `bucket`; entry, event, goal: of the
-    run and the candidate, where the site has them.
+    now: microseconds; zone: IANA name for `today`, `date`, `hour`; salt: of the home, for `bucket`; entry, event,
+    goal: of the run and the candidate, where the site has them.
     """
 
     @property
@@ -81,7 +83,8 @@ class View(Protocol):
         """The present value of a trait, a JSON value; None if there is none."""
 
     def history(self, names: tuple[str, ...], /) -> Sequence[EventLike]:
-        """Track, page and screen events of these names, sorted by (at, seq); () = all touchpoint events, none of Einklang's own.
+        """Track, page and screen events of these names, sorted by (at, seq); () = all touchpoint events, none of
+        Einklang's own.
 
         May hold events with `at` > now: expressions leave them out and use them for the next flip.
         """
