@@ -213,7 +213,11 @@ def _shallow(body: bytes) -> bool:
 
 def _steps(body: bytes) -> list[Step]:
     """The steps that can find anything in this body: one look at the whole spares three at each item."""
-    cause = {"size": len(body) > EVENT_BYTES_MAX, "nul": b"\\u0000" in body, "depth": not _shallow(body)}
+    cause = {
+        "size": len(body) > EVENT_BYTES_MAX,
+        "nul": b"\\" in body and b"\\u0000" in body,
+        "depth": not _shallow(body),
+    }
     return [step for name, step in ADMISSION if cause.get(name, True)]
 
 
@@ -344,9 +348,17 @@ def judge(kind: str, body: bytes, *, received_at: Micros) -> Judged:
     if len(body) > BATCH_BYTES_MAX:
         what = f"{len(body)} bytes"
         raise InputError(Rejected.TOO_LARGE, what, where=kind, mend=f"send at most {BATCH_BYTES_MAX} bytes a request")
-    body = _finite(_whole_characters(body))
-    if kind == "batch":
-        return _judge_batch(body, received_at)
+    judge_body = _judge_batch if kind == "batch" else _judge_call
+    try:
+        return judge_body(kind, body, received_at)
+    except InputError as error:
+        mended = _finite(_whole_characters(body)) if error.code == Rejected.NOT_JSON else body
+        if mended == body:
+            raise
+    return judge_body(kind, mended, received_at)
+
+
+def _judge_call(kind: str, body: bytes, received_at: Micros) -> Judged:
     call = _judge_item(body, kind, _steps(body))
     if isinstance(call, Finding):
         where = f"{kind}.{call.field}" if call.field else kind
@@ -372,7 +384,7 @@ def _envelope(body: bytes) -> Envelope:
     return envelope
 
 
-def _judge_batch(body: bytes, received_at: Micros) -> Judged:
+def _judge_batch(kind: str, body: bytes, received_at: Micros) -> Judged:
     envelope = _envelope(body)
     steps = _steps(body)
     admitted: list[bytes] = []

@@ -14,7 +14,7 @@ Id = str | int | float | None
 Map = dict[str, Any] | None
 
 
-class Call(msgspec.Struct):
+class Call(msgspec.Struct, gc=False):
     """One call, or one item of a batch."""
 
     type: str | None = None
