@@ -150,13 +150,28 @@ def journey(name: str) -> Data:
     }
 
 
+SKEWED: Data = {
+    "code": "small_control",
+    "level": "warning",
+    "text": {
+        "de": "Der Umsatz ist sehr schief verteilt: Die Kontrollgruppe sollte etwa 900 Kunden haben, sie hat 103.",
+        "en": "Revenue is very skewed: the control group should hold about 900 customers, it holds 103.",
+    },
+}
 REPORTS = {"cart-reminder", "win-back"}
 
 
 def report(name: str) -> Data:
     """A report with a clear effect, and one that cannot say anything yet."""
     title = next(one["title"] for one in JOURNEYS if one["id"] == name)
-    common = {"journey": name, "title": title, "currency": "EUR", "window_days": 14, "position": 1284911}
+    common = {
+        "journey": name,
+        "title": title,
+        "currency": "EUR",
+        "metric": "value",
+        "window_days": 14,
+        "position": 1284911,
+    }
     if name == "win-back":
         return common | {
             "arms": {
@@ -168,7 +183,8 @@ def report(name: str) -> Data:
             "verdict_bound": None,
             "incremental": {"estimate": 696.9, "ci": [-2948.8, 4342.7]},
             "sample_ratio": {"expected": 0.1, "observed": 0.1026, "p": 0.79, "ok": True},
-            "excluded": {"immature": 112, "contaminated": 0},
+            "excluded": {"immature": 112, "contaminated": 0, "no_control": 0},
+            "warnings": [SKEWED],
             "contacted": 1013,
             "responders": 61,
             "gate": {"buyers_needed": 50, "buyers_smallest": 7},
@@ -178,7 +194,14 @@ def report(name: str) -> Data:
             "treated": {"n": 6904, "buyers": 1532, "revenue": 98211.4, "mean": 14.225},
             "control": {"n": 774, "buyers": 149, "revenue": 10058.8, "mean": 12.996},
         },
-        "effect": {"estimate": 1.229, "ci": [0.402, 2.101], "p": 0.0065, "p_welch": 0.0049},
+        "effect": {
+            "estimate": 1.229,
+            "ci": [0.402, 2.101],
+            "p": 0.0065,
+            "p_welch": 0.0049,
+            "lift": 0.0946,
+            "lift_ci": [0.029, 0.167],
+        },
         "verdict": "up",
         "verdict_bound": None,
         "incremental": {"estimate": 8485.0, "ci": [2775.4, 14505.3]},

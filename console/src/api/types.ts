@@ -158,7 +158,7 @@ export interface WhyVerdict {
 export interface Why {
   person_id: string;
   verdicts: WhyVerdict[];
-  entry: { journey: string; entered: boolean; rule: ExplainNode | null } | null;
+  entry: { journey: string; entered: boolean; rule: ExplainNode | null; reason?: string | null; candidates?: number } | null;
 }
 
 export interface SegmentItem {
@@ -233,6 +233,15 @@ export interface Journey {
   control?: number | null;
 }
 
+/** What counts: the value of the goal's events (money), or whether the goal was reached at all. */
+export type Metric = 'value' | 'reached';
+
+export interface Note {
+  code: string;
+  level: 'alarm' | 'warning';
+  text: { [language: string]: string };
+}
+
 export type Verdict = 'no_statement_yet' | 'up' | 'down' | 'smaller_than';
 
 export interface Arm {
@@ -246,16 +255,25 @@ export interface Report {
   journey: string;
   title: Text;
   currency: string | null;
+  metric?: Metric;
   window_days: number | null;
   arms: { treated: Arm; control: Arm };
-  effect: { estimate: number | null; ci: [number | null, number | null] | null; p: number | null; p_welch: number | null };
+  effect: {
+    estimate: number | null;
+    ci: [number | null, number | null] | null;
+    p: number | null;
+    p_welch: number | null;
+    lift?: number | null;
+    lift_ci?: [number | null, number | null] | null;
+  };
   verdict: Verdict;
   verdict_bound: number | null;
   incremental: { estimate: number | null; ci: [number | null, number | null] | null };
   sample_ratio: { expected: number | null; observed: number | null; p: number | null; ok: boolean };
-  excluded: { immature: number; contaminated: number };
+  excluded: { immature: number; contaminated: number; no_control?: number };
   contacted: number;
   responders: number | null;
   position: number | null;
   gate: { buyers_needed: number; buyers_smallest: number };
+  warnings?: Note[];
 }

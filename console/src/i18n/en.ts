@@ -157,6 +157,7 @@ export const en = {
     enteredText: 'The entry rule held when the event came.',
     notEnteredText: 'The rule below shows what holds now and what does not.',
     rule: 'Entry rule, with the values of this moment',
+    refused: (reason: string) => `Reason: ${reason}`,
     noRule: 'This journey takes everybody whose event fits: it has no further entry rule.',
     verdicts: 'Decisions of this journey',
     noVerdicts: 'No decision was made: this person never stood at the door of this journey.',
@@ -241,6 +242,7 @@ export const en = {
     toJourney: 'Open the journey',
     headline: (title: string) => `Report: ${title}`,
     window: (days: string) => `Revenue in ${days} days from the decision, in both groups`,
+    windowGoal: (days: string) => `Who reaches the goal within ${days} days from the decision, in both groups`,
     verdictLabel: 'Verdict',
     short: { no_statement_yet: 'No statement yet', up: 'Brings more', down: 'Brings less', smaller_than: 'No notable effect' },
     noStatementBuyers: (smallest: string, needed: string) =>
@@ -249,14 +251,22 @@ export const en = {
     noStatementNobody: 'No statement yet: nobody has a full measuring window behind them so far.',
     up: (amount: string, ci: string) => `The journey brings ${amount} more revenue per contacted customer (${ci}).`,
     down: (amount: string, ci: string) => `The journey costs ${amount} of revenue per contacted customer (${ci}).`,
+    upGoal: (points: string, ci: string) => `The journey brings ${points} percentage points more of the contacted customers to the goal (${ci}).`,
+    downGoal: (points: string, ci: string) => `The journey keeps ${points} percentage points of the contacted customers from the goal (${ci}).`,
+    smallerThanGoal: (points: string, ci: string) =>
+      `The journey changes the share that reaches the goal by less than ${points} percentage points, up or down (${ci}).`,
     smallerThan: (bound: string, ci: string) =>
       `The journey changes revenue by less than ${bound} per contacted customer, up or down (${ci}).`,
     ci: (low: string, high: string) => `95% confidence interval ${low} to ${high}`,
     soFar: (amount: string, ci: string) => `So far measured: ${amount} per contacted customer (${ci}).`,
+    soFarGoal: (points: string, ci: string) => `So far measured: ${points} percentage points (${ci}).`,
+    lift: (share: string) => `Compared with no contact that is ${share}.`,
     incremental: 'Incremental revenue',
+    incrementalGoal: 'Additional customers at the goal',
     contacted: 'Contacted',
     responders: 'Responders',
     effect: 'Effect per contacted customer',
+    effectGoal: 'Effect on the share that reaches the goal, in percentage points',
     effectText: 'The point is the best estimate, the bar the 95% confidence interval. If the bar touches zero, the difference can still be chance.',
     effectAria: (amount: string, low: string, high: string) =>
       `Chart: effect per contacted customer ${amount}, 95% confidence interval ${low} to ${high}`,
@@ -268,6 +278,7 @@ export const en = {
     groupsAria: (treated: string, control: string) =>
       `Chart: revenue per customer, contact group ${treated}, control group ${control}`,
     columns: { group: 'Group', n: 'Persons', buyers: 'Buyers', rate: 'Share of buyers', revenue: 'Revenue', mean: 'Revenue per customer' },
+    columnsGoal: { buyers: 'At the goal', rate: 'Share at the goal' },
     treated: 'Contact group',
     control: 'Control group',
     trust: 'Can the figures be trusted?',
@@ -312,11 +323,17 @@ export const en = {
       given: 'given', withdrawn: 'withdrawn', requested: 'requested', confirmed: 'confirmed', objected: 'objection', expired: 'expired',
     } as Record<string, string>,
     verdict: {
-      sent: 'sent', held: 'held', denied: 'denied', ready: 'ready', entered: 'entered', refused: 'denied', control: 'control group', ghost: 'ghost contact', delivered: 'delivered', bounced: 'bounced', failed: 'failed', unknown: 'unknown', allowed: 'allowed', would_contact: 'ghost contact', holdout: 'universal control group',
+      sent: 'sent', held: 'held', denied: 'denied', ready: 'ready', entered: 'entered', refused: 'not entered', control: 'control group', ghost: 'ghost contact', delivered: 'delivered', bounced: 'bounced', failed: 'failed', unknown: 'unknown', allowed: 'allowed', would_contact: 'ghost contact', holdout: 'universal control group',
+    } as Record<string, string>,
+    entry: {
+      no_event: 'the event that starts the journey never came', where: 'the entry rule did not hold', came_before_the_journey: 'the event came before the journey was there',
+      no_key: 'the event carries no key that tells runs apart', running: 'a run of the same key is in progress', reenter: 'the time until a further run is not over',
+      at_once: 'the person already has as many runs as allowed at once', max_age: 'the event was too old on arrival', not_open: 'the journey is not open at this time',
+      paused: 'the journey is paused', entry_limit: 'the entry limit is used up',
     } as Record<string, string>,
     state: { draft: 'draft', live: 'live', paused: 'paused', stopped: 'stopped' } as Record<string, string>,
     run: {
-      running: 'in progress', in_progress: 'in progress', waiting: 'waiting', held: 'held', done: 'done', exited: 'exited', merged: 'merged', stopped: 'stopped', failed: 'failed', moved: 'moved', erased: 'erased',
+      active: 'in progress', running: 'in progress', in_progress: 'in progress', waiting: 'waiting', held: 'held', done: 'done', exited: 'exited', merged: 'merged', stopped: 'stopped', failed: 'failed', moved: 'moved', erased: 'erased',
     } as Record<string, string>,
     arm: { treated: 'contact group', control: 'control group' } as Record<string, string>,
     identifier: { userId: 'Customer id', email: 'E-mail', phone: 'Phone', anonymousId: 'Device' } as Record<string, string>,

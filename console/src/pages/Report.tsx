@@ -3,16 +3,16 @@ import { useQuery } from '@tanstack/react-query';
 import { Link, useParams } from '@tanstack/react-router';
 import { type ReactNode, useMemo, useState } from 'react';
 import { reportQuery } from '../api/queries';
-import type { Report as ReportData } from '../api/types';
+import type { Note, Report as ReportData } from '../api/types';
 import { Chart } from '../charts/Chart';
 import { effectOption, groupsOption } from '../charts/effect';
 import { useWords } from '../i18n';
 import { Icon } from '../ui/icons';
-import { Back, Card, Failure, PageHead, Pill, Rows, TableWrap, Tiles } from '../ui/parts';
+import { Back, Card, Failure, PageHead, Rows, TableWrap, Tiles } from '../ui/parts';
 import ui from '../ui/ui.module.css';
 import { type Cell, csvOf, download } from './csv';
 import css from './report.module.css';
-import { interval, sentence, VERDICT_ICON, VERDICT_TONE } from './verdict';
+import { figures, interval, sentence, VERDICT_ICON, VERDICT_TONE } from './verdict';
 
 /** A chart and its table twin: the same numbers, one of them shown, both to take away as CSV. */
 function Twin({ title, note, chart, head, rows, file, csv }: {
@@ -50,32 +50,35 @@ function Twin({ title, note, chart, head, rows, file, csv }: {
 }
 
 function Effect({ report }: { report: ReportData }) {
-  const { t, f } = useWords();
-  const r = t.report;
+  const words = useWords();
+  const r = words.t.report;
   const { estimate } = report.effect;
   const [low, high] = report.effect.ci ?? [null, null];
   const { currency } = report;
+  const say = useMemo(() => figures(report, words), [report, words]);
   const draw = useMemo(
     () => estimate === null || low === null || high === null ? null : effectOption({
-      estimate, low, high, money: (value) => f.money(value, currency, true), words: { estimate: r.chartEstimate, interval: r.chartInterval, zero: r.zero },
+      estimate, low, high, money: (value) => say.effect(value, true), words: { estimate: r.chartEstimate, interval: r.chartInterval, zero: r.zero },
     }),
-    [estimate, low, high, currency, f, r],
+    [estimate, low, high, say, r],
   );
-  const money = (value: number | null) => (value === null ? '–' : f.money(value, currency, true));
+  const title = say.goal ? r.effectGoal : r.effect;
   const total = report.incremental;
   return (
     <Twin
-      title={r.effect} note={r.effectText} file={`${r.file}-${report.journey}-effect.csv`}
-      chart={draw === null ? null : <Chart draw={draw} height={170} label={r.effectAria(money(estimate), money(low), money(high))} />}
+      title={title} note={r.effectText} file={`${r.file}-${report.journey}-effect.csv`}
+      chart={draw === null ? null : (
+        <Chart draw={draw} height={170} label={r.effectAria(say.effect(estimate, true), say.effect(low, true), say.effect(high, true))} />
+      )}
       head={[r.measure, r.chartEstimate, r.low, r.high]}
       rows={[
-        [r.effect, money(estimate), money(low), money(high)],
-        [r.incremental, money(total.estimate), money(total.ci?.[0] ?? null), money(total.ci?.[1] ?? null)],
+        [title, say.effect(estimate, true), say.effect(low, true), say.effect(high, true)],
+        [say.goal ? r.incrementalGoal : r.incremental, say.total(total.estimate, true), say.total(total.ci?.[0] ?? null, true), say.total(total.ci?.[1] ?? null, true)],
       ]}
       csv={[
         ['journey', 'measure', 'currency', 'estimate', 'ci_low', 'ci_high', 'p'],
         [report.journey, 'effect_per_contacted_customer', currency, estimate, low, high, report.effect.p],
-        [report.journey, 'incremental_revenue', currency, total.estimate, total.ci?.[0] ?? null, total.ci?.[1] ?? null, null],
+        [report.journey, 'incremental', currency, total.estimate, total.ci?.[0] ?? null, total.ci?.[1] ?? null, null],
       ]}
     />
   );
@@ -86,29 +89,46 @@ function Groups({ report }: { report: ReportData }) {
   const r = t.report;
   const { treated, control } = report.arms;
   const { currency } = report;
+  const goal = report.metric === 'reached';
   const known = treated.mean !== null && control.mean !== null;
+  const mean = useMemo(() => (value: number) => (goal ? f.percent(value, 1) : f.money(value, currency)), [goal, currency, f]);
   const draw = useMemo(
-    () => groupsOption({
-      groups: [{ name: r.treated, value: treated.mean ?? 0 }, { name: r.control, value: control.mean ?? 0 }], money: (value) => f.money(value, currency),
-    }),
-    [treated.mean, control.mean, currency, f, r],
+    () => groupsOption({ groups: [{ name: r.treated, value: treated.mean ?? 0 }, { name: r.control, value: control.mean ?? 0 }], money: mean }),
+    [treated.mean, control.mean, mean, r],
   );
-  const money = (value: number | null) => (value === null ? '–' : f.money(value, currency));
+  const shown = (value: number | null) => (value === null ? '–' : mean(value));
   const arms = [[r.treated, treated, 'treated'], [r.control, control, 'control']] as const;
-  const c = r.columns;
+  const c = goal ? { ...r.columns, ...r.columnsGoal } : r.columns;
   return (
     <Twin
       title={r.groups} note={r.groupsText} file={`${r.file}-${report.journey}-groups.csv`}
-      chart={known ? <Chart draw={draw} height={120} label={r.groupsAria(money(treated.mean), money(control.mean))} /> : null}
-      head={[c.group, c.n, c.buyers, c.rate, c.revenue, c.mean]}
+      chart={known ? <Chart draw={draw} height={120} label={r.groupsAria(shown(treated.mean), shown(control.mean))} /> : null}
+      head={goal ? [c.group, c.n, c.buyers, c.rate] : [c.group, c.n, c.buyers, c.rate, c.revenue, c.mean]}
       rows={arms.map(([name, arm]) => [
-        name, f.number(arm.n), f.number(arm.buyers), arm.n === 0 ? '–' : f.percent(arm.buyers / arm.n, 1), money(arm.revenue), money(arm.mean),
+        name, f.number(arm.n), f.number(arm.buyers), arm.n === 0 ? '–' : f.percent(arm.buyers / arm.n, 1),
+        ...(goal ? [] : [f.money(arm.revenue, currency), shown(arm.mean)]),
       ])}
       csv={[
         ['journey', 'arm', 'n', 'buyers', 'revenue', 'mean', 'currency'],
         ...arms.map(([, arm, id]): Cell[] => [report.journey, id, arm.n, arm.buyers, arm.revenue, arm.mean, currency]),
       ]}
     />
+  );
+}
+
+/** What the server warns of, in its own words. */
+function Notes({ notes }: { notes: Note[] }) {
+  const { language } = useWords();
+  if (notes.length === 0) return null;
+  return (
+    <ul className={css.notes}>
+      {notes.map((note) => (
+        <li key={note.code} data-level={note.level}>
+          <Icon name={note.level === 'alarm' ? 'alert' : 'info'} size={18} />
+          <span>{note.text[language] ?? Object.values(note.text)[0]}</span>
+        </li>
+      ))}
+    </ul>
   );
 }
 
@@ -166,21 +186,22 @@ function Expert({ report }: { report: ReportData }) {
 
 export function Report() {
   const words = useWords();
-  const { t, f, say } = words;
+  const { t, f, say: titleOf } = words;
   const r = t.report;
   const { id } = useParams({ from: '/inside/journeys/$id/report' });
   const { data: report, error, refetch, isPending } = useQuery(reportQuery(id));
   if (isPending) return <Rows count={5} height={90} />;
   if (error !== null || report === undefined) return <><Back to="/reports">{r.back}</Back><Failure error={error} retry={() => void refetch()} /></>;
-  const title = say(report.title, report.journey);
+  const title = titleOf(report.title, report.journey);
   const ci = interval(report, words);
   const stated = report.verdict !== 'no_statement_yet';
-  const money = (value: number | null) => (value === null ? '–' : f.money(value, report.currency, true));
+  const say = figures(report, words);
+  const lift = report.effect.lift ?? null;
   return (
     <>
       <PageHead
         title={r.headline(title)} back={<Back to="/reports">{r.back}</Back>}
-        lead={report.window_days === null ? undefined : r.window(f.number(report.window_days))}
+        lead={report.window_days === null ? undefined : (say.goal ? r.windowGoal : r.window)(f.number(report.window_days))}
         actions={
           <Button variant="default" leftSection={<Icon name="journeys" size={17} />} renderRoot={(props) => <Link to="/journeys/$id" params={{ id }} {...props} />}>
             {r.toJourney}
@@ -191,19 +212,22 @@ export function Report() {
         <span className={css.badge}><Icon name={VERDICT_ICON[report.verdict]} size={25} stroke={2.2} /></span>
         <div>
           <p className={css.sentence}>{sentence(report, words)}</p>
-          {!stated && ci !== null && <p className={css.after}>{r.soFar(money(report.effect.estimate), ci)}</p>}
+          {!stated && ci !== null && (
+            <p className={css.after}>{(say.goal ? r.soFarGoal : r.soFar)(say.effect(report.effect.estimate, true), ci)}</p>
+          )}
+          {stated && lift !== null && <p className={css.after}>{r.lift(`${lift > 0 ? '+' : ''}${f.percent(lift, 1)}`)}</p>}
         </div>
       </section>
       <Tiles
         label={r.measure}
         items={[
-          { label: r.incremental, value: money(report.incremental.estimate) },
+          { label: say.goal ? r.incrementalGoal : r.incremental, value: say.total(report.incremental.estimate, true) },
           { label: r.contacted, value: f.number(report.contacted) },
           { label: r.responders, value: report.responders === null ? '–' : f.number(report.responders) },
           { label: t.journeys.counts.control, value: f.number(report.arms.control.n) },
         ]}
       />
-      {!report.sample_ratio.ok && <p><Pill tone="red" icon="alert">{r.ratioBad}</Pill></p>}
+      <Notes notes={report.warnings ?? []} />
       <div className={css.two}>
         <Effect report={report} />
         <Groups report={report} />

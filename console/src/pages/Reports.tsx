@@ -7,7 +7,7 @@ import { useWords } from '../i18n';
 import { Card, Code, Empty, Failure, PageHead, Pill, Rows } from '../ui/parts';
 import ui from '../ui/ui.module.css';
 import css from './report.module.css';
-import { sentence, VERDICT_ICON, VERDICT_TONE } from './verdict';
+import { figures, sentence, VERDICT_ICON, VERDICT_TONE } from './verdict';
 
 const EXAMPLE = `goal:  {event: Order Completed, within: 14d, value: revenue}
 control: 0.10`;
@@ -31,7 +31,10 @@ function Entry({ journey }: { journey: JourneyItem }) {
         <div className={css.entryFoot}>
           <span>{t.reports.contacted(f.number(journey.contacted))}</span>
           {report !== undefined && report.verdict !== 'no_statement_yet' && report.incremental.estimate !== null && (
-            <span>{t.report.incremental}: <b style={{ color: 'var(--ek-text)' }}>{f.money(report.incremental.estimate, report.currency, true)}</b></span>
+            <span>
+              {report.metric === 'reached' ? t.report.incrementalGoal : t.report.incremental}:{' '}
+              <b style={{ color: 'var(--ek-text)' }}>{figures(report, words).total(report.incremental.estimate, true)}</b>
+            </span>
           )}
         </div>
       </article>

@@ -41,7 +41,7 @@ export function Segments() {
                 <tbody>
                   {list.data.items.map((segment) => (
                     <tr key={segment.id}>
-                      <th scope="row">
+                      <th scope="row" style={{ minWidth: '11rem' }}>
                         <Link to="/segments/$id" params={{ id: segment.id }} className={ui.link ?? ''}>{say(segment.title, segment.id)}</Link>
                         <div className={`${ui.dim} ${ui.mono}`} style={{ fontWeight: 400 }}>{segment.id}</div>
                       </th>

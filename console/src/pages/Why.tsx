@@ -72,7 +72,10 @@ export function Why({ id, journey, onJourney }: { id: string; journey: string; o
               <Icon name={answer.entry.entered ? 'check' : 'minus'} size={22} />
               <div>
                 <b>{answer.entry.entered ? t.why.entered : t.why.notEntered}</b>
-                <p>{answer.entry.entered ? t.why.enteredText : answer.entry.rule === null ? t.why.noRule : t.why.notEnteredText}</p>
+                <p>
+                  {answer.entry.entered ? t.why.enteredText
+                    : answer.entry.reason ? `${t.why.refused(word(t.words.entry, answer.entry.reason))}.` : t.why.notEnteredText}
+                </p>
               </div>
             </div>
           )}
@@ -82,7 +85,7 @@ export function Why({ id, journey, onJourney }: { id: string; journey: string; o
               ? <p className={ui.dim} style={{ margin: 0 }}>{t.why.noVerdicts}</p>
               : <ul className={css.facts}>{answer.verdicts.map((row, place) => <Verdict key={place} row={row} />)}</ul>}
           </section>
-          {answer.entry !== null && (
+          {answer.entry !== null && !(answer.entry.entered && answer.entry.rule === null) && (
             <section>
               <h2 className={css.day}>{t.why.rule}</h2>
               {answer.entry.rule === null

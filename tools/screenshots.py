@@ -1,0 +1,130 @@
+"""Takes the pictures of the documentation: docs/img/{live,person,segments,journey,report}.png (English, light).
+
+It starts nothing: a server must be running (`make demo` prints its address and a sign-in). The person shown is the most
+recently seen known one of the list, the journey the first with a report.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from playwright.sync_api import Error, Page, expect, sync_playwright
+
+IMAGES = Path(__file__).resolve().parents[1] / "docs" / "img"
+WIDTH, HEIGHT = 1360, 850
+QUIET = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-dev-shm-usage",
+    "--disable-background-networking",
+    "--no-first-run",
+]
+#: How long the live page listens before its picture is taken, in milliseconds.
+LISTEN_MS = 6_000
+
+
+@contextmanager
+def opened(url: str, user: str, password: str) -> Iterator[Page]:
+    """A page of a quiet Chromium, signed in. Raises RuntimeError when the server or the sign-in fails."""
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if chromium is None:
+        raise RuntimeError("no Chromium found; on Debian: apt install chromium")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=QUIET)
+        try:
+            context = browser.new_context(
+                viewport={"width": WIDTH, "height": HEIGHT},
+                color_scheme="light",
+                locale="en-GB",
+                reduced_motion="reduce",
+            )
+            context.add_init_script("localStorage.setItem('einklang-language', 'en')")
+            page = context.new_page()
+            try:
+                page.goto(f"{url}/sign-in")
+            except Error as error:
+                raise RuntimeError(f"nothing answers at {url}; start it with: make demo") from error
+            page.get_by_label("Name", exact=True).fill(user)
+            page.get_by_label("Password", exact=True).fill(password)
+            page.keyboard.press("Enter")
+            try:
+                page.wait_for_url(f"{url}/", timeout=10_000)
+            except Error as error:
+                raise RuntimeError(
+                    "the sign-in was refused; give --user and --password as make demo printed"
+                ) from error
+            yield page
+        finally:
+            browser.close()
+
+
+def settled(page: Page, path: str) -> None:
+    """Opens an address and waits for its heading and data."""
+    page.goto(path)
+    page.get_by_role("heading", level=1).wait_for()
+    expect(page.get_by_role("status", name="Loading")).to_have_count(0, timeout=30_000)
+    page.wait_for_timeout(400)
+
+
+def first_link(page: Page, url: str, path: str, selector: str) -> str:
+    """The address of the first link of a list that fits. Raises RuntimeError when there is none."""
+    settled(page, url + path)
+    link = page.locator(selector).first
+    if link.count() == 0:
+        raise RuntimeError(f"{url}{path} lists nothing to show; is this home empty?")
+    return url + str(link.get_attribute("href"))
+
+
+def take(url: str, user: str, password: str, folder: Path) -> list[Path]:
+    """Takes all pictures; returns their paths."""
+    folder.mkdir(parents=True, exist_ok=True)
+    made = []
+
+    def shot(page: Page, name: str) -> None:
+        target = folder / f"{name}.png"
+        page.screenshot(path=target)
+        made.append(target)
+
+    with opened(url, user, password) as page:
+        settled(page, f"{url}/")
+        page.wait_for_timeout(LISTEN_MS)
+        shot(page, "live")
+        settled(page, first_link(page, url, "/persons", "tr:has-text('known') th a"))
+        shot(page, "person")
+        settled(page, f"{url}/segments")
+        shot(page, "segments")
+        report = first_link(page, url, "/journeys", "a[href$='/report']")
+        settled(page, report.removesuffix("/report"))
+        shot(page, "journey")
+        settled(page, report)
+        page.wait_for_timeout(600)
+        shot(page, "report")
+    return made
+
+
+def main() -> int:
+    """Reads the arguments, takes the pictures, says where they are."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--url", default="http://127.0.0.1:8787", help="address of the running server")
+    parser.add_argument("--user", default=os.environ.get("EINKLANG_USER", "admin"))
+    parser.add_argument("--password", default=os.environ.get("EINKLANG_PASSWORD", ""))
+    parser.add_argument("--to", type=Path, default=IMAGES, help="folder of the pictures")
+    options = parser.parse_args()
+    try:
+        made = take(options.url.rstrip("/"), options.user, options.password, options.to)
+    except RuntimeError as error:
+        sys.stderr.write(f"screenshots: {error}\n")
+        return 1
+    for path in made:
+        sys.stdout.write(f"{path}\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
