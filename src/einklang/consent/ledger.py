@@ -98,16 +98,16 @@ def merge_permissions(kept: MutableMapping[str, Permission], lost: Mapping[str, 
     A merge never permits what was refused to either. Each person's own last words count, so what one gave after
     withdrawing it stays given; what one withdrew (also for all addresses or purposes) and the other gave is withdrawn.
     """
-    both = {**kept, **lost}
     merged: dict[str, Permission] = {}
-    for key in both:
+    for key in {**kept, **lost}:
         channel, purpose, address, request = split_key(key)
-        words = [side[key] for side in (kept, lost) if key in side]
-        withdrawn = [word for word in words if word.status == WITHDRAWN]
-        if not request and not withdrawn:
-            for side in (kept, lost):
-                word = status_of(side, channel, purpose, address)
-                withdrawn += [word] if word is not None and word.status == WITHDRAWN else []
-        merged[key] = max(withdrawn or words, key=_weight)
+        words = [status_of(side, channel, purpose, address) for side in (kept, lost)]
+        refusals = [word for word in words if word is not None and word.status == WITHDRAWN]
+        own = [side[key] for side in (kept, lost) if key in side]
+        if not request:
+            refusals += [word for word in own if word.status == WITHDRAWN]
+            merged[key] = max(refusals or own, key=_weight)
+        elif not refusals:
+            merged[key] = max(own, key=_weight)
     kept.clear()
     kept.update(merged)
