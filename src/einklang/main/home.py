@@ -97,6 +97,11 @@ class Home:
                 mend="check space and rights, then run again",
             )
 
+    def company(self) -> str:
+        """What the tenant is called; the folder's name if nobody said."""
+        rows = self.book.read("meta_value", "company")
+        return str(rows[0][0]) if rows else self.path.resolve().name
+
     def now(self) -> int:
         """The clock reached by the log; the real one if nothing has happened yet."""
         rows = self.book.read("counter_value", "clock")

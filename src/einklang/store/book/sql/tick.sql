@@ -182,3 +182,26 @@ SELECT person FROM member WHERE segment = ? ORDER BY person
 SELECT segment, COUNT(*) FROM member GROUP BY segment
 -- name: verdicts_of
 SELECT n, seq, clock, run, journey, step, message, channel, verdict, reason, until, detail FROM verdict WHERE lane = ? AND person = ? ORDER BY n
+
+-- Station 7. Columns as app/deliver.py Waiting.
+-- name: outbox_ready
+SELECT lane, person, key, run, journey, step, round, message, class, purpose, channel, address, status, ready_at, attempts, data
+FROM outbox WHERE status = 'ready' AND ready_at <= ? ORDER BY ready_at, key LIMIT ?
+-- name: outbox_get
+SELECT lane, person, key, run, journey, step, round, message, class, purpose, channel, address, status, ready_at, attempts, data
+FROM outbox WHERE key = ?
+-- name: outbox_handing_over
+SELECT lane, person, key, run, journey, step, round, message, class, purpose, channel, address, status, ready_at, attempts, data
+FROM outbox WHERE status = 'handing_over' ORDER BY ready_at, key
+-- name: outbox_claim
+UPDATE outbox SET status = ?, updated_at = ?, attempts = ?, data = ? WHERE key = ?
+-- name: outbox_postpone
+UPDATE outbox SET ready_at = ?, reason = ?, updated_at = ? WHERE key = ?
+-- name: outbox_retry
+UPDATE outbox SET status = ?, ready_at = ?, reason = ?, updated_at = ? WHERE key = ?
+-- name: outbox_next
+SELECT MIN(ready_at) FROM outbox WHERE status = 'ready'
+-- name: alias_count
+SELECT COUNT(*) FROM alias
+-- name: person_count
+SELECT COUNT(*) FROM person
