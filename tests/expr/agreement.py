@@ -14,8 +14,9 @@ from einklang.expr import Checked, check, compile_crowd, compile_one, crowd_supp
 from einklang.expr.parse import parse
 from einklang.expr.tree import Tree, walk
 from tests.expr import naive
-from tests.expr.generate import DECLARED, NOW, SCOPE, Chance, Writer, crowd_of, person, view_of
+from tests.expr.generate import DECLARED, SCOPE, Writer
 from tests.expr.naive_functions import EPOCH, MICRO
+from tests.expr.people import NOW, Chance, crowd_of, person, view_of
 
 #: Written by hand, so that no seed leaves these out.
 ANCHORS = (

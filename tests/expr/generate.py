@@ -4,25 +4,13 @@ a window.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from decimal import Decimal
-from typing import Any, TypeVar
+from collections.abc import Callable
 
-import msgspec
-import polars as pl
-from numpy.random import Generator, Philox
+from einklang.expr import Catalog, EventShape, Scope, type_of
+from einklang.kernel.time import format_moment
+from tests.expr.people import NOW, STEP, Chance
 
-from einklang.expr import Catalog, Crowd, EventShape, Scope, type_of
-from einklang.kernel.time import HOUR, Micros, format_moment
-from tests.expr.fakes import FakeEntry, FakeEvent, FakeView, at
-
-T = TypeVar("T")
-
-#: All cases are asked here; events lie on a grid of 6 hours around it, and so do the windows.
-NOW = at("2026-03-29T12:00:00")
-STEP = 6 * HOUR
 WINDOWS = ("6h", "12h", "1d", "36h", "2d", "1w")
-ZONES = ("Europe/Berlin", "UTC", "America/New_York", "Asia/Kathmandu")
 DECLARED = {
     "trait.birthday": "date",
     "trait.ends": "date",
@@ -45,173 +33,6 @@ SCOPE = Scope(
     ),
     steps={"s": "contact"},
 )
-
-
-class Chance:
-    """Seeded choices."""
-
-    def __init__(self, seed: int) -> None:
-        self.random = Generator(Philox(seed))
-
-    def below(self, n: int) -> int:
-        return int(self.random.integers(n))
-
-    def pick(self, options: Sequence[T]) -> T:
-        return options[self.below(len(options))]
-
-    def share(self, p: float) -> bool:
-        return bool(self.random.random() < p)
-
-
-# histories
-
-
-def _scalar(chance: Chance) -> Any:
-    """Undeclared data: anything."""
-    return chance.pick(
-        [
-            None,
-            0,
-            1,
-            2,
-            5,
-            -3,
-            Decimal("0.5"),
-            Decimal("2.5"),
-            Decimal("0.1234567895"),
-            "a",
-            "b",
-            "5",
-            "Ab",
-            "",
-            True,
-            False,
-            10**18,
-        ]
-    )
-
-
-def _properties(chance: Chance) -> dict[str, Any]:
-    found: dict[str, Any] = {
-        "n": _scalar(chance),
-        "amount": chance.pick([None, 1, 2, 10, Decimal("0.01"), Decimal("19.99"), 3 * 10**17, "7"]),
-        "code": chance.pick([None, "x", "y", "Xy", 4]),
-        "due": chance.pick(
-            [None, "2026-03-28", "2026-03-29", "2026-04-02", "--03-30", "nonsense", "2026-03-30T10:00:00Z"]
-        ),
-        "when": chance.pick([None, format_moment(NOW - STEP), format_moment(NOW + 2 * STEP), "soon", 5]),
-        "message_id": chance.pick([None, "m1", "m2"]),
-        "channel": chance.pick(["email", "sms", None]),
-    }
-    if chance.share(0.6):
-        item = {"q": 1, "c": "a"}
-        found["items"] = [
-            chance.pick([item, None, 3])
-            if chance.share(0.1)
-            else {"q": _scalar(chance), "c": chance.pick(["a", "b", None])}
-            for _ in range(chance.below(4))
-        ]
-    return {name: value for name, value in found.items() if not chance.share(0.1)}
-
-
-def person(chance: Chance, number: int) -> dict[str, Any]:
-    """A person as the naive interpreter reads it."""
-    traits = {
-        "birthday": chance.pick([None, "1990-03-29", "2000-02-29", "--03-30", "1985-12-31", 7]),
-        "ends": chance.pick([None, "2026-03-29", "2026-03-30", "2026-04-05", "2025-01-31"]),
-        "seen": chance.pick([None, format_moment(NOW), format_moment(NOW - 4 * STEP), format_moment(NOW + STEP), "x"]),
-        "points": chance.pick([None, 0, 3, Decimal("7.25"), 4 * 10**17, "12"]),
-        "city": chance.pick([None, "Bonn", "bonn", "", 3]),
-        "vip": chance.pick([None, True, False, "true"]),
-        "tags": chance.pick([None, [], ["a", "b"], ["a", 1, None], "a"]),
-        "x": _scalar(chance),
-        "l": chance.pick([None, [], [1, 2, Decimal("0.5")], ["a", None, 3, True], [[1], {"a": 1}], {"a": 1}]),
-        "address": chance.pick([None, {"city": "Bonn", "zip": 53111}, {"city": None}, "Bonn"]),
-    }
-    events = []
-    for seq in range(4 + chance.below(14)):
-        name = chance.pick(["A", "A", "B", "C", "Email Opened", "Message Opened"])
-        time = NOW + (chance.below(22) - 18) * STEP + (chance.below(3) - 1 if chance.share(0.1) else 0)
-        machine, touchpoint = chance.share(0.1), chance.pick(["web", "store"])
-        source = "einklang" if chance.share(0.1) else "shop"
-        events.append(
-            {
-                "name": name,
-                "at": time,
-                "seq": seq,
-                "properties": _properties(chance),
-                "touchpoint": touchpoint,
-                "source": source,
-                "machine": machine,
-                "person": f"p_{number}",
-            }
-        )
-    return {
-        "id": f"p_{number}",
-        "zone": chance.pick(ZONES),
-        "country": chance.pick([None, "DE", "AT"]),
-        "traits": {name: value for name, value in traits.items() if not chance.share(0.1)},
-        "events": events,
-        "segments": {"vip"} if chance.share(0.4) else set(),
-        "consents": {("email", "news")} if chance.share(0.4) else set(),
-        "entry": {
-            "at": NOW - chance.below(20) * STEP,
-            "key": chance.pick(["x", 1, None]),
-            "properties": _properties(chance),
-        },
-        "steps": {
-            "s": {"at": NOW - chance.below(9) * STEP, "clicked": chance.pick([True, False, None]), "message": "m1"}
-        }
-        if chance.share(0.7)
-        else {},
-    }
-
-
-def view_of(who: dict[str, Any], now: Micros = NOW) -> FakeView:
-    """The same person as compiled expressions see it."""
-    return FakeView(
-        now,
-        zone=who["zone"],
-        person={"id": who["id"], "country": who["country"]},
-        traits=who["traits"],
-        events=[FakeEvent(**event) for event in who["events"]],
-        segments=dict.fromkeys(who["segments"], 0),
-        consents=who["consents"],
-        entry=FakeEntry(**who["entry"]),
-        steps=who["steps"],
-    )
-
-
-def crowd_of(people: list[dict[str, Any]]) -> Crowd:
-    """The same persons as frames."""
-    encode = msgspec.json.Encoder(decimal_format="number").encode
-    events = [
-        {
-            **{key: event[key] for key in ("name", "at", "seq", "touchpoint", "source", "machine")},
-            "person_id": who["id"],
-            "properties": encode(event["properties"]).decode(),
-        }
-        for who in people
-        for event in who["events"]
-    ]
-    traits = [
-        {"person_id": who["id"], "name": name, "value": encode(value).decode(), "at": NOW - 100 * STEP}
-        for who in people
-        for name, value in who["traits"].items()
-    ]
-    consents = [{"person_id": who["id"], "channel": c, "purpose": p} for who in people for c, p in who["consents"]]
-    segments = [{"person_id": who["id"], "segment": name} for who in people for name in who["segments"]]
-    text = pl.String
-    return Crowd(
-        pl.DataFrame([{"person_id": who["id"], "zone": who["zone"], "country": who["country"]} for who in people]),
-        pl.DataFrame(events),
-        pl.DataFrame(traits),
-        pl.DataFrame(consents, schema={"person_id": text, "channel": text, "purpose": text}),
-        pl.DataFrame(segments, schema={"person_id": text, "segment": text}),
-    )
-
-
-# expressions
 
 
 class Writer:

@@ -17,7 +17,7 @@ from einklang.expr.flip import Flips
 from einklang.kernel.time import HOUR, Micros
 from tests.expr.agreement import KINDS, RARE, Case, World
 from tests.expr.fakes import FakeView
-from tests.expr.generate import NOW, STEP
+from tests.expr.people import NOW, STEP
 
 
 @pytest.fixture(scope="module")

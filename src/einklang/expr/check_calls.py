@@ -203,9 +203,9 @@ class Checker(Functions):
             raise self.fault(tree, "wrong_type", what, "end with .exists(), .count(), .last(...) or the like")
         if self._is_set(holder):
             return self._aggregate(tree)
+        self._later(holder)
         if name not in METHODS:
             raise self._unknown_call(tree, METHODS)
-        self._later(holder)
         if name in MACROS and (name in ("all", "filter", "map", "exists_one") or len(tree.args) == 3):
             return self._macro(tree)
         if name in LIST_METHODS and len(tree.args) == 1:

@@ -171,6 +171,11 @@ def _is_list(term: Term) -> bool:
     return term.op in _LISTS or _is_path(term)
 
 
+def _full_day(day: pl.Expr) -> Value:
+    """A day with a year."""
+    return {"d": day, "y": literal(None, "y")}
+
+
 class CrowdPlan:
     """A compiled expression for crowds."""
 
@@ -392,19 +397,16 @@ class Run(Sets):
         day, by = term.args
         at = self.part(day, level, "d")
         if by.op == "duration":
-            return self._days(self.python(level, "d", lambda x: runtime.date_move(x, by.data, term.data), at))
+            return _full_day(self.python(level, "d", lambda x: runtime.date_move(x, by.data, term.data), at))
         length = self.part(by, level, "t")
-        return self._days(self.python(level, "d", lambda x, y: runtime.date_move(x, y, term.data), at, length))
+        return _full_day(self.python(level, "d", lambda x, y: runtime.date_move(x, y, term.data), at, length))
 
-    def _days(self, day: pl.Expr | Term, level: Level | None = None) -> Value:
-        if isinstance(day, Term):
-            assert level is not None
-            length = self.part(day.args[0], level, "t").cast(DTYPES["n"])
-            return {"n": arithmetic("div", length, literal(DAY, "n"))}
-        return {"d": day, "y": literal(None, "y")}
+    def _days(self, term: Term, level: Level) -> Value:
+        length = self.part(term.args[0], level, "t").cast(DTYPES["n"])
+        return {"n": arithmetic("div", length, literal(DAY, "n"))}
 
     def _date_of_ts(self, term: Term, level: Level) -> Value:
-        return self._days(self.date_of(level, self.part(term.args[0], level, "t")))
+        return _full_day(self.date_of(level, self.part(term.args[0], level, "t")))
 
     def _ts_of_date(self, term: Term, level: Level) -> Value:
         day = self.part(term.args[0], level, "d")
@@ -440,7 +442,7 @@ class Run(Sets):
             *self._day_value(term, level),
             today,
         )
-        return {"n": found} if part == "n" else self._days(found)
+        return {"n": found} if part == "n" else _full_day(found)
 
     _anniversary = _age
 
