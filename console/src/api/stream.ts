@@ -18,6 +18,7 @@ export interface Live {
 
 const KEPT = 400;
 const FLUSH_MS = 300;
+const AGAIN_MS = 3_000;
 export const BUCKET_MS = 2_000;
 export const BUCKETS = 60;
 
@@ -31,20 +32,33 @@ class LiveStore {
   private source: EventSource | null = null;
   private timer: ReturnType<typeof setInterval> | null = null;
   private beat: ReturnType<typeof setInterval> | null = null;
+  private again: ReturnType<typeof setTimeout> | null = null;
   onStatus: (status: Status) => void = () => undefined;
 
   open(): void {
     if (this.source !== null) return;
+    this.source = this.connect();
+    this.timer = setInterval(() => this.flush(), FLUSH_MS);
+    this.beat = setInterval(() => this.put({ pulse: [...this.state.pulse.slice(1), 0] }), BUCKET_MS);
+  }
+
+  private reopen(): void {
+    if (this.source !== null) this.source = this.connect();
+  }
+
+  private connect(): EventSource {
     const source = new EventSource('/api/stream');
     source.onopen = () => this.put({ connection: 'open' });
-    source.onerror = () => this.put({ connection: 'lost' });
+    source.onerror = () => {
+      this.put({ connection: 'lost' });
+      // The browser tries again by itself, but not after an answer that was a refusal.
+      if (source.readyState === EventSource.CLOSED) this.again = setTimeout(() => this.reopen(), AGAIN_MS);
+    };
     source.onmessage = (message: MessageEvent<string>) => {
       this.waiting.push(JSON.parse(message.data) as Entry);
     };
     source.addEventListener('status', (message: MessageEvent<string>) => this.onStatus(JSON.parse(message.data) as Status));
-    this.source = source;
-    this.timer = setInterval(() => this.flush(), FLUSH_MS);
-    this.beat = setInterval(() => this.put({ pulse: [...this.state.pulse.slice(1), 0] }), BUCKET_MS);
+    return source;
   }
 
   close(): void {
@@ -52,6 +66,7 @@ class LiveStore {
     this.source = null;
     if (this.timer !== null) clearInterval(this.timer);
     if (this.beat !== null) clearInterval(this.beat);
+    if (this.again !== null) clearTimeout(this.again);
     this.waiting = [];
     this.put({ connection: 'connecting', entries: [], arrived: 0, pulse: new Array<number>(BUCKETS).fill(0) });
   }

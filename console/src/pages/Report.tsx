@@ -25,7 +25,7 @@ function Twin({ title, note, chart, head, rows, file, csv }: {
       <p className={css.note}>{note}</p>
       {table ? (
         <TableWrap label={title}>
-          <table className={ui.table}>
+          <table className={`${ui.table} ${css.tight}`}>
             <thead><tr>{head.map((name, place) => <th key={name} scope="col" className={place === 0 ? undefined : ui.num}>{name}</th>)}</tr></thead>
             <tbody>
               {rows.map((row) => (
@@ -221,7 +221,7 @@ export function Report() {
       <Tiles
         label={r.measure}
         items={[
-          { label: say.goal ? r.incrementalGoal : r.incremental, value: say.total(report.incremental.estimate, true) },
+          { label: say.goal ? r.incrementalGoal : r.incremental, value: stated ? say.total(report.incremental.estimate, true) : '–' },
           { label: r.contacted, value: f.number(report.contacted) },
           { label: r.responders, value: report.responders === null ? '–' : f.number(report.responders) },
           { label: t.journeys.counts.control, value: f.number(report.arms.control.n) },

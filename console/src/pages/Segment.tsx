@@ -15,7 +15,7 @@ function Members({ id }: { id: string }) {
     <Card flush title={t.segments.membersTitle}>
       {list.isError && <div style={{ padding: '1rem' }}><Failure error={list.error} retry={() => void list.refetch()} /></div>}
       {list.isPending && <Rows count={4} />}
-      {items.length > 0 && <People items={items} label={t.segments.membersTitle} />}
+      {items.length > 0 && <People items={items} label={t.segments.membersTitle} slim />}
       {list.isSuccess && items.length === 0 && <Empty icon="persons" title={t.segments.noMembersTitle} text={t.segments.noMembersText} />}
       <More shown={list.hasNextPage} busy={list.isFetchingNextPage} onClick={() => void list.fetchNextPage()}>{t.app.more}</More>
     </Card>

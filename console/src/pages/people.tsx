@@ -5,8 +5,8 @@ import { useNow } from '../ui/now';
 import { Avatar, Pill, TableWrap } from '../ui/parts';
 import ui from '../ui/ui.module.css';
 
-/** A list of persons; the same on the page of persons and among the members of a segment. */
-export function People({ items, label }: { items: PersonItem[]; label: string }) {
+/** A list of persons; slim where it shares the page, as among the members of a segment. */
+export function People({ items, label, slim = false }: { items: PersonItem[]; label: string; slim?: boolean }) {
   const { t, f } = useWords();
   const now = useNow();
   return (
@@ -16,7 +16,7 @@ export function People({ items, label }: { items: PersonItem[]; label: string })
           <tr>
             <th scope="col">{t.persons.columns.person}</th>
             <th scope="col" className={ui.hideTablet}>{t.persons.columns.identifiers}</th>
-            <th scope="col" className={ui.hidePhone}>{t.persons.columns.segments}</th>
+            {!slim && <th scope="col" className={ui.hidePhone}>{t.persons.columns.segments}</th>}
             <th scope="col">{t.persons.columns.seen}</th>
           </tr>
         </thead>
@@ -35,22 +35,24 @@ export function People({ items, label }: { items: PersonItem[]; label: string })
                 </span>
               </th>
               <td className={ui.hideTablet}>
-                {person.identifiers.slice(0, 2).map((one) => (
+                {person.identifiers.slice(0, slim ? 1 : 2).map((one) => (
                   <div key={`${one.kind}:${one.value}`} className={ui.small}>
                     <span className={ui.dim}>{word(t.words.identifier, one.kind)} </span>
                     <span className={ui.mono}>{one.value}</span>
                   </div>
                 ))}
-                {person.identifiers.length > 2 && <div className={`${ui.dim} ${ui.small}`}>{t.persons.more(f.number(person.identifiers.length - 2))}</div>}
+                {!slim && person.identifiers.length > 2 && <div className={`${ui.dim} ${ui.small}`}>{t.persons.more(f.number(person.identifiers.length - 2))}</div>}
               </td>
-              <td className={ui.hidePhone}>
-                <span className={ui.pills}>
-                  {person.segments.slice(0, 3).map((id) => (
-                    <Link key={id} to="/segments/$id" params={{ id }} className={ui.pill ?? ''}>{id}</Link>
-                  ))}
-                  {person.segments.length > 3 && <Pill>+{f.number(person.segments.length - 3)}</Pill>}
-                </span>
-              </td>
+              {!slim && (
+                <td className={ui.hidePhone}>
+                  <span className={ui.pills}>
+                    {person.segments.slice(0, 3).map((id) => (
+                      <Link key={id} to="/segments/$id" params={{ id }} className={ui.pill ?? ''}>{id}</Link>
+                    ))}
+                    {person.segments.length > 3 && <Pill>+{f.number(person.segments.length - 3)}</Pill>}
+                  </span>
+                </td>
+              )}
               <td className={ui.small}>
                 {person.last_seen_at !== null && <time dateTime={person.last_seen_at} title={f.exact(person.last_seen_at)}>{f.ago(person.last_seen_at, now)}</time>}
               </td>
