@@ -44,7 +44,7 @@ class KnownDevices(Protocol):
         """The rows of a device, ordered by (at, message_id), void ones too."""
 
     def claims(self, kind: str, value: str) -> Sequence[SignIn]:
-        """The rows of an identifier, on whatever device."""
+        """The rows of an identifier, on whatever device, ordered by (at, message_id, device)."""
 
     def next_signed(self, device: str, kind: str, value: str, at: int, message_id: str) -> SignIn | None:
         """The earliest folded event later than (at, message_id) on this device whose key is this identifier."""

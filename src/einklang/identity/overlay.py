@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right, insort
+from bisect import bisect_left, bisect_right, insort
 from collections.abc import Sequence
 
 import msgspec
 
 from einklang.event import Event
-from einklang.identity.devices import SignIn, before
+from einklang.identity.devices import SignIn
 from einklang.identity.graph import Edge, Node, Pair
 from einklang.identity.known import Alias, Known, Owned, Resolution
 
@@ -83,8 +83,8 @@ class Overlay:
         self._new_alias_of: dict[str, dict[str, None]] = {}
         self._alias_of: dict[str, Sequence[str]] = {}
         self._rows: dict[str, list[SignIn]] = {}
-        self._claims: dict[Node, Sequence[SignIn]] = {}
-        self._new_claims: dict[Node, dict[_Key, SignIn]] = {}
+        self._claims: dict[Node, list[SignIn]] = {}
+        self._put_of: dict[Node, dict[_Key, SignIn]] = {}
         self._put: dict[_Key, SignIn] = {}
         self._gone: dict[_Key, SignIn] = {}
         self._signed: dict[str, list[SignIn]] = {}
@@ -141,10 +141,12 @@ class Overlay:
     def claims(self, kind: str, value: str) -> Sequence[SignIn]:
         """The rows of an identifier."""
         node = (kind, value)
-        if node not in self._claims:
-            self._claims[node] = self._base.claims(kind, value)
-        stored = [row for row in self._claims[node] if _key(row) not in self._gone and _key(row) not in self._put]
-        return stored + list(self._new_claims.get(node, {}).values())
+        rows = self._claims.get(node)
+        if rows is None:
+            stored = self._base.claims(kind, value)
+            rows = [row for row in stored if _key(row) not in self._gone and _key(row) not in self._put]
+            rows = self._claims[node] = sorted([*rows, *self._put_of.get(node, {}).values()])
+        return rows
 
     def next_signed(self, device: str, kind: str, value: str, at: int, message_id: str) -> SignIn | None:
         """The earliest later event of an identifier on a device, in the history or in this batch."""
@@ -184,18 +186,20 @@ class Overlay:
             self._take_out(row)
             self._gone.pop(_key(row), None)
             self._put[_key(row)] = row
-            self._new_claims.setdefault(row.node, {})[_key(row)] = row
+            self._put_of.setdefault(row.node, {})[_key(row)] = row
+            if row.node in self._claims:
+                insort(self._claims[row.node], row)
             insort(self._rows[row.device], row)
 
     def _take_out(self, row: SignIn) -> None:
         """Remove the row with this key from what is cached."""
         self.sign_ins(row.device)
-        rows = self._rows[row.device]
-        index = before(rows, row.at, row.message_id) - 1
-        if index >= 0 and rows[index][:3] == row[:3]:
-            del rows[index]
+        for rows in (self._rows[row.device], self._claims.get(row.node, [])):
+            index = bisect_left(rows, row[:3], key=lambda other: other[:3])
+            if index < len(rows) and rows[index][:3] == row[:3]:
+                del rows[index]
         if self._put.pop(_key(row), None) is not None:
-            del self._new_claims[row.node][_key(row)]
+            del self._put_of[row.node][_key(row)]
 
     def writes(self) -> Writes:
         """All changes since the overlay was made, each thing once, in a fixed order."""

@@ -5,7 +5,8 @@ A signed-in visitor's thousandth page view costs a few look-ups (`_unchanged`); 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from heapq import merge
 from itertools import islice
 
 from einklang.event import Event
@@ -379,28 +380,47 @@ class _Change:
             old = old[start : end + 1]
         return old, sorted([row for row in old if row[:3] not in changed] + new)
 
-    def _claims(self, group: _Group) -> list[SignIn]:
-        """All rows of a group's identifiers after this event."""
+    def _claims(self, group: _Group) -> Iterator[SignIn]:
+        """All rows of a group's identifiers after this event, in time order; read only as far as asked."""
         changed = {row[:3] for row in (*self.rows_new, *self.rows_gone)}
-        rows = [row for node in group.nodes if node in self.stored for row in self.known.claims(*node)]
-        return [row for row in rows if row[:3] not in changed] + [
-            row for row in self.rows_new if row.node in group.nodes
-        ]
+        new = sorted(row for row in self.rows_new if row.node in group.nodes)
+        known = (self.known.claims(*node) for node in group.nodes if node in self.stored)
+        return (row for row in merge(new, *known) if row in new or row[:3] not in changed)
 
     def _limit_devices(self) -> set[str]:
-        """Void what is beyond the limit, in every group that changed or signed in; the devices on which that shows."""
+        """Void what is beyond the limit, in every group that changed or signed in; the devices on which that shows.
+
+        In a group that did not change, only the device signed in on and the one it may have displaced can differ.
+        """
         limit = self.rules.kinds[DEVICE].limit
         flipped: dict[tuple[object, ...], SignIn] = {}
         for group in self._groups():
             if not group.changed and not (self.rows_new and self.strong[0] in group.nodes):
                 continue
-            rows = sorted(self._claims(group))
-            counted = set(list(dict.fromkeys(row.device for row in rows))[:limit])
+            counted: dict[str, None] = {}
+            displaced = ""
+            for row in self._claims(group):
+                if len(counted) == limit and row.device not in counted:
+                    displaced = row.device
+                    break
+                counted[row.device] = None
+            if group.changed:
+                rows: Iterable[SignIn] = self._claims(group)
+            elif displaced:
+                concerned = {displaced, *(row.device for row in self.rows_new)}
+                rows = [row for device in concerned for row in self._all_rows(device) if row.node in group.nodes]
+            else:
+                continue
             for row in rows:
                 if row.void is (row.device in counted):
                     flipped[row[:3]] = row._replace(void=not row.void)
         self.rows_new = [row for row in self.rows_new if row[:3] not in flipped] + list(flipped.values())
         return {row.device for row in self.rows_new}
+
+    def _all_rows(self, device: str) -> list[SignIn]:
+        changed = {row[:3] for row in (*self.rows_new, *self.rows_gone)}
+        kept = [row for row in self.known.sign_ins(device) if row[:3] not in changed]
+        return kept + [row for row in self.rows_new if row.device == device]
 
     def _devices(self) -> None:
         """Owners of the devices concerned: by sign-ins that changed, and by identifiers that left a person."""
