@@ -187,7 +187,7 @@ def person(who: str) -> Data | None:
         return None
     known = any(kind in ("userId", "email") for kind, _ in identifiers)
     email = next((value for kind, value in identifiers if kind == "email"), "")
-    consent = {"address": email, "source": "checkout", "evidence": {"ip": "203.0.113.7", "form": "checkout-7"}}
+    consent = {"address": email, "source": "checkout", "evidence": "form checkout-7, 203.0.113.7"}
     return {
         "person_id": person_id,
         "label": label,

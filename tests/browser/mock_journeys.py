@@ -171,6 +171,7 @@ def report(name: str) -> Data:
         "metric": "value",
         "window_days": 14,
         "position": 1284911,
+        "warnings": [],
     }
     if name == "win-back":
         return common | {
@@ -178,7 +179,14 @@ def report(name: str) -> Data:
                 "treated": {"n": 901, "buyers": 64, "revenue": 4102.5, "mean": 4.553},
                 "control": {"n": 103, "buyers": 7, "revenue": 398.1, "mean": 3.865},
             },
-            "effect": {"estimate": 0.688, "ci": [-2.911, 4.287], "p": 0.71, "p_welch": 0.7077},
+            "effect": {
+                "estimate": 0.688,
+                "ci": [-2.911, 4.287],
+                "p": 0.71,
+                "p_welch": 0.7077,
+                "lift": None,
+                "lift_ci": None,
+            },
             "verdict": "no_statement_yet",
             "verdict_bound": None,
             "incremental": {"estimate": 696.9, "ci": [-2948.8, 4342.7]},
@@ -206,7 +214,7 @@ def report(name: str) -> Data:
         "verdict_bound": None,
         "incremental": {"estimate": 8485.0, "ci": [2775.4, 14505.3]},
         "sample_ratio": {"expected": 0.1, "observed": 0.1008, "p": 0.81, "ok": True},
-        "excluded": {"immature": 236, "contaminated": 4},
+        "excluded": {"immature": 236, "contaminated": 4, "no_control": 0},
         "contacted": 6904,
         "responders": 2110,
         "gate": {"buyers_needed": 50, "buyers_smallest": 149},

@@ -206,14 +206,17 @@ def test_marketer_finds_the_verdict(visit: Visit, api: MockApi, language: str) -
 
 CASES: list[tuple[dict[str, Any], str]] = [
     (
-        {"verdict": "down", "effect": {"estimate": -0.5, "ci": [-0.9, -0.1], "p": 0.01, "p_welch": 0.01}},
+        {
+            "verdict": "down",
+            "effect": {"estimate": -0.5, "ci": [-0.9, -0.1], "p": 0.01, "p_welch": 0.01, "lift": None, "lift_ci": None},
+        },
         "The journey costs €0.50 of revenue per contacted customer (95% confidence interval -€0.90 to -€0.10).",
     ),
     (
         {
             "verdict": "smaller_than",
             "verdict_bound": 0.3,
-            "effect": {"estimate": 0.01, "ci": [-0.28, 0.3], "p": 0.9, "p_welch": 0.9},
+            "effect": {"estimate": 0.01, "ci": [-0.28, 0.3], "p": 0.9, "p_welch": 0.9, "lift": None, "lift_ci": None},
         },
         "The journey changes revenue by less than €0.30 per contacted customer, up or down "
         "(95% confidence interval -€0.28 to €0.30).",
@@ -222,19 +225,29 @@ CASES: list[tuple[dict[str, Any], str]] = [
         {
             "verdict": "up",
             "metric": "reached",
-            "effect": {"estimate": 0.012, "ci": [0.004, 0.02], "p": 0.01, "p_welch": 0.01, "lift": 0.1},
+            "effect": {
+                "estimate": 0.012,
+                "ci": [0.004, 0.02],
+                "p": 0.01,
+                "p_welch": 0.01,
+                "lift": 0.1,
+                "lift_ci": None,
+            },
         },
         "The journey brings 1.20 percentage points more of the contacted customers to the goal "
         "(95% confidence interval 0.40 to 2.00).",
     ),
     (
-        {"verdict": "no_statement_yet", "effect": {"estimate": 0.4, "ci": [-0.5, 1.3], "p": 0.3, "p_welch": 0.3}},
+        {
+            "verdict": "no_statement_yet",
+            "effect": {"estimate": 0.4, "ci": [-0.5, 1.3], "p": 0.3, "p_welch": 0.3, "lift": None, "lift_ci": None},
+        },
         "No statement yet: the difference could still be chance.",
     ),
     (
         {
             "verdict": "no_statement_yet",
-            "effect": {"estimate": None, "ci": None, "p": None, "p_welch": None},
+            "effect": {"estimate": None, "ci": None, "p": None, "p_welch": None, "lift": None, "lift_ci": None},
             "arms": {
                 "treated": {"n": 0, "buyers": 0, "revenue": 0, "mean": None},
                 "control": {"n": 0, "buyers": 0, "revenue": 0, "mean": None},

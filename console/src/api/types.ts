@@ -62,7 +62,7 @@ export interface Entry {
 export interface Identifier {
   kind: string;
   value: string;
-  first_at?: string | null;
+  first_at: string | null;
 }
 
 export interface PersonItem {
@@ -83,7 +83,7 @@ export interface Consent {
   at: string;
   source: string;
   wording: string;
-  evidence: Json;
+  evidence: string;
 }
 
 export interface PersonRun {
@@ -93,10 +93,10 @@ export interface PersonRun {
   status: string;
   step: string | null;
   arm: string;
-  key: Json;
+  key: string | null;
   entered_at: string;
   ended_at: string | null;
-  goal: boolean | number | string | null;
+  goal: boolean;
 }
 
 export interface Person {
@@ -185,7 +185,7 @@ export interface JourneyItem {
   contacted: number;
   goal: number;
   control: number;
-  has_goal?: boolean;
+  has_goal: boolean;
 }
 
 export interface JourneyCounts {
@@ -227,10 +227,10 @@ export interface Journey {
   counts: JourneyCounts;
   steps: JourneyStep[];
   has_goal: boolean;
-  entry?: JourneyEntry | null;
-  exit?: { name: string; when: string }[] | null;
-  goal?: { event: string; where: string | null; within: string | null } | null;
-  control?: number | null;
+  entry: JourneyEntry;
+  exit: { name: string; when: string }[];
+  goal: { event: string; where: string | null; within: string | null } | null;
+  control: number;
 }
 
 /** What counts: the value of the goal's events (money), or whether the goal was reached at all. */
@@ -255,7 +255,7 @@ export interface Report {
   journey: string;
   title: Text;
   currency: string | null;
-  metric?: Metric;
+  metric: Metric;
   window_days: number | null;
   arms: { treated: Arm; control: Arm };
   effect: {
@@ -263,17 +263,17 @@ export interface Report {
     ci: [number | null, number | null] | null;
     p: number | null;
     p_welch: number | null;
-    lift?: number | null;
-    lift_ci?: [number | null, number | null] | null;
+    lift: number | null;
+    lift_ci: [number | null, number | null] | null;
   };
   verdict: Verdict;
   verdict_bound: number | null;
   incremental: { estimate: number | null; ci: [number | null, number | null] | null };
   sample_ratio: { expected: number | null; observed: number | null; p: number | null; ok: boolean };
-  excluded: { immature: number; contaminated: number; no_control?: number };
+  excluded: { immature: number; contaminated: number; no_control: number };
   contacted: number;
   responders: number | null;
   position: number | null;
   gate: { buyers_needed: number; buyers_smallest: number };
-  warnings?: Note[];
+  warnings: Note[];
 }

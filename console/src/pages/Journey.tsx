@@ -59,18 +59,16 @@ function Ways({ step, next }: { step: JourneyStep; next: string | null }) {
 
 function Steps({ journey }: { journey: JourneyData }) {
   const { t, say } = useWords();
-  const entry = journey.entry ?? null;
-  const way = entry === null ? '' : entry.kind === 'segment' ? t.journeys.entrySegment(entry.name ?? '')
+  const { entry } = journey;
+  const way = entry.kind === 'segment' ? t.journeys.entrySegment(entry.name ?? '')
     : entry.kind === 'schedule' ? t.journeys.entrySchedule(entry.name ?? '') : entry.kind === 'manual' ? t.journeys.entryManual : t.journeys.entryEvent(entry.name ?? '');
   if (journey.steps.length === 0) return <div className={ui.dim}>{t.journeys.noSteps}</div>;
   return (
     <ol className={css.steps}>
-      {entry !== null && (
-        <Box
-          kind="entry" icon="play" label={t.journeys.entry} title={way} detail={entry.where ?? undefined}
-          ways={entry.key !== null && <div className={css.ways}><Pill>{t.journeys.entryKey(entry.key)}</Pill></div>}
-        />
-      )}
+      <Box
+        kind="entry" icon="play" label={t.journeys.entry} title={way} detail={entry.where ?? undefined}
+        ways={entry.key !== null && <div className={css.ways}><Pill>{t.journeys.entryKey(entry.key)}</Pill></div>}
+      />
       {journey.steps.map((step, place) => (
         <Box
           key={step.id} kind={step.kind} icon={stepIcon(step.kind)} label={`${word(t.words.step, step.kind)} · ${step.id}`}
@@ -85,7 +83,7 @@ function Steps({ journey }: { journey: JourneyData }) {
 
 function Rules({ journey }: { journey: JourneyData }) {
   const { t, f } = useWords();
-  const { goal = null, exit = null, control = null } = journey;
+  const { goal, exit, control } = journey;
   return (
     <dl className={css.rules}>
       <div>
@@ -98,19 +96,15 @@ function Rules({ journey }: { journey: JourneyData }) {
           </dd>
         )}
       </div>
-      {exit !== null && (
-        <div>
-          <dt>{t.journeys.exit}</dt>
-          <dd>{exit.length === 0 ? t.journeys.noExit : t.journeys.exitText}</dd>
-          {exit.map((one) => <dd key={one.name}><b>{one.name}</b><code>{one.when}</code></dd>)}
-        </div>
-      )}
-      {control !== null && (
-        <div>
-          <dt>{t.journeys.control}</dt>
-          <dd>{control > 0 ? t.journeys.controlText(f.percent(control)) : t.journeys.noControl}</dd>
-        </div>
-      )}
+      <div>
+        <dt>{t.journeys.exit}</dt>
+        <dd>{exit.length === 0 ? t.journeys.noExit : t.journeys.exitText}</dd>
+        {exit.map((one) => <dd key={one.name}><b>{one.name}</b><code>{one.when}</code></dd>)}
+      </div>
+      <div>
+        <dt>{t.journeys.control}</dt>
+        <dd>{control > 0 ? t.journeys.controlText(f.percent(control)) : t.journeys.noControl}</dd>
+      </div>
     </dl>
   );
 }

@@ -66,7 +66,7 @@ export function Journeys() {
                         <td className={`${ui.num} ${ui.hideTablet}`}>{f.number(journey.goal)}</td>
                         <td className={`${ui.num} ${ui.hideTablet}`}>{f.number(journey.control)}</td>
                         <td>
-                          {journey.has_goal === false ? <span className={ui.dim}>–</span> : (
+                          {!journey.has_goal ? <span className={ui.dim}>–</span> : (
                             <Link to="/journeys/$id/report" params={{ id: journey.id }} className={ui.link ?? ''} aria-label={t.journeys.openReport(title)} style={{ display: 'inline-flex', gap: 6, alignItems: 'center', minHeight: 24 }}>
                               <Icon name="reports" size={16} /> <span className={ui.hidePhone}>{t.journeys.report}</span>
                             </Link>

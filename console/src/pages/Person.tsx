@@ -18,7 +18,6 @@ const CONSENT_TONE: Record<string, Tone> = { given: 'teal', confirmed: 'teal', w
 
 function ConsentRow({ consent }: { consent: Consent }) {
   const { t, f } = useWords();
-  const evidence = consent.evidence === null || consent.evidence === '' ? '' : plainValue(consent.evidence);
   return (
     <li className={`${css.fact} ${css.consent}`}>
       <div style={{ minWidth: 0 }}>
@@ -31,7 +30,7 @@ function ConsentRow({ consent }: { consent: Consent }) {
         <dl>
           <dt>{t.person.consentSource}</dt><dd>{consent.source === '' ? '–' : consent.source}</dd>
           <dt>{t.person.consentWording}</dt><dd>{consent.wording === '' ? '–' : consent.wording}</dd>
-          {evidence !== '' && <><dt>{t.person.consentEvidence}</dt><dd>{evidence}</dd></>}
+          {consent.evidence !== '' && <><dt>{t.person.consentEvidence}</dt><dd>{consent.evidence}</dd></>}
         </dl>
       </details>
     </li>
@@ -41,19 +40,18 @@ function ConsentRow({ consent }: { consent: Consent }) {
 function RunRow({ run }: { run: PersonRun }) {
   const { t, f } = useWords();
   const going = run.ended_at === null;
-  const goal = run.goal !== null && run.goal !== false && run.goal !== 0;
   return (
     <li className={css.fact}>
       <div className={css.line}>
         <Link to="/journeys/$id" params={{ id: run.journey }} className={ui.link ?? ''}>{run.journey}</Link>
         <Pill tone={going ? 'teal' : 'gray'}>{word(t.words.run, run.status)}</Pill>
-        {goal && <Pill tone="warm" icon="flag">{t.person.goalReached}</Pill>}
+        {run.goal && <Pill tone="warm" icon="flag">{t.person.goalReached}</Pill>}
       </div>
       <small>
         {going && run.step !== null && run.step !== '' && `${t.person.runStep(run.step)} · `}
         {run.ended_at === null ? t.person.runEntered(f.moment(run.entered_at)) : t.person.runEnded(f.moment(run.ended_at))}
         {run.arm !== '' && ` · ${word(t.words.arm, run.arm)}`}
-        {run.key !== null && run.key !== '' && ` · ${plainValue(run.key)}`}
+        {run.key !== null && ` · ${run.key}`}
       </small>
     </li>
   );

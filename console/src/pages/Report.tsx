@@ -196,7 +196,7 @@ export function Report() {
   const ci = interval(report, words);
   const stated = report.verdict !== 'no_statement_yet';
   const say = figures(report, words);
-  const lift = report.effect.lift ?? null;
+  const lift = report.effect.lift;
   return (
     <>
       <PageHead
@@ -227,7 +227,7 @@ export function Report() {
           { label: t.journeys.counts.control, value: f.number(report.arms.control.n) },
         ]}
       />
-      <Notes notes={report.warnings ?? []} />
+      <Notes notes={report.warnings} />
       <div className={css.two}>
         <Effect report={report} />
         <Groups report={report} />

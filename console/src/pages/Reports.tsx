@@ -45,7 +45,7 @@ function Entry({ journey }: { journey: JourneyItem }) {
 export function Reports() {
   const { t } = useWords();
   const list = useQuery(journeysQuery);
-  const items = list.data?.items.filter((journey) => journey.has_goal !== false) ?? [];
+  const items = list.data?.items.filter((journey) => journey.has_goal) ?? [];
   return (
     <>
       <PageHead title={t.reports.title} lead={t.reports.lead} />

@@ -19,6 +19,7 @@ export const toneOf = (verdict: string | null): Tone =>
 const iconOf = (item: TimelineItem): IconName => {
   if (item.kind !== 'decision') return touchpointIcon(item.touchpoint, item.source);
   const tone = toneOf(item.verdict);
+  if (item.verdict === 'ghost') return 'segments';
   return tone === 'teal' ? 'check' : tone === 'red' ? 'cross' : tone === 'warm' ? 'clock' : 'door';
 };
 
@@ -102,7 +103,7 @@ export function Timeline({ id, show, onShow }: { id: string; show: TimelineFilte
           {days.map((group, place) => (
             <div key={`${group.day}-${place}`}>
               <h2 className={css.day}>{group.day}</h2>
-              <ol className={css.items}>{group.items.map((item) => <Item key={`${item.kind}-${item.seq}-${item.step ?? ''}-${item.verdict ?? ''}`} item={item} />)}</ol>
+              <ol className={css.items}>{group.items.map((item, n) => <Item key={`${item.seq}-${item.kind}-${n}`} item={item} />)}</ol>
             </div>
           ))}
         </section>
