@@ -143,7 +143,9 @@ def test_what_goes_wrong_is_a_template_error(source: str) -> None:
     ("source", "word"),
     [
         ("{% if x %}", "endif"),
-        ("{{ x", "expected"),
+        ("{{ x", "never closed"),
+        ("a\n{% raw %} {{ x }}", "line 2: {% is never closed"),
+        ("{{ x }}" * 2_001, "2000 pieces"),
         ("a\nb {{ x | nofilter }}", "nofilter"),
         ("{% include 'a' %}", "include"),
         ("{% render 'a' %}", "render"),

@@ -6,16 +6,19 @@ import re
 from collections.abc import Mapping
 from dataclasses import fields, replace
 from decimal import Decimal
-from functools import cache
+from functools import cache, partial
 from html.parser import HTMLParser
 from typing import Any
 
+import msgspec
 import pytest
 
+from einklang.content import mail as mail_room
 from einklang.content.links import Use, verify
-from einklang.content.liquid import Missing, Unrenderable
+from einklang.content.liquid import Missing, Unrenderable, parse_template
 from einklang.content.mail import _COMPILED, Brand, Rendered, RenderFacts, one_line, render_email
 from einklang.content.message import parse_message
+from einklang.content.text import parse_text
 from einklang.kernel.time import DAY
 from tests.content.content_samples import (
     BASE,
@@ -434,3 +437,27 @@ def test_conditions_around_an_address() -> None:
     mail = render_email(message(PLAIN, text=text), facts())
     assert "https://shop.example/vip" in Reader(mail.html).addresses
     assert "https://shop.example/vip " in mail.text
+
+
+def test_the_guards_are_needed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Positive control: without escaping a value makes tags, without the check of hosts it brings its own."""
+    attack = facts(trait={"firstName": "<b>x</b> https://evil.test/", "vip": True})
+    with pytest.raises(Unrenderable):
+        render_email(message(WRITTEN), attack)
+    with monkeypatch.context() as patch:
+        patch.setattr(mail_room._Links, "_allow", lambda self, address: None)
+        open_mail = render_email(message(WRITTEN), attack)
+        assert "evil.test" in open_mail.html
+        assert ("b", ()) not in Reader(open_mail.html).tags
+        unescaped = partial(parse_template, html=False)
+        patch.setattr(mail_room, "parse_template", lambda source, html, where: unescaped(source, where=where))
+        assert ("b", ()) in Reader(render_email(message(WRITTEN), attack).html).tags
+
+
+def test_deep_html_is_refused_before_the_tools_crash() -> None:
+    """A definition that came in by another way is Unrenderable, too."""
+    sample = message(WRITTEN, html="<p>ok</p>")
+    assert sample.email is not None
+    deep = msgspec.structs.replace(sample.email, html=parse_text("<i>" * 30_000, "", ""))
+    with pytest.raises(Unrenderable, match="nested"):
+        render_email(msgspec.structs.replace(sample, email=deep), facts())

@@ -8,10 +8,12 @@ from typing import Any
 
 import pytest
 
+from einklang.content.liquid import Unrenderable
+from einklang.content.mail import render_email
 from einklang.content.message import CHANNELS, DataType, check_data, parse_message, required, with_variant
 from einklang.content.text import choose_language, common_languages, parse_text
 from einklang.kernel.errors import InputError
-from tests.content.content_samples import CART, HTML, INVOICE, OPT_IN, PLAIN, WRITTEN
+from tests.content.content_samples import CART, HTML, INVOICE, OPT_IN, PLAIN, WRITTEN, facts
 
 MAIL = {"subject": "Hi", "text": "Hello"}
 BASE: dict[str, Any] = {"id": "m", "purpose": "marketing", "class": "marketing", "email": MAIL}
@@ -140,6 +142,8 @@ BAD: list[tuple[Any, str, str]] = [
         "mjml_syntax",
         "include",
     ),
+    ({**BASE, "email": {"subject": "x", "html": "<b>" * 201}}, "too_deep", "email.html"),
+    ({**BASE, "email": {"subject": "x", "mjml": "<mjml>" + "<p>" * 60_000}}, "mjml_syntax", "nested"),
     ({**BASE, "email": {"subject": "x", "blocks": {}}}, "wrong_type", "blocks"),
     ({**BASE, "email": {"subject": "x", "blocks": [{"txt": "a"}]}}, "unknown_field", "did you mean `text`"),
     ({**BASE, "email": {"subject": "x", "blocks": [{"text": "a", "divider": None}]}}, "wrong_value", "one kind"),
@@ -307,3 +311,50 @@ def test_author_html_is_kept() -> None:
     """The sample with tables, loops and conditions parses (its rendering is tested in test_content_mail)."""
     assert "{% for p in data.products %}" in HTML
     assert parse_message(WRITTEN).email is not None
+
+
+@pytest.mark.parametrize("field", ["text", "html", "mjml"])
+@pytest.mark.parametrize(
+    "piece",
+    [
+        *(
+            "{{",
+            "{%",
+            "{% raw %}",
+            "{% comment %}",
+            "{{ person.id }}",
+            "{% if person.id %}",
+            "<",
+            "<a ",
+            '<a "',
+            "<b>",
+            "<p>",
+        ),
+        *(
+            '<!--<a "',
+            '<a href="',
+            "<style>",
+            "<table>",
+            "<!--",
+            "}}",
+            "&",
+            "https://",
+            "www.a ",
+            "https://a.example/ ",
+            '"',
+        ),
+    ],
+)
+def test_a_text_of_repeated_pieces_ends(piece: str, field: str) -> None:
+    """Long monotonous texts are accepted or refused in time linear in their length: no hang, no crash (invariant 45).
+    (Positive control: without the check of closed pieces the first of these runs for minutes.)"""
+    source = piece * (40_000 // len(piece))
+    if field == "mjml":
+        around = "<mjml><mj-body><mj-section><mj-column><mj-text>{}</mj-text></mj-column></mj-section></mj-body></mjml>"
+        source = around.replace("{}", source)
+    try:
+        found = parse_message({**BASE, "email": {"subject": "x", field: source}})
+        render_email(found, facts())
+    except (InputError, Unrenderable):
+        return
+    assert found.id == "m"

@@ -39,6 +39,8 @@ from einklang.kernel.limits import TEMPLATE_OUTPUT_BYTES_MAX
 from einklang.kernel.reasons import Reason
 
 LOOPS_MAX = 2_000
+#: pieces of Liquid ({{ }}, {% %}) in one text
+PIECES_MAX = 2_000
 DEPTH_MAX = 20
 LOCALS_BYTES_MAX = 1024 * 1024
 _TAGS = frozenset(
@@ -223,6 +225,7 @@ def parse_template(source: str, *, html: bool, where: str) -> Template:
     html: values are escaped for HTML; else they are printed as they are."""
     if "{{" not in source and "{%" not in source:
         return Template(source, frozenset(), frozenset(), None)
+    _closed(source, where)
     try:
         bound = (_HTML if html else _PLAIN).from_string(source)
         for name in bound.filter_names():
@@ -241,6 +244,30 @@ def parse_template(source: str, *, html: bool, where: str) -> Template:
         raise InputError("template_syntax", "nested too deeply", where=where, mend="simplify this text") from error
     uses = frozenset(_path(variable.segments) for group in found.values() for variable in group)
     return Template(source, uses, frozenset(needs) & uses, bound)
+
+
+_OPEN = re.compile(r"\{\{|\{%")
+_RAW = re.compile(r"-?\s*raw\s*-?%\}")
+_END_RAW = re.compile(r"\{%-?\s*endraw\s*-?%\}")
+
+
+def _closed(source: str, where: str) -> None:
+    """Refuse what is opened and never closed, and too much of it: the lexer takes quadratic time over such texts."""
+    at = pieces = 0
+    while found := _OPEN.search(source, at):
+        at = source.find("}}" if found.group() == "{{" else "%}", found.end()) + 2
+        if at > 1 and found.group() == "{%" and _RAW.match(source, found.end()):
+            end = _END_RAW.search(source, at)
+            at = end.end() if end else 1
+        pieces += 1
+        if at == 1 or pieces > PIECES_MAX:
+            line = source.count("\n", 0, found.start()) + 1
+            what = (
+                f"line {line}: {found.group()} is never closed"
+                if at == 1
+                else f"more than {PIECES_MAX} pieces of Liquid"
+            )
+            raise InputError("template_syntax", what, where=where, mend="mend the Liquid of this text")
 
 
 def _near(name: str) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from html import escape, unescape
 from typing import Any
 from urllib.parse import urljoin, urlsplit
@@ -38,7 +39,7 @@ _TAG = re.compile(r'<([a-zA-Z][\w:-]*)((?:[^<>"]|"[^"]*")*)>')
 _ADDRESS = re.compile(r'(\s)(href|src|background)="([^"]*)"')
 _MARKED = re.compile(f"({_LINK}|{_RESOURCE})([^{_END}]*){_END}")
 _URL = re.compile(r"(?:https?://|\bwww\.(?=\w))[^\s<>\"'\x01-\x03]+", re.IGNORECASE)
-_REST = re.compile(r"[^\s<>\"'\x01-\x03]+")
+_REST = re.compile(r"[^\s<>\"'\x01-\x03]{1,500}")
 _UNSEEN = re.compile("[\x00-\x20\x7f\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]+")
 _COLOR = re.compile(r"#[0-9a-fA-F]{6}")
 _FAMILY = re.compile(r"[\w ,-]{1,200}")
@@ -112,12 +113,17 @@ class _Mail:
     hosts: frozenset[str]
 
 
+_LANGUAGES: WeakKeyDictionary[Message, tuple[str, ...]] = WeakKeyDictionary()
 _COMPILED: WeakKeyDictionary[Message, dict[tuple[str, Brand], _Mail]] = WeakKeyDictionary()
 
 
 def languages(message: Message) -> tuple[str, ...]:
     """The languages in which the whole e-mail is written; () if it is for all."""
-    return common_languages(text for _, text in message.email.texts()) if message.email else ()
+    found = _LANGUAGES.get(message)
+    if found is None:
+        found = common_languages(text for _, text in message.email.texts()) if message.email else ()
+        _LANGUAGES[message] = found
+    return found
 
 
 def render_email(message: Message, facts: RenderFacts) -> Rendered:
@@ -130,7 +136,7 @@ def render_email(message: Message, facts: RenderFacts) -> Rendered:
     links = _Links(message, facts, mail.hosts)
     spoken = language or facts.brand.language or "en"
     local = Local(spoken, facts.zone, facts.currency, site, links.product if facts.product else None, facts.recommend)
-    values = _values(message, facts)
+    values = _values(message, facts, links.own)
     subject = one_line(mail.subject.render(values, local))
     html = mail.html.render(values, local)
     text = mail.text.render(values, local)
@@ -139,7 +145,7 @@ def render_email(message: Message, facts: RenderFacts) -> Rendered:
     links.check(subject, html)
     unsubscribe = links.own["unsubscribe"] if message.class_ == "marketing" else ""
     sender = message.email.sender or facts.brand.sender
-    return Rendered(subject, text.strip() + "\n", html, language, tuple(links.targets), unsubscribe, sender)
+    return Rendered(subject, text.strip() + "\n", html, language, links.targets, unsubscribe, sender)
 
 
 def one_line(text: str) -> str:
@@ -153,8 +159,15 @@ class _OwnLinks(Mapping[str, str]):
 
     def __init__(self, facts: RenderFacts) -> None:
         self._facts = facts
+        self._made: dict[str, str] = {}
 
     def __getitem__(self, name: str) -> str:
+        found = self._made.get(name)
+        if found is None:
+            found = self._made[name] = self._make(name)
+        return found
+
+    def _make(self, name: str) -> str:
         use = Use(name) if name in ("confirm", "preferences", "portal", "view") else Use.UNSUBSCRIBE
         if name != "unsubscribe" and use is Use.UNSUBSCRIBE:
             raise KeyError(name)
@@ -172,13 +185,18 @@ def _address(facts: RenderFacts, claim: Claim) -> str:
     return f"{facts.base_url.rstrip('/')}/{claim.use}/{sign(facts.link_key, claim)}"
 
 
-def _values(message: Message, facts: RenderFacts) -> dict[str, object]:
+@lru_cache(maxsize=64)
+def _brand_values(brand: Brand) -> Mapping[str, object]:
+    return {name: value for name, value in msgspec.structs.asdict(brand).items() if value != ""}
+
+
+def _values(message: Message, facts: RenderFacts, own: _OwnLinks) -> dict[str, object]:
     now = local_time(facts.now, facts.zone)
     data = {name: _typed(message, name, value, facts.zone) for name, value in facts.data.items()}
-    brand = {name: value for name, value in msgspec.structs.asdict(facts.brand).items() if value != ""}
+    brand = _brand_values(facts.brand)
     return {
         "person": facts.person, "trait": facts.trait, "data": data, "event": facts.event, "journey": facts.journey,
-        "brand": brand, "links": _OwnLinks(facts), "offer": data.get("offer"), "voucher": data.get("voucher"),
+        "brand": brand, "links": own, "offer": data.get("offer"), "voucher": data.get("voucher"),
         "now": now, "today": now.date(),
     }  # fmt: skip
 
@@ -198,7 +216,8 @@ class _Links:
 
     def __init__(self, message: Message, facts: RenderFacts, hosts: frozenset[str]) -> None:
         self.own = _OwnLinks(facts)
-        self.targets: list[str] = []
+        #: target -> its click address; the order is that of the numbers
+        self._clicks: dict[str, str] = {}
         self._facts = facts
         self._track = facts.track_click and message.class_ != "opt_in"
         self._site = facts.brand.url or facts.base_url
@@ -206,6 +225,11 @@ class _Links:
         self._ours = tuple(f"{base}{use}/" for use in Use)
         self._allowed: set[str] = set()
         self._hosts = hosts | _named(facts.base_url, facts.brand.url, facts.brand.logo)
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """The targets of the click links, by number."""
+        return tuple(self._clicks)
 
     def product(self, product_id: str) -> Mapping[str, Any] | None:
         """A product of the catalogue; its hosts are the company's own."""
@@ -254,9 +278,11 @@ class _Links:
     def _tracked(self, address: str) -> str:
         if not self._track or address.startswith(self._ours):
             return address
-        if address not in self.targets:
-            self.targets.append(address)
-        return _address(self._facts, Claim(Use.CLICK, self._facts.message_key, self.targets.index(address)))
+        click = self._clicks.get(address)
+        if click is None:
+            claim = Claim(Use.CLICK, self._facts.message_key, len(self._clicks))
+            click = self._clicks[address] = _address(self._facts, claim)
+        return click
 
     def _allow(self, address: str) -> None:
         if address.startswith(self._ours) or address in self._allowed:

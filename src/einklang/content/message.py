@@ -15,7 +15,7 @@ from typing import Any, Literal, cast
 import msgspec
 
 from einklang.content.blocks import Block, Shield, parse_blocks
-from einklang.content.layout import mjml_to_html
+from einklang.content.layout import check_nesting, mjml_to_html
 from einklang.content.liquid import CONTROL, Template, parse_template
 from einklang.content.text import Text, bad, common_languages, parse_text, strict
 from einklang.kernel.errors import InputError
@@ -59,7 +59,7 @@ _FIELDS = (
     "kind", "id", "title", "note", "purpose", "class", "topic", "brand", "data", "variants", "hosts", *CHANNELS,
 )  # fmt: skip
 _ACTIVE = re.compile(
-    r"<\s*/?\s*(script|iframe|object|embed|form|base|applet|frame)\b|<[^>]*\son[a-z]+\s*=", re.IGNORECASE
+    r"<\s*/?\s*(script|iframe|object|embed|form|base|applet|frame)\b|<[^<>]*\son[a-z]+\s*=", re.IGNORECASE
 )
 
 
@@ -388,6 +388,12 @@ def _check_whole(message: Message, where: str) -> None:
             raise InputError(
                 "languages", "its texts have no language in common", where=f"{where}: email", mend=mend
             ) from None
+        for language, source in email.html.items() if email.html else ():
+            try:
+                check_nesting(source, xml=False)
+            except ValueError as error:
+                path = f"{where}: email.html.{language}".rstrip(".")
+                raise InputError("too_deep", str(error), where=path, mend="simplify the HTML") from error
         for language, source in email.mjml.items() if email.mjml else ():
             try:
                 mjml_to_html(Shield(source).markup(source))
