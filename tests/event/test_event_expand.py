@@ -123,6 +123,8 @@ def test_page_and_screen_have_names_and_properties() -> None:
     assert page.properties == {"name": "Home", "path": "/p", "url": "https://x.example/"}
     assert one("screen", name="Cart").name == "Screen Viewed"
     assert one("identify", traits={"a": 1}).properties == {"a": 1}
+    beside = one("identify", traits={"a": 1}, context={"traits": {"a": 0, "b": 2}})
+    assert beside.properties == {"a": 1, "b": 2}, "RudderStack sends traits in the context"
     assert one("group", groupId=7, traits={"name": "Firm"}).properties == {"name": "Firm", "group_id": "7"}
 
 
@@ -177,6 +179,10 @@ def test_without_message_id_the_body_names_the_event() -> None:
     }
     third = body_of([EngineCall(event="x", userId="u", nth=1)])
     assert expand("import", third, first_position=1, received_at=1, source="f")[0].message_id == ids[1]
+    call = b'{"event":"x","userId":"u"}'
+    (first,) = expand("track", call, first_position=1, received_at=NOW, source="s")
+    (second,) = expand("track", call, first_position=2, received_at=NOW, source="s")
+    assert first.message_id != second.message_id, "without a time two equal calls are two events"
     claimed = one(timestamp="2027-01-01T00:00:00Z").message_id
     assert claimed == one(timestamp="2027-01-01T00:00:00Z").message_id
 

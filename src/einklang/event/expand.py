@@ -75,8 +75,8 @@ def _event(call: Call, kind: str, position: int, received_at: Micros, source: st
     claimed = call.originalTimestamp if call.originalTimestamp is not None else call.timestamp
     name, properties, context, body_hash = _hashed(call, kind, identifiers, claimed)
     if call.messageId is None or call.messageId == "":
-        # Nothing tells a retry from a second event here: only a claimed time does.
-        told = body_hash if claimed is not None else body_hash + received_at.to_bytes(8, "big", signed=True)
+        # Only a claimed time tells a retry from a second event: without one, each arrival is an event.
+        told = body_hash if claimed is not None else body_hash + position.to_bytes(8, "big")
         message_id = _hashed_id(source, told, seen)
     else:
         message_id = str(call.messageId)
@@ -161,7 +161,10 @@ def _content(call: Call, kind: str) -> tuple[str, dict[str, Any]]:
         return ("Page Viewed" if kind == "page" else "Screen Viewed"), properties
     if kind == "group":
         return "", {**(call.traits or {}), "group_id": id_text(call.groupId)}
-    if kind in ("identify", "alias"):
+    if kind == "identify":
+        beside = (call.context or {}).get("traits")  # where RudderStack has them
+        return "", {**beside, **(call.traits or {})} if isinstance(beside, dict) else call.traits or {}
+    if kind == "alias":
         return "", call.traits or {}
     return call.event or call.name or "", call.properties or {}
 
