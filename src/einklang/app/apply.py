@@ -8,7 +8,8 @@ from typing import Any
 import msgspec
 
 from einklang.app.changes import next_version, stored_docs
-from einklang.app.definitions import Definitions, compile_all, merge
+from einklang.app.definitions import Definitions, compile_all, key_of, merge
+from einklang.app.hints import hints
 from einklang.app.kinds import RawCampaign, RawCatalog, RawEvent, RawTrait
 from einklang.app.ports import Book, Reader
 from einklang.app.working import to_json
@@ -18,6 +19,7 @@ from einklang.consent import Purpose
 from einklang.decide.policy import RawPolicy
 from einklang.event import EngineCall, body_of
 from einklang.flow.definition import RawJourney
+from einklang.kernel.errors import InputError
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +63,27 @@ def check(reader: Reader, docs: list[Document]) -> tuple[Applied, list[dict[str,
         versions[key] = version
         applied.changes.append((*key, version, "new" if before is None else "changed"))
         changes.append({"kind": key[0], "id": key[1], "version": version, "body": body})
-    compile_all(merged, versions)
+    try:
+        compiled = compile_all(merged, versions)
+    except InputError as error:
+        raise _on_its_line(error, docs) from error
+    applied.hints.extend(hints(compiled, {key_of(doc) for doc in docs}))
     return applied, changes
+
+
+def _on_its_line(error: InputError, docs: list[Document]) -> InputError:
+    """The error with the line of the field at fault instead of the line at which its document begins."""
+    for doc in docs:
+        kind, name = key_of(doc)
+        for head in (f"{doc.where}: {kind} {name}", doc.where):
+            if error.where.startswith(head):
+                path = error.where[len(head) :]
+                line = doc.line_of(path.split(", ")[0].lstrip(".: ").replace(": ", "."))
+                if line is not None:
+                    file = doc.where.rpartition(":")[0]
+                    where = f"{file}:{line}{error.where[len(doc.where) :]}"
+                    return type(error)(error.code, error.what, where=where, mend=error.mend)
+    return error
 
 
 def apply(book: Book, docs: list[Document], *, now: int) -> Applied:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import difflib
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,15 +16,16 @@ from einklang.app.yaml import Document
 from einklang.audience import definition as segments
 from einklang.audience.live import Segment
 from einklang.consent import Purpose, built_in_purposes, parse_purpose
-from einklang.content.message import Message, check_data, parse_message
+from einklang.content.message import CHANNELS, Message, check_data, parse_message
 from einklang.decide import policy as policies
-from einklang.expr import Catalog, Checked, Condition, ExprError, Scope, check, compile_one
+from einklang.expr import Catalog, Checked, Condition, ExprError, Scope, check, check_condition, compile_one
 from einklang.expr.types import DYN, Type
 from einklang.fact.strict import convert
 from einklang.flow import definition as journeys
 from einklang.flow.compile import Journey, compile_journey
 from einklang.flow.values import Compile
 from einklang.kernel.errors import InputError
+from einklang.kernel.limits import NAME_CHARS_MAX
 
 _ID = re.compile(r"[a-z][a-z0-9-]*")
 _FREE_ID = ("trait", "event", "feature")
@@ -42,6 +44,15 @@ KINDS = (
     "touchpoint",
     "brand",
 )
+#: Fields that ask whether something holds, and what the others must give (language.md 2.3).
+_CONDITIONS = frozenset(
+    {"segment.where", "deny", "hold", "entry.where.event", "exit", "goal.where", "when", "until", "branch"}
+)
+_WANTED = {
+    "wait": ("timestamp", "date"),
+    "goal.value": ("number",),
+    "entry.key.event": ("string", "number", "timestamp", "date", "bool"),
+}
 Key = tuple[str, str]
 Docs = dict[Key, tuple[dict[str, Any], str]]
 
@@ -50,7 +61,7 @@ Docs = dict[Key, tuple[dict[str, Any], str]]
 class Definitions:
     """Everything in force.
 
-    `sources` holds the checked expression of each segment and entry, for counting and for `why`.
+    `checked` holds the checked expressions: `segment:ID`, `entry:ID` (for `why`), `journey ID.FIELD` (for hints).
     """
 
     docs: Docs
@@ -93,7 +104,10 @@ def key_of(doc: Document) -> Key:
             where=doc.where,
             mend=f"did you mean {near[0]!r}?" if near else "use one of: " + " ".join(KINDS),
         )
-    if not isinstance(name, str) or not name or (kind not in _FREE_ID and not _ID.fullmatch(name)):
+    if name is None:
+        raise InputError("missing_field", "no `id`", where=f"{doc.where}: {kind}", mend="give it a name: `id: ...`")
+    free = kind in _FREE_ID and isinstance(name, str) and bool(name.strip())
+    if not isinstance(name, str) or len(name) > NAME_CHARS_MAX or not (free or _ID.fullmatch(name)):
         raise InputError(
             "bad_id",
             f"not an id: {str(name)[:40]!r}",
@@ -117,6 +131,12 @@ def merge(current: Docs, docs: list[Document]) -> Docs:
     return out
 
 
+def _unknown(kind: str, name: str, known: Iterable[str], where: str) -> InputError:
+    near = difflib.get_close_matches(name, list(known), 1)
+    mend = f"did you mean {near[0]!r}?" if near else f"declare it: {{kind: {kind}, id: ...}}"
+    return InputError(f"unknown_{kind}", f"unknown {kind} {name[:40]!r}", where=where, mend=mend)
+
+
 class _Compiler:
     """One pass over a set of definitions."""
 
@@ -129,12 +149,22 @@ class _Compiler:
             if kind == "purpose":
                 purpose = parse_purpose(doc, where)
                 self.purposes[purpose.id] = purpose
+        zones = [str(doc.get("timezone", "UTC")) for (kind, _), (doc, _) in docs.items() if kind == "policy"]
+        self.zone = zones[0] if zones else "UTC"
         self.catalog = kinds.declared(docs, purposes=frozenset(self.purposes))
 
     def expression(self, text: str, scope: Scope, where: str) -> Checked:
-        """A checked expression. Raises InputError located at the field, with line and column of the text."""
+        """A checked expression, of a field that asks whether something holds: a condition.
+
+        Raises InputError located at the field, with line and column of the text.
+        """
         try:
-            return check(text, scope)
+            checked = check_condition(text, scope) if scope.site in _CONDITIONS else check(text, scope)
+            wanted = _WANTED.get(scope.site)
+            if wanted is not None and checked.type.kind not in (*wanted, "dyn", "null"):
+                names = " or a ".join(wanted)
+                raise ExprError("wrong_type", f"expected a {names}, found a {checked.type}", mend=f"write a {names}")
+            return checked
         except ExprError as error:
             raise InputError(error.code, error.what, where=f"{where}, {error.where}", mend=error.mend) from error
 
@@ -149,7 +179,11 @@ class _Compiler:
             raw = segments.parse(doc, where)
             found[name] = self.expression(raw.where, Scope("segment.where", self.catalog), f"{where}.where")
             self.checked[f"segment:{name}"] = found[name]
-        order = segments.in_order({name: checked.needs.segments for name, checked in found.items()})
+        try:
+            order = segments.in_order({name: checked.needs.segments for name, checked in found.items()})
+        except InputError as error:
+            at = self.docs["segment", error.where.removeprefix("segment ")][1]
+            raise InputError(error.code, error.what, where=f"{at}.where", mend=error.mend) from error
         return [Segment(name, compile_one(found[name])) for name in order]
 
     def messages(self) -> dict[str, Message]:
@@ -158,11 +192,9 @@ class _Compiler:
         for name, doc, where in self.of_kind("message"):
             message = parse_message(doc, where.split(": ")[0])
             if message.purpose not in self.purposes:
-                near = difflib.get_close_matches(message.purpose, self.purposes, 1)
-                mend = f"did you mean {near[0]!r}?" if near else "declare it: {kind: purpose, id: ...}"
-                raise InputError(
-                    "unknown_purpose", f"unknown purpose {message.purpose!r}", where=f"{where}.purpose", mend=mend
-                )
+                raise _unknown("purpose", message.purpose, self.purposes, f"{where}.purpose")
+            if message.brand and ("brand", message.brand) not in self.docs:
+                raise _unknown("brand", message.brand, self._ids("brand"), f"{where}.brand")
             found[name] = message
         return found
 
@@ -174,27 +206,47 @@ class _Compiler:
         if not docs:
             return policies.Policy(), {}
         _, doc, where = docs[0]
-        for later in ("capacity", "journeys"):
-            if later in doc:
-                raise InputError(
-                    "not_supported_yet",
-                    f"`{later}` is not supported yet",
-                    where=f"{where}.{later}",
-                    mend="leave it out",
-                )
         policy = policies.parse(convert(doc, policies.RawPolicy, where), where)
+        self._check_names(policy, where)
         rules = {}
         for site, rows in (("deny", policy.deny), ("hold", policy.hold)):
             for rule in rows:
                 rules[rule.when] = compile_one(self.expression(rule.when, Scope(site, self.catalog), rule.where))
         return policy, rules
 
+    def _ids(self, kind: str) -> list[str]:
+        return [name for found, name in self.docs if found == kind]
+
+    def _check_names(self, policy: policies.Policy, where: str) -> None:
+        """A rule about a channel, purpose or campaign that does not exist would never be kept."""
+        channels = [*CHANNELS, *self._ids("channel")]
+        rows = {
+            "caps": [cap.scope for cap in policy.caps],
+            "quiet": [quiet.scope for quiet in policy.quiet],
+            "deny": [rule.scope for rule in policy.deny],
+            "hold": [rule.scope for rule in policy.hold],
+        }
+        for field, scopes in rows.items():
+            for n, scope in enumerate(scopes):
+                place = f"{where}.{field}[{n}]"
+                for kind, names, known in (
+                    ("channel", scope.channels, channels),
+                    ("purpose", scope.purposes, list(self.purposes)),
+                    ("campaign", scope.campaigns, self._ids("campaign")),
+                ):
+                    for name in names:
+                        if name not in known:
+                            raise _unknown(kind, name, known, f"{place}.{kind}s")
+        for name in policy.cost:
+            if name not in channels:
+                raise _unknown("channel", name, channels, f"{where}.cost.{name}")
+
     def campaigns(self) -> dict[str, float]:
         """Share of the control group by campaign."""
         found = {}
         for name, doc, where in self.of_kind("campaign"):
             raw = convert(doc, kinds.RawCampaign, where)
-            if not 0 <= raw.control < 1:
+            if not raw.control.is_finite() or not 0 <= raw.control < 1:
                 raise InputError(
                     "bad_share", f"control {raw.control} is no share", where=f"{where}.control", mend="write 0 to 1"
                 )
@@ -209,18 +261,20 @@ class _Compiler:
         campaign_control = None
         if raw.campaign is not None:
             if raw.campaign not in campaigns:
-                raise InputError(
-                    "unknown_campaign",
-                    f"unknown campaign {raw.campaign!r}",
-                    where=f"{where}.campaign",
-                    mend="declare it: {kind: campaign, id: ...}",
-                )
+                raise _unknown("campaign", raw.campaign, campaigns, f"{where}.campaign")
             campaign_control = campaigns[raw.campaign]
-        compile_text = self._compiler_of(raw, where)
-        journey = compile_journey(raw, version, where, compile_text, campaign_control=campaign_control)
+        key = self._key_type(raw, where)
+        journey = compile_journey(
+            raw,
+            version,
+            where,
+            self._compiler_of(raw, key),
+            campaign_control=campaign_control,
+            policy_zone=self.zone,
+        )
         for n, step in enumerate(raw.steps):
             if step.contact is not None:
-                self._check_contact(step, messages, f"{where}.steps[{n}]", raw)
+                self._check_contact(step, messages, f"{where}.steps[{n}]", raw, key)
         return journey
 
     def _scope(self, site: str, raw: journeys.RawJourney, key: Type) -> Scope:
@@ -236,29 +290,28 @@ class _Compiler:
             vars={name: DYN for step in raw.steps for name in step.assign or {}},
         )
 
-    def _compiler_of(self, raw: journeys.RawJourney, where: str) -> Compile:
-        key = DYN
-        if raw.entry.key is not None:
-            key = self.expression(raw.entry.key, self._scope("entry.key.event", raw, DYN), f"{where}.entry.key").type
+    def _key_type(self, raw: journeys.RawJourney, where: str) -> Type:
+        if raw.entry.key is None:
+            return DYN
+        return self.expression(raw.entry.key, self._scope("entry.key.event", raw, DYN), f"{where}.entry.key").type
 
+    def _compiler_of(self, raw: journeys.RawJourney, key: Type) -> Compile:
         def compile_text(text: str, site: str, place: str) -> Condition:
             checked = self.expression(text, self._scope(site, raw, key), place)
             if site == "entry.where.event":
                 self.checked[f"entry:{raw.id}"] = checked
+            field = place.rpartition(f"journey {raw.id}.")[2]
+            self.checked[f"journey {raw.id}.{field}"] = checked
             return compile_one(checked)
 
         return compile_text
 
     def _check_contact(
-        self, step: journeys.RawStep, messages: dict[str, Message], where: str, raw: journeys.RawJourney
+        self, step: journeys.RawStep, messages: dict[str, Message], where: str, raw: journeys.RawJourney, key: Type
     ) -> None:
         message = messages.get(step.contact or "")
         if message is None:
-            near = difflib.get_close_matches(step.contact or "", messages, 1)
-            mend = f"did you mean {near[0]!r}?" if near else "define it: kind: message"
-            raise InputError(
-                "unknown_message", f"unknown message {step.contact!r}", where=f"{where}.contact", mend=mend
-            )
+            raise _unknown("message", step.contact or "", messages, f"{where}.contact")
         wanted = journeys.names(step.channels)
         for channel in () if wanted == ("best",) else wanted:
             if channel not in message.channels:
@@ -266,14 +319,14 @@ class _Compiler:
                     "no_content",
                     f"message {message.id} has no content for {channel}",
                     where=f"{where}.channels",
-                    mend="write it, or name another channel",
+                    mend="write it, or name one of: " + ", ".join(message.channels),
                 )
-        handed = {name: self._type_of(value, raw) for name, value in step.data.items()}
+        handed = {name: self._type_of(value, raw, key) for name, value in step.data.items()}
         check_data(message, handed, where)
 
-    def _type_of(self, value: Any, raw: journeys.RawJourney) -> str:
+    def _type_of(self, value: Any, raw: journeys.RawJourney, key: Type) -> str:
         if isinstance(value, str) and value.startswith("="):
-            return str(check(value[1:], self._scope("data", raw, DYN)).type)
+            return str(check(value[1:], self._scope("data", raw, key)).type)
         names: list[tuple[type | tuple[type, ...], str]] = [
             (bool, "bool"),
             (str, "string"),

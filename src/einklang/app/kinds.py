@@ -5,6 +5,7 @@ trait, event, campaign, catalog, team, channel, touchpoint, brand, form.
 
 from __future__ import annotations
 
+import difflib
 from decimal import Decimal
 from typing import Any
 
@@ -26,6 +27,15 @@ class RawTrait(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     type: str
     title: Any = None
     note: str | None = None
+
+
+#: Fields of supported kinds that come with a later version.
+LATER_FIELDS: dict[str, tuple[str, ...]] = {
+    "trait": ("value", "merge"),
+    "campaign": ("starts", "ends", "goal", "budget"),
+    "policy": ("capacity", "journeys"),
+    "segment": ("manual",),
+}
 
 
 class RawEvent(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
@@ -98,12 +108,48 @@ def _type(text: str, where: str) -> Type:
         raise InputError(error.code, error.what, where=where, mend=error.mend) from error
 
 
+def refuse_later(kind: str, doc: dict[str, Any], where: str) -> None:
+    """Raises InputError `not_supported_yet` for a field of a kind that comes later."""
+    for field in LATER_FIELDS.get(kind, ()):
+        if doc.get(field):
+            raise InputError(
+                "not_supported_yet",
+                f"`{field}` of a {kind} is not supported yet",
+                where=f"{where}.{field}",
+                mend="leave it out",
+            )
+
+
+def _check_rows(table: RawCatalog, where: str) -> None:
+    if table.fields and table.key not in table.fields:
+        near = difflib.get_close_matches(table.key, table.fields, 1)
+        mend = f"did you mean {near[0]!r}?" if near else "declare it in `fields`"
+        raise InputError("unknown_key", f"the key {table.key[:40]!r} is no field", where=f"{where}.key", mend=mend)
+    seen: set[str] = set()
+    for n, row in enumerate(table.rows):
+        place = f"{where}.rows[{n}]"
+        for name in row:
+            if table.fields and name not in table.fields:
+                near = difflib.get_close_matches(name, table.fields, 1)
+                mend = f"did you mean {near[0]!r}?" if near else "declare it in `fields`"
+                raise InputError("unknown_field", f"unknown field {name[:40]!r}", where=f"{place}.{name}", mend=mend)
+        key = row.get(table.key)
+        if not isinstance(key, str | int | Decimal) or isinstance(key, bool) or key == "":
+            raise InputError("no_key", f"the row has no {table.key}", where=place, mend="fill the key of each row")
+        if str(key) in seen:
+            raise InputError(
+                "repeated_key", f"{table.key} {str(key)[:40]!r} stands twice", where=place, mend="keep one"
+            )
+        seen.add(str(key))
+
+
 def declared(docs: dict[tuple[str, str], tuple[dict[str, Any], str]], *, purposes: frozenset[str]) -> Catalog:
     """What the definitions declare, for the checker of expressions. Raises InputError with the field."""
     traits: dict[str, Type] = {}
     events: dict[str, EventShape] = {}
     catalogs = {"products": {name: type_of(kind) for name, kind in _PRODUCT.items()}}
     for (kind, name), (doc, where) in docs.items():
+        refuse_later(kind, doc, where)
         if kind == "trait":
             traits[name] = _type(convert(doc, RawTrait, where).type, f"{where}.type")
         elif kind == "event":
@@ -120,6 +166,7 @@ def declared(docs: dict[tuple[str, str], tuple[dict[str, Any], str]], *, purpose
                 events[other] = EventShape(properties=shape.properties, each=shape.each, alias=name)
         elif kind == "catalog":
             table = convert(doc, RawCatalog, where)
+            _check_rows(table, where)
             catalogs[name] = {key: _type(text, f"{where}.fields.{key}") for key, text in table.fields.items()}
     return Catalog(
         traits=traits,

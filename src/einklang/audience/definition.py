@@ -32,26 +32,23 @@ def parse(doc: dict[str, Any], where: str) -> RawSegment:
 def in_order(speaks_of: dict[str, frozenset[str]]) -> list[str]:
     """Ids so that each comes after those it speaks of; equals in alphabetical order. Raises InputError `circle`."""
     done: list[str] = []
-    state: dict[str, int] = {}
-
-    def visit(name: str, path: tuple[str, ...]) -> None:
-        if state.get(name) == 2:
-            return
-        if state.get(name) == 1:
-            circle = " -> ".join((*path[path.index(name) :], name))
-            raise InputError(
-                "circle",
-                f"segments speak of each other in a circle: {circle}",
-                where=f"segment {name}",
-                mend="break the circle",
-            )
-        state[name] = 1
-        for other in sorted(speaks_of[name]):
-            if other in speaks_of:
-                visit(other, (*path, name))
-        state[name] = 2
-        done.append(name)
-
-    for name in sorted(speaks_of):
-        visit(name, ())
+    known: set[str] = set()
+    for start in sorted(speaks_of):
+        path = [start] if start not in known else []
+        while path:
+            name = path[-1]
+            todo = next((other for other in sorted(speaks_of[name]) if other in speaks_of and other not in known), None)
+            if todo is None:
+                known.add(path.pop())
+                done.append(name)
+            elif todo in path:
+                circle = " -> ".join((*path[path.index(todo) :], todo))
+                raise InputError(
+                    "circle",
+                    f"segments speak of each other in a circle: {circle}",
+                    where=f"segment {todo}",
+                    mend="break the circle",
+                )
+            else:
+                path.append(todo)
     return done

@@ -7,7 +7,6 @@ catalog.
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Any, cast
 
 import msgspec
 
@@ -136,7 +135,10 @@ def _many(value: str | list[str]) -> tuple[str, ...]:
 def _scope(raw: _Raw, where: str) -> Scope:
     if raw.klass not in (*_ALL_CLASSES, "all"):
         raise InputError(
-            "bad_class", f"unknown class {raw.klass!r}", where=where, mend="use marketing, transactional or all"
+            "bad_class",
+            f"unknown class {raw.klass[:40]!r}",
+            where=f"{where}.class",
+            mend="use marketing, transactional, opt_in or all",
         )
     classes = _ALL_CLASSES if raw.klass == "all" else (raw.klass,)
     return Scope(
@@ -179,11 +181,17 @@ def weekdays(value: str | list[str], where: str) -> tuple[str, ...]:
 def _cap(raw: _RawCap, where: str) -> Cap:
     if raw.of != "person":
         raise InputError(
-            "not_supported_yet", f"caps of a {raw.of} are not supported yet", where=where, mend="leave `of` out"
+            "not_supported_yet",
+            f"caps of a {raw.of[:40]} are not supported yet",
+            where=f"{where}.of",
+            mend="leave `of` out",
         )
     if raw.at_most < 0:
-        raise InputError("bad_number", "at_most is negative", where=where, mend="write 0 or more")
-    return Cap(_scope(raw, where), raw.at_most, _length(raw.per, where), f"{raw.at_most} per {raw.per}")
+        raise InputError("bad_number", "at_most is negative", where=f"{where}.at_most", mend="write 0 or more")
+    per = _length(raw.per, f"{where}.per")
+    if per == 0:
+        raise InputError("bad_duration", "a window without length", where=f"{where}.per", mend="write one such as 7d")
+    return Cap(_scope(raw, where), raw.at_most, per, f"{raw.at_most} per {raw.per}")
 
 
 def _length(text: str, where: str) -> int:
@@ -193,10 +201,21 @@ def _length(text: str, where: str) -> int:
         raise InputError(error.code, error.what, where=where, mend=error.mend) from error
 
 
+def _cost(cost: dict[str, Decimal], where: str) -> dict[str, Decimal]:
+    for channel, amount in cost.items():
+        if not amount.is_finite() or amount < 0:
+            raise InputError(
+                "bad_number", f"a cost of {amount}", where=f"{where}.{channel}", mend="write 0 or more, such as 0.001"
+            )
+    return cost
+
+
 def _quiet(raw: _RawQuiet, where: str) -> Quiet:
     start, end = minutes(raw.start, where + ".from"), minutes(raw.end, where + ".to")
     if start == 1440:
-        raise InputError("bad_time_of_day", "quiet hours cannot start at 24:00", where=where, mend='write "00:00"')
+        raise InputError(
+            "bad_time_of_day", "quiet hours cannot start at 24:00", where=f"{where}.from", mend='write "00:00"'
+        )
     return Quiet(_scope(raw, where), start, end, weekdays(raw.days, where + ".days"), f"{raw.start}-{raw.end}")
 
 
@@ -212,7 +231,7 @@ def parse(raw: RawPolicy, where: str) -> Policy:
         time.zone(raw.timezone)
     except InputError as error:
         raise InputError(error.code, error.what, where=f"{where}.timezone", mend=error.mend) from error
-    if not 0 <= raw.holdout < 1:
+    if not raw.holdout.is_finite() or not 0 <= raw.holdout < 1:
         raise InputError(
             "bad_share",
             f"holdout {raw.holdout} is no share",
@@ -229,6 +248,6 @@ def parse(raw: RawPolicy, where: str) -> Policy:
         quiet=tuple(_quiet(row, f"{where}.quiet[{n}]") for n, row in enumerate(raw.quiet)),
         deny=_rules(raw.deny, f"{where}.deny"),
         hold=_rules(raw.hold, f"{where}.hold"),
-        cost=cast(dict[str, Any], raw.cost),
+        cost=_cost(raw.cost, f"{where}.cost"),
         holdout=float(raw.holdout),
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
+from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any, TypeVar
 
@@ -13,7 +14,19 @@ from einklang.kernel.errors import InputError
 
 T = TypeVar("T")
 _UNKNOWN = re.compile(r"unknown field `([^`]*)`")
-_PATH = re.compile(r" - at `\$?\.?([^`]*)`")
+_MISSING = re.compile(r"missing required field `([^`]*)`")
+_EXPECTED = re.compile(r"[Ee]xpected `([^`]*)`")
+_PATH = re.compile(r" - at `(?:key in )?\$?\.?([^`]*)`")
+_PART = re.compile(r"\[[^\]]*\]|[^.\[]+")
+_MENDS = {
+    "str": "write a text, in quotes where YAML would read something else",
+    "int": "write a whole number",
+    "float": "write a number",
+    "decimal": "write a number such as 0.10",
+    "bool": "write true or false",
+    "array": "write a list: [...]",
+    "object": "write fields: {name: value}",
+}
 
 
 def _numbers(kind: type, value: Any) -> Any:
@@ -22,28 +35,43 @@ def _numbers(kind: type, value: Any) -> Any:
     raise NotImplementedError(kind)
 
 
+def _unions(info: msgspec.inspect.Type) -> Iterator[msgspec.inspect.Type]:
+    if isinstance(info, msgspec.inspect.UnionType):
+        for inner in info.types:
+            yield from _unions(inner)
+    else:
+        yield info
+
+
 def _fields(kind: Any, path: str) -> list[str]:
-    """Encoded field names of the struct at `path` below `kind`, as far as they can be found."""
-    names: set[str] = set()
-    todo, seen = [msgspec.inspect.type_info(kind)], set[int]()
-    last = path.rsplit(".", 1)[-1].split("[")[0] if path else ""
-    while todo:
-        info = todo.pop()
-        if id(info) in seen:
-            continue
-        seen.add(id(info))
-        if isinstance(info, msgspec.inspect.StructType):
-            for field in info.fields:
-                if not last or field.encode_name == last or not names:
-                    todo.append(field.type)
-                names.add(field.encode_name)
-        for name in ("item_type", "value_type"):
-            inner = getattr(info, name, None)
-            if inner is not None:
-                todo.append(inner)
-        todo.extend(getattr(info, "types", ()))
-        todo.extend(getattr(info, "item_types", ()))
-    return sorted(names)
+    """The names of the fields that may stand at `path` (such as `steps[3].wait`) below the struct `kind`."""
+    here = list(_unions(msgspec.inspect.type_info(kind)))
+    for part in _PART.findall(path):
+        below: list[msgspec.inspect.Type] = []
+        for info in here:
+            if isinstance(info, msgspec.inspect.StructType) and not part.startswith("["):
+                below += [inner for f in info.fields if f.encode_name == part for inner in _unions(f.type)]
+            elif isinstance(info, msgspec.inspect.ListType | msgspec.inspect.VarTupleType):
+                below += _unions(info.item_type)
+            elif isinstance(info, msgspec.inspect.DictType):
+                below += _unions(info.value_type)
+        here = below
+    return sorted({f.encode_name for info in here if isinstance(info, msgspec.inspect.StructType) for f in info.fields})
+
+
+def _quoted(raw: Any, made: Any, path: str) -> str | None:
+    """The path of a number that was written as a text, None if there is none."""
+    if isinstance(made, Decimal):
+        return path if isinstance(raw, str) else None
+    inner: Iterator[tuple[Any, Any, str]] = iter(())
+    if isinstance(made, msgspec.Struct) and isinstance(raw, dict):
+        names = zip(made.__struct_encode_fields__, made.__struct_fields__, strict=True)
+        inner = ((raw[key], getattr(made, name), f".{key}") for key, name in names if key in raw)
+    elif isinstance(made, dict) and isinstance(raw, dict):
+        inner = ((raw[key], made[key], f".{key}") for key in raw)
+    elif isinstance(made, list) and isinstance(raw, list):
+        inner = ((a, b, f"[{n}]") for n, (a, b) in enumerate(zip(raw, made, strict=True)))
+    return next((found for a, b, part in inner if (found := _quoted(a, b, path + part)) is not None), None)
 
 
 def convert(raw: Any, kind: type[T], where: str) -> T:
@@ -52,19 +80,31 @@ def convert(raw: Any, kind: type[T], where: str) -> T:
     Raises InputError `unknown_field`, `missing_field` or `wrong_type` with the path below `where` and the mend.
     """
     try:
-        return msgspec.convert(raw, kind, dec_hook=_numbers)
+        made = msgspec.convert(raw, kind, dec_hook=_numbers)
     except msgspec.ValidationError as error:
-        text = str(error)
-        found = _PATH.search(text)
-        path = found[1] if found else ""
-        place = f"{where}.{path}" if path else where
-        what = _PATH.sub("", text)
-        unknown = _UNKNOWN.search(what)
-        if unknown:
-            near = difflib.get_close_matches(unknown[1], _fields(kind, path), 1)
-            mend = f"did you mean {near[0]!r}?" if near else "remove it or look it up in the reference of definitions"
-            raise InputError("unknown_field", f"unknown field {unknown[1]!r}", where=place, mend=mend) from error
-        code = "missing_field" if "missing required field" in what else "wrong_type"
+        raise _error(str(error), kind, where) from error
+    quoted = _quoted(raw, made, "")
+    if quoted is not None:
         raise InputError(
-            code, what[0].lower() + what[1:], where=place, mend="see the reference of definitions"
-        ) from error
+            "wrong_type", "expected a number, found a text", where=f"{where}{quoted}", mend="write it without quotes"
+        )
+    return made
+
+
+def _error(text: str, kind: Any, where: str) -> InputError:
+    """What msgspec says, in our words."""
+    found = _PATH.search(text)
+    path = found[1] if found else ""
+    place = f"{where}.{path}" if path else where
+    what = _PATH.sub("", text)
+    known = _fields(kind, path)
+    unknown, missing, expected = _UNKNOWN.search(what), _MISSING.search(what), _EXPECTED.search(what)
+    if unknown:
+        near = difflib.get_close_matches(unknown[1], known, 1)
+        mend = f"did you mean {near[0]!r}?" if near else "known are " + ", ".join(known)
+        return InputError("unknown_field", f"unknown field {unknown[1][:40]!r}", where=place, mend=mend)
+    if missing:
+        return InputError("missing_field", f"no `{missing[1]}`", where=place, mend=f"add `{missing[1]}: ...`")
+    wanted = expected[1].split(" | ")[0] if expected else ""
+    mend = _MENDS.get(wanted, "see the reference of definitions")
+    return InputError("wrong_type", what[0].lower() + what[1:], where=place, mend=mend)

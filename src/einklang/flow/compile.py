@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from einklang.expr import Condition
-from einklang.flow.definition import RawJourney, RawStep, RawWait, exact, exits, names, successors
+from einklang.flow.definition import RawJourney, RawStep, RawWait, exact, exits, located, names, successors
 from einklang.flow.values import Compile, compile_value
 from einklang.kernel import time
 from einklang.kernel.errors import InputError
@@ -114,7 +114,8 @@ def _days(value: str | list[str], where: str) -> frozenset[int]:
     return frozenset(found)
 
 
-def _wait(raw: str | RawWait, where: str, compile_text: Compile) -> Wait:
+def _wait(raw: str | RawWait, where: str, compile_text: Compile, policy_zone: str) -> Wait:
+    short = isinstance(raw, str)
     if isinstance(raw, str):
         raw = RawWait(span=raw)
     if raw.span is not None and raw.until is not None:
@@ -123,21 +124,24 @@ def _wait(raw: str | RawWait, where: str, compile_text: Compile) -> Wait:
         )
     if raw.span is None and raw.until is None and not raw.at and not raw.days:
         raise InputError("empty_wait", "this wait waits for nothing", where=where, mend="write for, until, at or days")
-    try:
-        span = time.parse_duration(raw.span) if raw.span is not None else None
-        if raw.zone not in (None, "person", "policy"):
-            time.zone(raw.zone or "")
-    except InputError as error:
-        raise InputError(error.code, error.what, where=where, mend=error.mend) from error
+    span = None
+    if raw.span is not None:
+        text = raw.span
+        span = located(lambda: time.parse_duration(text), where if short else f"{where}.for")
+    if raw.zone is not None and raw.zone not in ("person", "policy"):
+        name = raw.zone
+        located(lambda: time.zone(name), f"{where}.zone")
     until = compile_text(raw.until, "wait", f"{where}.until") if raw.until is not None else None
     at = tuple(sorted(_minutes(text, f"{where}.at") for text in names(raw.at)))
-    return Wait(span, until, at, _days(raw.days, f"{where}.days"), raw.zone or "")
+    zone = policy_zone if raw.zone == "policy" else raw.zone or ""
+    return Wait(span, until, at, _days(raw.days, f"{where}.days"), zone)
 
 
-def _step(raw: RawJourney, n: int, where: str, compile_text: Compile) -> Step:
+def _step(raw: RawJourney, n: int, where: str, compile_text: Compile, policy_zone: str) -> Step:
     step: RawStep = raw.steps[n]
     then, otherwise = successors(raw.steps, n)
-    values = step.set or step.assign or step.data
+    site = step.kind if step.kind in ("set", "assign") else "data"
+    values = {"set": step.set, "assign": step.assign, "data": step.data}[site] or {}
     return Step(
         id=step.id,
         kind=step.kind,
@@ -145,7 +149,7 @@ def _step(raw: RawJourney, n: int, where: str, compile_text: Compile) -> Step:
         then=then,
         otherwise=otherwise,
         at_most_us=exact(step.at_most, f"{where}.at_most") if step.at_most is not None else None,
-        wait=_wait(step.wait, f"{where}.wait", compile_text) if step.wait is not None else None,
+        wait=_wait(step.wait, f"{where}.wait", compile_text, policy_zone) if step.wait is not None else None,
         until=compile_text(step.until, "until", f"{where}.until") if step.until is not None else None,
         arms=tuple(
             (compile_text(arm.when, "branch", f"{where}.branch[{k}].when"), arm.then)
@@ -154,17 +158,23 @@ def _step(raw: RawJourney, n: int, where: str, compile_text: Compile) -> Step:
         shares=tuple((arm.arm, float(arm.share), arm.then) for arm in step.split or []),
         message=step.contact or "",
         channels=names(step.channels) if step.contact else (),
-        values=compile_value(values, "set" if step.set else "assign" if step.assign else "data", where, compile_text),
+        values=compile_value(values, site, f"{where}.{site}", compile_text),
     )
 
 
 def compile_journey(
-    raw: RawJourney, version: int, where: str, compile_text: Compile, *, campaign_control: float | None
+    raw: RawJourney,
+    version: int,
+    where: str,
+    compile_text: Compile,
+    *,
+    campaign_control: float | None,
+    policy_zone: str = "UTC",
 ) -> Journey:
-    """The runnable version. `campaign_control` is the share of its campaign, None without one;
-    it stands at one place only.
+    """The runnable version.
 
-    Raises InputError located at the field whose expression is at fault.
+    campaign_control: the share of its campaign, None without one (it stands at one place only); policy_zone: what a
+    wait with `zone: policy` means. Raises InputError located at the field whose expression is at fault.
     """
     entry = raw.entry
     if campaign_control is not None and raw.control:
@@ -180,7 +190,7 @@ def compile_journey(
             compile_text(raw.goal.value, "goal.value", f"{where}.goal.value") if raw.goal.value is not None else None,
         )
     assert entry.event is not None, "definition.parse refuses a journey without an event"
-    steps = [_step(raw, n, f"{where}.steps[{n}]", compile_text) for n in range(len(raw.steps))]
+    steps = [_step(raw, n, f"{where}.steps[{n}]", compile_text, policy_zone) for n in range(len(raw.steps))]
     return Journey(
         id=raw.id,
         version=version,

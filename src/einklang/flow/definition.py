@@ -5,19 +5,26 @@ Expressions stay text here; `compile.compile_journey` turns them into conditions
 
 from __future__ import annotations
 
+import difflib
 import re
+from collections.abc import Callable
 from decimal import Decimal
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
 from einklang.fact.strict import convert
 from einklang.kernel import time
 from einklang.kernel.errors import InputError
+from einklang.kernel.limits import NAME_CHARS_MAX
 
 END = "end"
+T = TypeVar("T")
 _STEP_ID = re.compile(r"[a-z][a-z0-9_]*")
 KINDS = ("wait", "until", "branch", "split", "contact", "set", "assign")
+#: Words of the language of expressions: `vars.if` and `step.in` could not be written.
+_WORDS = {"as", "break", "const", "continue", "else", "false", "for", "function", "if", "import", "in", "let", "loop"}
+_WORDS |= {"namespace", "null", "package", "return", "true", "var", "void", "while"}
 LATER = ("limit", "repeat", "offer", "voucher", "task", "webhook", "track", "start")
 
 
@@ -131,7 +138,8 @@ def exits(raw: RawJourney) -> dict[str, str]:
 
 
 def _refuse_later(doc: dict[str, Any], where: str) -> None:
-    for n, step in enumerate(doc.get("steps") or []):
+    steps = doc.get("steps")
+    for n, step in enumerate(steps if isinstance(steps, list) else []):
         if isinstance(step, dict):
             for kind in LATER:
                 if kind in step:
@@ -154,16 +162,25 @@ def parse(doc: dict[str, Any], where: str) -> RawJourney:
     ids = [step.id for step in raw.steps]
     for n, step in enumerate(raw.steps):
         place = f"{where}.steps[{n}]"
-        if not _STEP_ID.fullmatch(step.id) or step.id == END:
-            raise _fail(
-                "bad_id", f"not an id of a step: {step.id[:40]!r}", f"{place}.id", "use a-z, 0-9 and _, but not `end`"
-            )
+        _check_id(step.id, "a step", f"{place}.id")
         if step.id in ids[:n]:
             raise _fail("repeated_id", f"two steps are called {step.id!r}", f"{place}.id", "give each its own id")
         _check_step(step, place)
         _check_targets(step, ids, n, place)
     _check_reach(raw, where)
     return raw
+
+
+def _check_id(name: str, what: str, where: str) -> None:
+    if not _STEP_ID.fullmatch(name) or len(name) > NAME_CHARS_MAX:
+        raise _fail("bad_id", f"not an id of {what}: {name[:40]!r}", where, "use a-z, 0-9 and _, first a letter")
+    if name == END or name in _WORDS:
+        raise _fail("reserved_word", f"{name!r} is a word of the language", where, "take another name")
+
+
+def _check_share(share: Decimal, what: str, where: str, *, whole: bool) -> None:
+    if not share.is_finite() or not 0 <= share <= 1 or (share == 1 and not whole):
+        raise _fail("bad_share", f"{what} {share} is no share", where, "write 0 to 1, such as 0.10")
 
 
 def _check_head(raw: RawJourney, where: str) -> None:
@@ -173,8 +190,7 @@ def _check_head(raw: RawJourney, where: str) -> None:
         raise _fail("bad_overdue", f"unknown rule {raw.overdue!r}", f"{where}.overdue", "use shift, skip or send")
     if not 0 <= raw.priority <= 100:
         raise _fail("bad_number", f"priority {raw.priority} is not 0 to 100", f"{where}.priority", "write 0 to 100")
-    if not 0 <= raw.control < 1:
-        raise _fail("bad_share", f"control {raw.control} is no share", f"{where}.control", "write 0 to 1, such as 0.10")
+    _check_share(raw.control, "control", f"{where}.control", whole=False)
     if raw.move is not None:
         raise _fail(
             "not_supported_yet",
@@ -182,30 +198,31 @@ def _check_head(raw: RawJourney, where: str) -> None:
             f"{where}.move",
             "leave it out: runs stay on their version",
         )
-    for name, field in (("starts", raw.starts), ("ends", raw.ends)):
-        if field is not None:
-            _located(lambda text=field: time.parse_moment(text), f"{where}.{name}")
+    if raw.starts is not None:
+        starts = raw.starts
+        located(lambda: time.parse_moment(starts), f"{where}.starts")
+    if raw.ends is not None:
+        ends = raw.ends
+        located(lambda: time.parse_moment(ends), f"{where}.ends")
     if raw.zone not in ("person", "policy"):
-        _located(lambda: time.zone(raw.zone), f"{where}.zone")
+        located(lambda: time.zone(raw.zone), f"{where}.zone")
     if raw.goal is not None:
         exact(raw.goal.within, f"{where}.goal.within")
         if not names(raw.goal.event):
             raise _fail("no_event", "a goal needs an event", f"{where}.goal.event", "name at least one event")
 
 
-def _located(call: Any, where: str) -> None:
+def located(call: Callable[[], T], where: str) -> T:
+    """What `call` gives; its InputError says `where`."""
     try:
-        call()
+        return call()
     except InputError as error:
         raise InputError(error.code, error.what, where=where, mend=error.mend) from error
 
 
 def exact(text: str, where: str) -> int:
     """A duration of a definition in microseconds, d = 24 h. Raises InputError located at `where`."""
-    try:
-        return time.parse_duration(text).exact()
-    except InputError as error:
-        raise InputError(error.code, error.what, where=where, mend=error.mend) from error
+    return located(lambda: time.parse_duration(text).exact(), where)
 
 
 def names(value: str | list[str]) -> tuple[str, ...]:
@@ -256,9 +273,9 @@ def _check_step(step: RawStep, where: str) -> None:
         or step.when is not None
         or (isinstance(step.wait, RawWait) and step.wait.until is not None)
     )
+    if kind in ("branch", "split") and step.then is not None:
+        raise _fail("misplaced_field", f"the arms of a {kind} name their targets", f"{where}.then", "remove `then`")
     if kind == "branch":
-        if step.then is not None:
-            raise _fail("misplaced_field", "the arms of a branch name their targets", f"{where}.then", "remove `then`")
         if step.otherwise is None or not step.branch:
             raise _fail("no_else", "a branch needs arms and `else`", where, "write else: end")
     elif question and step.then is not None and step.otherwise is None:
@@ -267,6 +284,8 @@ def _check_step(step: RawStep, where: str) -> None:
         raise _fail(
             "misplaced_field", f"`{kind}` cannot fail, so it has no `else`", f"{where}.else", "remove it or add `when`"
         )
+    for name in step.assign or {}:
+        _check_id(name, "a variable", f"{where}.assign.{name[:40]}")
     if isinstance(step.wait, RawWait) and step.wait.until is not None and step.otherwise is None:
         raise _fail("no_else", "`wait: {until}` needs `else`", where, "say what happens when the moment is in the past")
     if step.split is not None:
@@ -276,6 +295,10 @@ def _check_step(step: RawStep, where: str) -> None:
 def _check_split(step: RawStep, where: str) -> None:
     if step.learn is not None:
         raise _fail("not_supported_yet", "`learn` is not supported yet", f"{where}.learn", "leave it out")
+    for n, arm in enumerate(step.split or []):
+        _check_share(arm.share, "share", f"{where}.split[{n}].share", whole=True)
+    if len({arm.arm for arm in step.split or []}) < len(step.split or []):
+        raise _fail("repeated_id", "two arms have the same name", f"{where}.split", "give each its own name")
     if sum((arm.share for arm in step.split or []), Decimal(0)) != 1:
         raise _fail("bad_share", "the shares do not sum to 1", f"{where}.split", "make them sum to 1")
 
@@ -291,9 +314,9 @@ def _check_targets(step: RawStep, ids: list[str], n: int, where: str) -> None:
         if target == END:
             continue
         if target not in ids:
-            raise _fail(
-                "unknown_step", f"unknown step {target[:40]!r}", f"{where}.{field}", "name a later step or `end`"
-            )
+            near = difflib.get_close_matches(target, [*ids[n + 1 :], END], 1)
+            mend = f"did you mean {near[0]!r}?" if near else "name a later step or `end`"
+            raise _fail("unknown_step", f"unknown step {target[:40]!r}", f"{where}.{field}", mend)
         if ids.index(target) <= n:
             raise _fail("backward", f"{target!r} does not come later", f"{where}.{field}", "point forward, or to `end`")
 

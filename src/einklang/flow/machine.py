@@ -93,7 +93,9 @@ def _earliest(*moments: int | None) -> int | None:
 def _at_wait(run: Run, step: Step, view: View, zone: str) -> bool:
     assert step.wait is not None
     due = waits.due(step.wait, run.arrived, zone, view)
-    if due is None or (step.wait.until is not None and not run.waiting_for and due < view.now):
+    # a moment that lies in the past when looked at; the one that was waited for came, however late it is worked off
+    missed = due is not None and step.wait.until is not None and due < view.now and due != run.due
+    if due is None or missed:
         _leave(run, step, step.otherwise, view.now, done=False)
         return True
     if due <= view.now:
@@ -101,6 +103,12 @@ def _at_wait(run: Run, step: Step, view: View, zone: str) -> bool:
         return True
     run.due, run.waiting_for = due, "wait"
     return False
+
+
+def zone_of(step: Step, view: View, zone: str) -> str:
+    """The IANA zone in which a wait counts: its own, else `zone`, that of the journey."""
+    own = step.wait.zone if step.wait is not None else ""
+    return zone if not own else view.zone if own == "person" else own
 
 
 def _at_until(run: Run, step: Step, view: View, timer: bool) -> bool:
@@ -204,7 +212,7 @@ def advance(journey: Journey, run: Run, view: View, *, timer: bool, zone: str, p
         if not run.waiting_for and not _arrive(run, step, view, patience_us):
             continue
         if step.kind == "wait":
-            moved = _at_wait(run, step, view, step.wait.zone if step.wait and "/" in step.wait.zone else zone)
+            moved = _at_wait(run, step, view, zone_of(step, view, zone))
         elif step.kind == "until":
             moved = _at_until(run, step, view, timer)
         elif step.kind == "contact":
@@ -224,7 +232,8 @@ def advance(journey: Journey, run: Run, view: View, *, timer: bool, zone: str, p
                 _leave(run, step, step.then, view.now, done=True)
         if not moved:
             return
-    finish(run, "failed", "too many steps at one moment", view.now)
+    if run.status == "active":
+        finish(run, "failed", "too many steps at one moment", view.now)
 
 
 def check_exits(journey: Journey, run: Run, view: View, due: Callable[[Any], bool]) -> bool:
