@@ -1,0 +1,102 @@
+"""Station 1: a request body is judged, appended, and what it withdraws is suppressed in the same transaction.
+
+`web` unpacks and answers; here a body becomes a blob for the Book. Nothing is acknowledged before the future is done.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from einklang.app.apply import Body
+from einklang.app.ports import Reader
+from einklang.app.working import from_json
+from einklang.consent import address_key, built_in_purposes, parse_purpose
+from einklang.event import Judged, Withdrawal, judge
+from einklang.kernel.ids import lane_of
+
+WITHDRAWN = "withdrawn"
+#: Channels that are reached by an identifier of this kind.
+CHANNELS_OF = {"email": ("email",), "phone": ("phone", "sms", "whatsapp", "fax")}
+_KIND_OF = {channel: kind for kind, channels in CHANNELS_OF.items() for channel in channels}
+
+SuppressionRow = tuple[bytes, str, str, str, int]
+
+
+class Log(Reader, Protocol):
+    """The Book as station 1 sees it: `append_later` stores bodies, its future is done when they are durable."""
+
+    def append_later(self, blobs: Sequence[Any]) -> Future[list[int]]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """What became of a body. durable: done when it is stored, None where nothing was admitted."""
+
+    judged: Judged
+    durable: Future[list[int]] | None
+
+    @property
+    def items(self) -> int:
+        """Admitted events."""
+        return self.judged.items
+
+
+def collect(book: Log, kind: str, body: bytes, *, source: str, now: int, salt: bytes) -> Accepted:
+    """Judge a body of the tracking API (unpacked) and hand it to the Book. now: moment of receipt, microseconds.
+
+    Raises InputError with a code of `Rejected`, Unavailable `disk_full`, `overloaded`, `book_failed`, `book_closed`.
+    """
+    judged = judge(kind, body, received_at=now)
+    if not judged.items:
+        return Accepted(judged, None)
+    suppress = suppressions(book, judged.withdrawals, salt) if judged.withdrawals else ()
+    blob = Body(judged.items, now, source, kind, judged.body, suppress)
+    return Accepted(judged, book.append_later([blob]))
+
+
+def suppressions(reader: Reader, withdrawals: Iterable[Withdrawal], salt: bytes) -> tuple[SuppressionRow, ...]:
+    """The rows that put withdrawals in force at once, whatever the tick does: one an address, channel and purpose.
+
+    A withdrawal without address means every address known of the person, one without purpose every purpose whose basis
+    is consent (a withdrawal of "everything" touches no other basis).
+    """
+    rows: list[SuppressionRow] = []
+    for found in withdrawals:
+        purposes = [found.purpose] if found.purpose else consent_purposes(reader)
+        for channel, address in sorted(_reached(reader, found)):
+            key = address_key(salt, channel, address)
+            rows += [(key, channel, purpose, WITHDRAWN, found.at) for purpose in purposes]
+    return tuple(rows)
+
+
+def consent_purposes(reader: Reader) -> list[str]:
+    """Ids of the purposes whose legal basis is consent, built in and defined."""
+    found = built_in_purposes()
+    for kind, name, _, body in reader.read("definitions_active"):
+        if kind == "purpose":
+            found[name] = parse_purpose(from_json(body), name)
+    return sorted(purpose.id for purpose in found.values() if purpose.basis == "consent")
+
+
+def _reached(reader: Reader, found: Withdrawal) -> set[tuple[str, str]]:
+    """(channel, address) pairs that a withdrawal is about."""
+    channels = [found.channel] if found.channel else sorted(_KIND_OF)
+    if found.address is not None:
+        kind = "email" if "@" in found.address else "phone"
+        return {(channel, found.address) for channel in channels if found.channel or _KIND_OF[channel] == kind}
+    known = set(found.identifiers)
+    for person in sorted({owner for owner in (_owner(reader, *pair) for pair in found.identifiers) if owner}):
+        known |= {(kind, value) for kind, value, _ in reader.read("identifiers_of", person)}
+    return {(channel, value) for channel in channels for kind, value in known if kind == _KIND_OF.get(channel, channel)}
+
+
+def _owner(reader: Reader, kind: str, value: str) -> str | None:
+    rows = reader.read("identifier_get", kind, value)
+    if rows:
+        return str(rows[0][0])
+    if kind == "person" and reader.read("person_get", lane_of(value), value):
+        return value
+    return None

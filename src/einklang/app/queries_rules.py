@@ -1,0 +1,278 @@
+"""Segments and journeys as the screens show them: definition, what it listens to, and the counts."""
+
+from __future__ import annotations
+
+import io
+import threading
+from collections.abc import Iterator
+from decimal import Decimal
+from typing import Any
+
+from ruamel.yaml import YAML
+from ruamel.yaml.nodes import ScalarNode
+from ruamel.yaml.representer import SafeRepresenter
+
+from einklang.app import answers
+from einklang.app.answers import Page, Text, shown
+from einklang.app.changes import stored_docs
+from einklang.app.counts import journey_counts
+from einklang.app.definitions import Definitions, compile_all
+from einklang.app.ports import Reader
+from einklang.app.queries import Many, items_of, limit_of
+from einklang.expr import Needs
+from einklang.flow import definition as flow
+from einklang.flow.compile import Journey
+from einklang.kernel.errors import NotFound
+from einklang.kernel.ids import content_hash
+
+
+class InForce:
+    """The compiled definitions, compiled again only when one changed. Safe from any thread."""
+
+    def __init__(self) -> None:
+        self._guard = threading.Lock()
+        self._stamp = b""
+        self._found: Definitions | None = None
+
+    def get(self, reader: Reader) -> Definitions:
+        """The definitions in force."""
+        rows = reader.read("definitions_active")
+        stamp = content_hash(repr(rows).encode("utf-8", "surrogatepass"))
+        with self._guard:
+            if self._found is None or stamp != self._stamp:
+                self._found, self._stamp = compile_all(*stored_docs(rows)), stamp
+            return self._found
+
+
+class _Representer(SafeRepresenter):
+    """Plain values in the order of their author; exact numbers."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.sort_base_mapping_type_on_output = False
+
+
+def _number(representer: _Representer, value: Decimal) -> ScalarNode:
+    return representer.represent_scalar("tag:yaml.org,2002:float", format(value, "f"))
+
+
+def _text(representer: _Representer, value: str) -> ScalarNode:
+    style = "|" if "\n" in value.strip("\n") and value.isprintable() is False and "\t" not in value else None
+    return representer.represent_scalar("tag:yaml.org,2002:str", value, style=style)
+
+
+_Representer.add_representer(Decimal, _number)
+_Representer.add_representer(str, _text)
+
+
+def yaml_of(body: dict[str, Any]) -> str:
+    """A definition as YAML 1.2 that `app.yaml` reads back to the same values."""
+    yaml = YAML(typ="safe", pure=True)
+    yaml.Representer = _Representer
+    yaml.default_flow_style = None
+    yaml.allow_unicode = True
+    yaml.width = 120
+    out = io.StringIO()
+    yaml.dump(body, out)
+    return out.getvalue()
+
+
+def _title(doc: dict[str, Any]) -> Text:
+    title = doc.get("title")
+    return title if isinstance(title, str | dict) and title else str(doc["id"])
+
+
+# --- segments ---
+
+
+def segments(reader: Reader, definitions: Definitions) -> Page[answers.SegmentItem]:
+    """All segments."""
+    counts: dict[str, int] = dict(reader.read("member_counts"))
+    changed = _changed_at(reader, "segment")
+    return Page([_segment_item(doc, name, counts, changed) for name, doc in _docs(definitions, "segment")])
+
+
+def _docs(definitions: Definitions, kind: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    return ((name, definitions.docs[kind_, name][0]) for kind_, name in sorted(definitions.docs) if kind_ == kind)
+
+
+def _changed_at(reader: Reader, kind: str) -> dict[str, str | None]:
+    """When each definition of a kind was put in force; absent once the entry left the Book."""
+    found: dict[str, str | None] = {}
+    for kind_, name, _, position in reader.read("definition_positions"):
+        rows = reader.read("entry_clock", position) if kind_ == kind else []
+        found[name] = shown(rows[0][0]) if rows else found.get(name)
+    return found
+
+
+def _segment_item(
+    doc: dict[str, Any], name: str, counts: dict[str, int], changed: dict[str, str | None]
+) -> answers.SegmentItem:
+    return answers.SegmentItem(name, _title(doc), str(doc.get("where", "")), counts.get(name, 0), changed.get(name))
+
+
+def segment(reader: Reader, definitions: Definitions, name: str) -> answers.Segment:
+    """One segment. Raises NotFound `unknown_segment`."""
+    doc = _doc(definitions, "segment", name)
+    item = _segment_item(doc, name, dict(reader.read("member_counts")), _changed_at(reader, "segment"))
+    users = [journey.id for journey in definitions.journeys.values() if name in _segments_asked(journey)]
+    return answers.Segment(
+        item.id,
+        item.title,
+        item.where,
+        item.members,
+        item.updated_at,
+        definition=yaml_of(doc),
+        listens=listens(definitions.checked[f"segment:{name}"].needs),
+        used_by=sorted(users),
+    )
+
+
+def _doc(definitions: Definitions, kind: str, name: str) -> dict[str, Any]:
+    found = definitions.docs.get((kind, name))
+    if found is None:
+        known = ", ".join(one for one, _ in _docs(definitions, kind)) or "none"
+        raise NotFound(f"unknown_{kind}", f"no {kind} {name[:60]!r}", where="id", mend=f"known: {known[:300]}")
+    return found[0]
+
+
+def members(reader: Many, definitions: Definitions, name: str, cursor: str, limit: int) -> Page[answers.PersonItem]:
+    """The members of a segment in order of their ids. Raises NotFound `unknown_segment`."""
+    limit_of(limit)
+    _doc(definitions, "segment", name)
+    ids = [row[0] for row in reader.read("members_page", name, cursor, limit + 1)]
+    return Page(items_of(reader, ids[:limit]), ids[limit - 1] if len(ids) > limit else None)
+
+
+def listens(needs: Needs) -> list[str]:
+    """What a condition listens to, in words of the language."""
+    found = sorted(needs.events) + (["every event"] if needs.all_events else [])
+    found += [f"trait.{name}" for name in sorted(needs.traits)]
+    found += [f'segment("{name}")' for name in sorted(needs.segments)]
+    found += [f'journey("{name}")' for name in sorted(needs.journeys)]
+    found += [f'lookup("{name}")' for name in sorted(needs.catalogs)]
+    return found + (["consent"] if needs.consent else []) + (["time"] if needs.time else [])
+
+
+def _segments_asked(journey: Journey) -> set[str]:
+    conditions = [journey.where, journey.key, *(condition for _, condition in journey.exits)]
+    if journey.goal is not None:
+        conditions += [journey.goal.where, journey.goal.value]
+    for step in journey.steps.values():
+        conditions += [step.when, step.until, step.wait.until if step.wait else None, *(arm[0] for arm in step.arms)]
+    return {name for condition in conditions if condition is not None for name in condition.needs.segments}
+
+
+# --- journeys ---
+
+
+def journeys(reader: Reader, definitions: Definitions) -> Page[answers.JourneyItem]:
+    """All journeys with their counts."""
+    totals = {row[0]: row[1:] for row in reader.read("journey_totals")}
+    items = []
+    for name, doc in _docs(definitions, "journey"):
+        entered, active, contacted, goal, control = totals.get(name, (0, 0, 0, 0, 0))
+        found = definitions.journeys[name]
+        items.append(
+            answers.JourneyItem(
+                id=name,
+                title=_title(doc),
+                state=found.state,
+                version=found.version,
+                entered=entered,
+                in_progress=active,
+                contacted=contacted,
+                goal=goal,
+                control=control,
+                has_goal=found.goal is not None,
+            )
+        )
+    return Page(items)
+
+
+def journey(reader: Reader, definitions: Definitions, name: str) -> answers.Journey:
+    """One journey. Raises NotFound `unknown_journey`."""
+    doc = _doc(definitions, "journey", name)
+    raw, found = flow.parse(doc, f"journey {name}"), definitions.journeys[name]
+    counts = journey_counts(reader, name)
+    by_step = counts.pop("steps")
+    goal = raw.goal
+    return answers.Journey(
+        id=name,
+        title=_title(doc),
+        state=raw.state,
+        version=found.version,
+        definition=yaml_of(doc),
+        counts=answers.JourneyCounts(**counts),
+        steps=[_step(raw, n, by_step) for n in range(len(raw.steps))],
+        has_goal=goal is not None,
+        entry=_entry(raw.entry),
+        exit=[answers.JourneyExit(one, when) for one, when in flow.exits(raw).items()],
+        goal=None if goal is None else answers.JourneyGoal(" | ".join(flow.names(goal.event)), goal.where, goal.within),
+        control=found.control,
+    )
+
+
+def _entry(entry: flow.RawEntry) -> answers.JourneyEntry:
+    names = " | ".join(flow.names(entry.event or []))
+    return answers.JourneyEntry("event", names or None, entry.where, entry.key, entry.reenter)
+
+
+def _step(raw: flow.RawJourney, n: int, counts: dict[str, dict[str, int]]) -> answers.JourneyStep:
+    step = raw.steps[n]
+    then, otherwise = flow.successors(raw.steps, n)
+    if step.kind in ("branch", "split"):
+        then = (step.branch[0].then if step.branch else then) if step.kind == "branch" else then
+    here = counts[step.id]
+    title, detail = _words(step)
+    return answers.JourneyStep(
+        id=step.id,
+        kind=step.kind,
+        title=step.note or title,
+        detail=detail,
+        then=then,
+        otherwise=otherwise if otherwise != then else None,
+        entered=here["entered"],
+        here=here["here"],
+        left=here["left"],
+    )
+
+
+_WORDS = {
+    "wait": ("Warten", "Wait"),
+    "until": ("Warten, bis zutrifft", "Wait until"),
+    "branch": ("Verzweigung", "Branch"),
+    "split": ("Aufteilung", "Split"),
+    "contact": ("Kontakt", "Contact"),
+    "set": ("Merkmale setzen", "Set traits"),
+    "assign": ("Werte merken", "Note values"),
+}
+
+
+def _words(step: flow.RawStep) -> tuple[Text, Text]:
+    """(title, detail) of a step without a note of its author."""
+    german, english = _WORDS[step.kind]
+    rest: list[str] = [(step.when and f"when {step.when}") or ""]
+    if step.contact is not None:
+        german, english = f"{german}: {step.contact}", f"{english}: {step.contact}"
+        rest.append(", ".join(flow.names(step.channels)))
+    elif step.until is not None:
+        rest.append(step.until)
+    elif step.wait is not None:
+        rest.append(_waiting(step.wait))
+    elif step.branch is not None:
+        rest += [f"{arm.when} → {arm.then}" for arm in step.branch]
+    elif step.split is not None:
+        rest += [f"{arm.arm} {arm.share} → {arm.then}" for arm in step.split]
+    else:
+        rest.append(", ".join(sorted(step.set or step.assign or {})))
+    if step.at_most is not None:
+        rest.append(f"≤ {step.at_most}")
+    return {"de": german, "en": english}, " · ".join(part for part in rest if part)
+
+
+def _waiting(wait: str | flow.RawWait) -> str:
+    if isinstance(wait, str):
+        return wait
+    parts = [wait.span, wait.until, *flow.names(wait.at), *flow.names(wait.days)]
+    return " ".join(part for part in parts if part)

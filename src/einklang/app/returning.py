@@ -1,0 +1,159 @@
+"""What comes back from customers through signed links: clicks, and withdrawals that are in force at once."""
+
+from __future__ import annotations
+
+from concurrent.futures import Future
+from dataclasses import dataclass
+from decimal import Decimal
+from urllib.parse import urlsplit
+
+import msgspec
+
+from einklang.app.apply import Body
+from einklang.app.collect import WITHDRAWN, Log
+from einklang.app.ports import Reader
+from einklang.app.working import from_json
+from einklang.consent import WITHDRAWN as TAKEN_BACK
+from einklang.consent import address_key, built_in_purposes, parse_purpose, status_of
+from einklang.content.links import Use, verify
+from einklang.event import EngineCall, body_of
+from einklang.fact.person import Permission, Person
+from einklang.kernel.errors import NotFound
+from einklang.kernel.ids import lane_of
+
+SOURCE = "einklang"
+TRACK_CLICK = "track_click"
+_PERSON = msgspec.json.Decoder(Person, float_hook=Decimal)
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """The message that a link stands in."""
+
+    key: str
+    person: str
+    journey: str
+    step: str
+    message: str
+    purpose: str
+    channel: str
+    address: str
+    links: tuple[str, ...]
+
+
+def message_of(reader: Reader, link_key: bytes, token: str, use: Use, now: int) -> tuple[Sent, int]:
+    """The message of a link, and its number.
+
+    Raises InputError `bad_token`, `expired_token`, NotFound `unknown_message`.
+    """
+    claim = verify(link_key, token, use, now)
+    rows = reader.read("outbox_get", claim.message_key)
+    if not rows:
+        raise NotFound("unknown_message", "the message of this link is no longer kept", mend="look for a newer one")
+    row = rows[0]
+    links = tuple(str(link) for link in from_json(row[15]).get("links", ()))
+    return Sent(row[2], row[1], row[4], row[5], row[7], row[9], row[10], row[11], links), claim.number
+
+
+def target_of(sent: Sent, number: int) -> str:
+    """Where a click leads: only what was stored with the message, and only to the web. Raises NotFound."""
+    target = sent.links[number] if number < len(sent.links) else ""
+    try:
+        parts = urlsplit(target)
+    except ValueError:
+        parts = urlsplit("")
+    if parts.scheme not in ("http", "https") or not parts.netloc or not target.isprintable():
+        raise NotFound(
+            "unknown_link", "this link of the message is not known", mend="use the link as it stands in the message"
+        )
+    return target
+
+
+def person_of(reader: Reader, sent: Sent) -> Person | None:
+    """The state of who got the message."""
+    alias = reader.read("alias_get", sent.person)
+    person = str(alias[0][0]) if alias else sent.person
+    rows = reader.read("person_get", lane_of(person), person)
+    return _PERSON.decode(rows[0][0]) if rows else None
+
+
+def language_of(person: Person | None) -> str:
+    """The person's language, "" if unknown."""
+    trait = person.traits.get("language") if person is not None else None
+    return trait.value if trait is not None and isinstance(trait.value, str) else ""
+
+
+def may_note_click(reader: Reader, sent: Sent, salt: bytes) -> bool:
+    """Whether clicks may still be noted: not once consent to that was withdrawn after the message was sent."""
+    if reader.read(
+        "suppression_of", address_key(salt, sent.channel, sent.address), sent.channel, TRACK_CLICK, WITHDRAWN
+    ):
+        return False
+    person = person_of(reader, sent)
+    permissions: dict[str, Permission] = person.permissions if person is not None else {}
+    word = status_of(permissions, sent.channel, TRACK_CLICK, sent.address)
+    return word is None or word.status != TAKEN_BACK
+
+
+def click(book: Log, sent: Sent, target: str, *, now: int, machine: bool) -> Future[list[int]]:
+    """Append `Message Clicked`. machine: opened by a scanner or a prefetch, not by a human."""
+    call = _call("Message Clicked", sent, now, {"url": target})
+    call.machine = machine
+    return book.append_later([Body(1, now, SOURCE, "engine", body_of([call]))])
+
+
+def withdrawn(reader: Reader, sent: Sent, salt: bytes) -> bool:
+    """Whether consent for the message's address, channel and purpose is withdrawn already."""
+    key = address_key(salt, sent.channel, sent.address)
+    return bool(reader.read("suppression_of", key, sent.channel, sent.purpose, WITHDRAWN))
+
+
+def unsubscribe(book: Log, sent: Sent, *, now: int, salt: bytes, wording: str) -> Future[list[int]] | None:
+    """Append `Consent Withdrawn` and suppress the address in the same transaction; None if it is withdrawn already.
+
+    wording: what was shown. The future is done when both are durable: from then on no hand-over passes.
+    """
+    if withdrawn(book, sent, salt):
+        return None
+    said = {
+        "address": sent.address,
+        "source": "unsubscribe link",
+        "evidence": sent.key,
+        "wording": wording,
+        "actor": "person",
+    }
+    calls = [_call("Consent Withdrawn", sent, now, said), _call("Message Unsubscribed", sent, now, said)]
+    row = (address_key(salt, sent.channel, sent.address), sent.channel, sent.purpose, WITHDRAWN, now)
+    return book.append_later([Body(len(calls), now, SOURCE, "engine", body_of(calls), (row,))])
+
+
+def purpose_title(reader: Reader, purpose: str, language: str) -> str:
+    """The purpose in words of a language."""
+    found = built_in_purposes()
+    for kind, name, _, body in reader.read("definitions_active"):
+        if kind == "purpose" and name == purpose:
+            found[name] = parse_purpose(from_json(body), name)
+    title = found[purpose].title if purpose in found else ""
+    if isinstance(title, dict):
+        title = title.get(language) or title.get("en") or next(iter(title.values()), "")
+    return title or purpose
+
+
+def _call(name: str, sent: Sent, now: int, more: dict[str, str]) -> EngineCall:
+    said = {
+        "message_id": sent.key,
+        "message": sent.message,
+        "channel": sent.channel,
+        "purpose": sent.purpose,
+        "journey": sent.journey,
+        "step": sent.step,
+    }
+    return EngineCall(
+        type="track",
+        event=name,
+        identifiers={"person": sent.person},
+        properties=said | more,
+        touchpoint=sent.channel,
+        origin=1,
+        at=now,
+    )

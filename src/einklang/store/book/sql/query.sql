@@ -1,0 +1,99 @@
+-- What the screens, the REST API and the customer pages read (app/queries*.py, staff.py, returning.py), and who may.
+
+-- name: source_by_key
+SELECT id, kind, name FROM source WHERE key_hash = ?
+
+-- name: tail_waiting
+SELECT COALESCE(SUM(items), 0), MIN(received_at) FROM tail
+-- name: outbox_counts
+SELECT status, COUNT(*) FROM outbox GROUP BY status ORDER BY status
+-- name: messages_since
+SELECT COUNT(*) FROM message_log WHERE status = 'sent' AND clock >= ?
+-- name: last_touch
+SELECT at FROM entry WHERE seq IS NOT NULL AND origin = 0 ORDER BY seq DESC LIMIT 1
+-- name: last_seen
+SELECT MAX(last_seen_at) FROM person
+
+-- The log as the live page shows it: ticks left out. before, name pattern (lower case), touchpoint or '', limit.
+-- name: log_before
+SELECT seq, clock, at, type, name, person, source, touchpoint, origin, properties
+FROM entry WHERE seq < ? AND type <> 'tick' AND LOWER(name) LIKE ? ESCAPE '!' AND (? = '' OR touchpoint = ?)
+ORDER BY seq DESC LIMIT ?
+-- name: log_after
+SELECT seq, clock, at, type, name, person, source, touchpoint, origin, properties
+FROM entry WHERE seq > ? ORDER BY seq LIMIT ?
+-- name: log_first
+SELECT MIN(seq) FROM entry WHERE seq IS NOT NULL
+-- name: entry_clock
+SELECT clock FROM entry WHERE position = ?
+-- name: person_label
+SELECT person, label FROM person WHERE lane = ? AND person = ?
+
+-- Newest first after (last_seen_at, person); the pattern is lower case, ! escapes.
+-- name: persons_newest
+SELECT person, label, last_seen_at, state FROM person
+WHERE last_seen_at < ? OR (last_seen_at = ? AND person < ?)
+ORDER BY last_seen_at DESC, person DESC LIMIT ?
+-- name: persons_matching
+SELECT person, label, last_seen_at, state FROM person
+WHERE (last_seen_at < ? OR (last_seen_at = ? AND person < ?))
+  AND (LOWER(label) LIKE ? ESCAPE '!' OR EXISTS (
+    SELECT 1 FROM identifier i WHERE i.person = person.person AND LOWER(i.value) LIKE ? ESCAPE '!'))
+ORDER BY last_seen_at DESC, person DESC LIMIT ?
+-- name: person_row
+SELECT person, label, last_seen_at, state FROM person WHERE lane = ? AND person = ?
+-- name: segments_of
+SELECT segment, since FROM member WHERE lane = ? AND person = ? ORDER BY since DESC, segment
+-- name: ledger_of
+SELECT n, seq, channel, address, purpose, status, at, source, wording, actor, evidence
+FROM ledger WHERE lane = ? AND person = ? ORDER BY n
+
+-- The timeline, newest first, from two tables: events before (at, seq), decisions before n. The first ? is 1 to leave out the engine's own.
+-- name: timeline_events
+SELECT at, seq, clock, origin, type, name, source, touchpoint, properties FROM history
+WHERE lane = ? AND person = ? AND (at < ? OR (at = ? AND seq < ?)) AND name <> 'Contact Decided'
+  AND (? = 0 OR origin = 0 OR name IN ('Message Clicked', 'Message Opened', 'Message Unsubscribed', 'Consent Given', 'Consent Withdrawn'))
+ORDER BY at DESC, seq DESC LIMIT ?
+-- name: timeline_verdicts
+SELECT n, seq, clock, journey, step, message, channel, verdict, reason, until, detail FROM verdict
+WHERE lane = ? AND person = ? AND n < ? ORDER BY n DESC LIMIT ?
+
+-- name: members_page
+SELECT person FROM member WHERE segment = ? AND person > ? ORDER BY person LIMIT ?
+-- name: definition_positions
+SELECT kind, id, version, position FROM definition WHERE active = 1 ORDER BY kind, id
+-- name: journey_totals
+SELECT journey, COUNT(*), SUM(CASE WHEN status = 'active' THEN 1 ELSE 0 END), SUM(contacted), SUM(goal),
+  SUM(CASE WHEN arm = 'control' THEN 1 ELSE 0 END)
+FROM run GROUP BY journey ORDER BY journey
+-- name: catalog_page
+SELECT key, body FROM catalog WHERE catalog = ? AND key > ? ORDER BY key LIMIT ?
+
+-- name: suppression_of
+SELECT at FROM suppression WHERE address_hash = ? AND channel = ? AND purpose IN (?, '') AND reason = ?
+
+-- Staff, sessions, repeated requests.
+-- name: staff_get
+SELECT name, role, language, password FROM staff WHERE name = ?
+-- name: staff_put
+INSERT INTO staff (name, role, language, password) VALUES (?, ?, ?, ?)
+ON CONFLICT (name) DO UPDATE SET role = excluded.role, language = excluded.language, password = excluded.password
+-- name: staff_count
+SELECT COUNT(*) FROM staff
+-- name: session_get
+SELECT s.name, f.role, f.language FROM session s JOIN staff f ON f.name = s.name WHERE s.token_hash = ? AND s.expires_at > ?
+-- name: session_put
+INSERT INTO session (token_hash, name, expires_at) VALUES (?, ?, ?)
+-- name: session_drop
+DELETE FROM session WHERE token_hash = ?
+-- name: sessions_drop_of
+DELETE FROM session WHERE name = ?
+-- name: sessions_expire
+DELETE FROM session WHERE expires_at <= ?
+-- name: idempotency_get
+SELECT route, body_hash, status, answer FROM idempotency WHERE key = ? AND at > ?
+-- name: idempotency_put
+INSERT INTO idempotency (key, route, body_hash, status, answer, at) VALUES (?, ?, ?, ?, ?, ?)
+ON CONFLICT (key) DO UPDATE SET route = excluded.route, body_hash = excluded.body_hash, status = excluded.status, answer = excluded.answer, at = excluded.at
+-- name: idempotency_expire
+DELETE FROM idempotency WHERE at <= ?

@@ -1,0 +1,123 @@
+"""The server's ASGI application: requests go to collect, to the framework, or to the console, in this order."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import unquote
+
+from litestar import Litestar
+from litestar.config.app import AppConfig
+from litestar.datastructures import State
+from litestar.exceptions import HTTPException
+from litestar.openapi import OpenAPIConfig
+from litestar.openapi.spec import Components, Reference, SecurityScheme
+
+from einklang.kernel.errors import EinklangError
+from einklang.web import api, customer, errors
+from einklang.web.access import authorise
+from einklang.web.collect import Collect
+from einklang.web.encode import Json
+from einklang.web.services import ASGIApp, Services
+from einklang.web.static import Console
+from einklang.web.wiring import Wired
+
+REQUEST_BYTES_MAX = 2 * 1024 * 1024
+#: Paths that belong to the server; everything else is the console's.
+OURS = ("api", "v1", "c", "o", "u", "confirm", "preferences", "portal", "l", "shop", "pos", "fair", "health", "metrics")
+_HEADERS = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"x-frame-options", b"DENY"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"cross-origin-opener-policy", b"same-origin"),
+    (b"permissions-policy", b"camera=(), geolocation=(), microphone=()"),
+)
+_API_CSP = b"default-src 'none'; frame-ancestors 'none'"
+_HSTS = (b"strict-transport-security", b"max-age=31536000; includeSubDomains")
+
+
+def _framework(services: Services) -> Litestar:
+    def start(config: AppConfig) -> AppConfig:
+        config.state = State({"services": services, "wired": Wired(services, _schema)})
+        return config
+
+    return Litestar(
+        route_handlers=[*api.ROUTES, *customer.ROUTES],
+        guards=[authorise],
+        exception_handlers={
+            EinklangError: errors.of_ours,
+            HTTPException: errors.of_framework,
+            Exception: errors.of_anything,
+        },
+        response_class=Json,
+        openapi_config=None,
+        on_app_init=[start],
+        request_max_body_size=REQUEST_BYTES_MAX,
+        logging_config=None,
+    )
+
+
+def _schema() -> dict[str, Any]:
+    """The OpenAPI document of the routes, from a framework of its own, so that none of its pages is served."""
+    schemes: dict[str, SecurityScheme | Reference] = {
+        "serverKey": SecurityScheme(type="http", scheme="bearer", description="server key"),
+        "session": SecurityScheme(type="apiKey", name="einklang_session", security_scheme_in="cookie"),
+    }
+    config = OpenAPIConfig(
+        title="Einklang",
+        version="1",
+        components=Components(security_schemes=schemes),
+        security=[{"serverKey": []}, {"session": []}],
+        use_handler_docstrings=True,
+    )
+    return Litestar(route_handlers=list(api.ROUTES), openapi_config=config).openapi_schema.to_schema()
+
+
+def create_app(services: Services) -> ASGIApp:
+    """The application of one home: collect, REST API, customer pages, console."""
+    framework = _framework(services)
+    wired: Wired = framework.state.wired
+    collect, console = Collect(services, wired.metrics), Console()
+
+    async def app(scope: dict[str, Any], receive: Any, send: Any) -> None:
+        if scope["type"] != "http":
+            await framework(scope, receive, send)  # type: ignore[arg-type]  # ASGI scopes are plain dicts here
+            return
+        first = scope["path"].split("/", 2)[1] if scope["path"].startswith("/") else ""
+        if first == "v1":
+            await collect(scope, receive, send)
+            return
+        secured = _secured(send, services.secure, api=first == "api")
+        if first in OURS:
+            await framework(_routed(scope), receive, secured)  # type: ignore[arg-type]  # as above
+        else:
+            await console(scope, receive, secured)
+
+    return app
+
+
+def _routed(scope: dict[str, Any]) -> dict[str, Any]:
+    """The scope with its path decoded part by part, so that an encoded slash stays within its part."""
+    raw = scope.get("raw_path")
+    if not raw or (b"%2f" not in raw and b"%2F" not in raw):
+        return scope
+    kept = raw.split(b"?")[0].decode("latin-1").replace("%2f", "%1F").replace("%2F", "%1F")
+    return {**scope, "path": unquote(kept)}
+
+
+def _secured(send: Any, https: bool, *, api: bool) -> Any:
+    """`send` with the headers that every answer carries, unless it has its own."""
+
+    async def secured(message: dict[str, Any]) -> None:
+        if message["type"] == "http.response.start":
+            headers = list(message.get("headers", ()))
+            names = {name.lower() for name, _ in headers}
+            wanted = [*_HEADERS, (b"content-security-policy", _API_CSP)]
+            if api:
+                wanted.append((b"cache-control", b"no-store"))
+            if https:
+                wanted.append(_HSTS)
+            headers += [pair for pair in wanted if pair[0] not in names]
+            message = {**message, "headers": headers}
+        await send(message)
+
+    return secured

@@ -1,0 +1,107 @@
+"""What routes share within one server: caches, limits, figures, the OpenAPI document."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable
+from time import monotonic
+from typing import Any, ParamSpec, TypeVar
+
+import msgspec
+
+from einklang.app import answers, queries
+from einklang.app.definitions import Definitions
+from einklang.app.queries_rules import InForce
+from einklang.app.reason_texts import text_of
+from einklang.kernel.time import MINUTE
+from einklang.web.body import HttpError
+from einklang.web.metrics import Metrics
+from einklang.web.once import Once
+from einklang.web.services import Services
+
+P = ParamSpec("P")
+T = TypeVar("T")
+ATTEMPTS_MAX = 5
+ATTEMPTS_US = 5 * MINUTE
+_NAMES_MAX = 10_000
+_STATUS_SECONDS = 1.0
+_HASHING_AT_ONCE = 2
+
+
+class Attempts:
+    """Failed sign-ins: after five a name rests for five minutes."""
+
+    def __init__(self) -> None:
+        self._failed: dict[str, tuple[int, int]] = {}
+
+    def check(self, name: str, now: int) -> None:
+        """Raises HttpError 429 while the name rests."""
+        count, since = self._failed.get(name, (0, 0))
+        if count >= ATTEMPTS_MAX and now - since < ATTEMPTS_US:
+            raise HttpError(
+                429, "too_many_attempts", "too many failed attempts", where="name", mend="wait five minutes"
+            )
+
+    def failed(self, name: str, now: int) -> None:
+        """Note a failure."""
+        count, since = self._failed.get(name, (0, now))
+        if now - since >= ATTEMPTS_US:
+            count, since = 0, now
+        if len(self._failed) >= _NAMES_MAX:
+            self._failed = {one: found for one, found in self._failed.items() if now - found[1] < ATTEMPTS_US}
+        if len(self._failed) < _NAMES_MAX:
+            self._failed[name[:200]] = (count + 1, since)
+
+
+class Wired:
+    """One server's shared parts."""
+
+    def __init__(self, services: Services, schema: Callable[[], dict[str, Any]]) -> None:
+        self.services = services
+        self.metrics = Metrics(lambda: queries.figures(services.book, services.now()))
+        self.once = Once(services)
+        self.attempts = Attempts()
+        self._schema = schema
+        self._openapi = b""
+        self._definitions = InForce()
+        self._guard = threading.Lock()
+        self._status: tuple[float, answers.Status] | None = None
+        self._hashing = asyncio.Semaphore(_HASHING_AT_ONCE)
+
+    def in_force(self) -> Definitions:
+        """The compiled definitions."""
+        return self._definitions.get(self.services.book)
+
+    def status(self) -> answers.Status:
+        """The status, at most a second old."""
+        with self._guard:
+            if self._status is None or self._status[0] < monotonic():
+                services = self.services
+                about = queries.About(services.version, services.home, services.company, services.mode)
+                zone = self.in_force().policy.timezone
+                with services.book.snapshot() as reader:
+                    found = queries.status(reader, about, now=services.now(), zone=zone)
+                self._status = (monotonic() + _STATUS_SECONDS, found)
+            return self._status[1]
+
+    def why(self, person: str, journey: str | None, message: str | None) -> Any:
+        """The answer of main's `why`, its reasons also in words."""
+        found = msgspec.to_builtins(self.services.why(person, journey, message), enc_hook=lambda value: value)
+        for verdict in found.get("verdicts", ()):
+            verdict["reason_text"] = text_of(verdict.get("verdict", ""), verdict.get("reason") or "")
+            for name in ("reason", "journey", "step", "channel", "message"):
+                verdict[name] = verdict.get(name) or None
+        found.setdefault("entry", None)
+        return found
+
+    async def hashing(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run what needs 64 MiB, few at a time, beside the loop."""
+        async with self._hashing:
+            return await asyncio.to_thread(work, *args, **kwargs)
+
+    def openapi(self) -> bytes:
+        """The OpenAPI document."""
+        if not self._openapi:
+            self._openapi = msgspec.json.encode(self._schema())
+        return self._openapi
