@@ -18,6 +18,11 @@ from einklang.kernel.errors import NotFound
 _RUN = msgspec.json.Decoder(Run, float_hook=Decimal)
 
 
+def decode_run(body: bytes) -> Run:
+    """A stored run."""
+    return _RUN.decode(body)
+
+
 def definition(reader: Reader, journey: str) -> dict[str, Any]:
     """The newest definition of a journey. Raises NotFound `unknown_journey`."""
     rows = [row for row in reader.read("definitions_active") if row[0] == "journey" and row[1] == journey]

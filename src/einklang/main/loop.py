@@ -10,7 +10,7 @@ from collections.abc import Callable
 import structlog
 
 from einklang.app.deliver import Channel, Delivery
-from einklang.app.tick import LiveSource
+from einklang.app.sources import LiveSource
 from einklang.kernel import time
 from einklang.kernel.errors import EinklangError
 from einklang.main import clock

@@ -49,8 +49,8 @@ def channels_of(settings: Settings, home: Home) -> dict[str, Channel]:
     channel = SmtpChannel(
         url.hostname,
         url.port or (465 if url.scheme == "smtps" else 587),
-        username=unquote(url.username or "") or None,
-        password=unquote(url.password or "") or None,
+        username=unquote(url.username or ""),
+        password=unquote(url.password or ""),
         starttls=url.scheme == "smtp" and bool(url.username),
     )
     return {"email": channel}

@@ -54,6 +54,9 @@ INSERT INTO entry (position, seq, clock, at, received_at, format, origin, type, 
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 -- name: entry_sequence
 UPDATE entry SET seq = ?, clock = ?, person = ? WHERE position = ?
+-- A poison event leaves the log before it is sequenced.
+-- name: entry_drop
+DELETE FROM entry WHERE position = ? AND seq IS NULL
 -- name: entry_pending
 SELECT position, at, received_at, origin, type, name, message_id, source, touchpoint, machine, identifiers, properties, context
 FROM entry WHERE seq IS NULL AND at <= ? ORDER BY at, position LIMIT ?
@@ -205,3 +208,11 @@ SELECT MIN(ready_at) FROM outbox WHERE status = 'ready'
 SELECT COUNT(*) FROM alias
 -- name: person_count
 SELECT COUNT(*) FROM person
+
+-- The demo's customers react to what was handed over.
+-- name: sent_after
+SELECT n, key, person, run, journey, step, clock FROM message_log WHERE n > ? AND status = 'sent' ORDER BY n
+-- name: message_last
+SELECT MAX(n) FROM message_log
+-- name: run_get
+SELECT body FROM run WHERE lane = ? AND person = ? AND run = ?
