@@ -145,10 +145,7 @@ class Moments:
         for change in refresh(state.definitions.segments, memberships, view, touched.by):
             touched.segments.add(change.segment)
             state.working.mark(live)
-            if change.entered:
-                state.out.add("member_put", live.lane, live.person.id, change.segment, change.at)
-            else:
-                state.out.add("member_drop", live.lane, live.person.id, change.segment)
+            live.touched_segments.add(change.segment)
             self._emit(live, "Segment Entered" if change.entered else "Segment Left", {"segment": change.segment})
 
     def _goals(self, live: Live, event: Event, touched: Touched) -> None:

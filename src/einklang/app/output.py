@@ -26,6 +26,8 @@ COUNTERS = (
     "messages",
     "ledger",
     "refused",
+    "ticks",
+    "held",
 )
 FORMAT = 1
 
@@ -86,8 +88,8 @@ class Output:
 
 #: Statements in the order in which their rows are written; `rekeys` follow them, then AFTER.
 ORDER = (
-    "tail_delete", "entry_put", "message_id_put", "dead_put", "definition_put", "definition_retire", "catalog_put",
-    "edge_put", "identifier_put",
+    "tail_delete", "entry_put", "entry_drop", "message_id_put", "dead_put", "definition_put", "definition_retire",
+    "catalog_put", "edge_put", "identifier_put",
     "alias_drop", "alias_put", "sign_in_drop", "sign_in_put", "refused_put", "suppression_raise", "ledger_put",
     "verdict_put", "assignment_put",
     "outcome_put", "outbox_put", "outbox_status", "outbox_withdraw", "message_log_put", "archive_put", "history_put",
@@ -134,6 +136,12 @@ def person_rows(out: Output, live: Live) -> None:
                 run.entry.clock,
                 run.ended_at, int(run.contacted), int(run.goal_at is not None), pack(run),
             )  # fmt: skip
+    for segment in sorted(live.touched_segments):
+        membership = person.memberships.get(segment)
+        if membership is not None and membership.member:
+            out.add("member_put", lane, person.id, segment, membership.since)
+        else:
+            out.add("member_drop", lane, person.id, segment)
     if person.wake != live.stored_wake:
         if person.wake is None:
             out.add("timer_delete", lane, person.id)
@@ -141,7 +149,7 @@ def person_rows(out: Output, live: Live) -> None:
             out.add("timer_put", lane, person.id, person.wake)
 
 
-def write(tx: Tx, out: Output, counters: dict[str, int], *, expected_seq: int, version: str) -> bool:
+def write(tx: Tx, out: Output, counters: dict[str, int], meta: dict[str, str], *, expected_seq: int) -> bool:
     """Apply the write set in one short transaction if the log stands where the tick began; False: it moved on."""
     if tx.read("counter_value", "seq")[0][0] != expected_seq:
         return False
@@ -171,5 +179,5 @@ def write(tx: Tx, out: Output, counters: dict[str, int], *, expected_seq: int, v
     unknown = set(out.rows) - set(ORDER) - set(AFTER)
     assert not unknown, f"no place in the order for {unknown}"
     tx.write("counter_set", [*counters.items(), ("position", position)])
-    tx.write("meta_put", [("code_version", version)])
+    tx.write("meta_put", list(meta.items()))
     return True

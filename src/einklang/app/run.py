@@ -8,7 +8,8 @@ from einklang.app import output
 from einklang.app.intake import take
 from einklang.app.output import COUNTERS, Output
 from einklang.app.ports import Book, Reader
-from einklang.app.tick import Engine, RunSource, Source, definitions_first
+from einklang.app.sources import RunSource, Source, definitions_first
+from einklang.app.tick import Engine
 from einklang.event import Event
 
 BATCH = 5_000
@@ -41,7 +42,9 @@ def expand_pending(book: Book, *, version: str) -> int:
 
 
 def _store(book: Book, out: Output, counters: dict[str, int], version: str) -> bool:
-    return book.transact(lambda tx: output.write(tx, out, counters, expected_seq=counters["seq"], version=version))
+    return book.transact(
+        lambda tx: output.write(tx, out, counters, {"code_version": version}, expected_seq=counters["seq"])
+    )
 
 
 def run(

@@ -26,6 +26,9 @@ from einklang.kernel import ids
 from einklang.profile import fold_traits
 
 SOURCE = "einklang"
+TICK = "tick"
+#: How time goes on: by the clock, by `run` into the outbox folder, by `run --deliver`; a tick entry changes it.
+LIVE, RUN, DELIVER = "live", "run", "deliver"
 
 
 class Catalogs:
@@ -71,6 +74,7 @@ class State:
         self.out = Output()
         self.counters: dict[str, int] = {}
         self.clock = 0
+        self.mode = RUN
         self.live = False
         self.deliver = False
         self.ledger_hash = b""
@@ -86,6 +90,17 @@ class State:
             lookup=self.catalogs.get,
             campaigns={name: journey.campaign for name, journey in definitions.journeys.items()},
         )
+
+    def set_mode(self, mode: str) -> None:
+        """From now on time goes on in this way."""
+        self.mode, self.live, self.deliver = mode, mode == LIVE, mode == DELIVER
+
+    def forget(self, definitions: Definitions) -> None:
+        """The tick was not committed: drop what it changed in memory, put these definitions in force again."""
+        self.working.forget()
+        self.catalogs.forget()
+        if definitions is not self.definitions:
+            self.take(definitions)
 
     def read_from(self, reader: Reader) -> None:
         """Use this snapshot for what is not in memory."""

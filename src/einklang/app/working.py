@@ -82,6 +82,7 @@ class Live:
         "runs",
         "stored_wake",
         "touched_runs",
+        "touched_segments",
     )
 
     def __init__(self, person: Person, history: list[Event], runs: list[Run]) -> None:
@@ -96,6 +97,7 @@ class Live:
         self.gone = False
         self.new_events: list[Event] = []
         self.touched_runs: set[str] = set()
+        self.touched_segments: set[str] = set()
 
     def _index(self, events: list[Event]) -> None:
         for event in events:
@@ -226,6 +228,7 @@ class WorkingSet:
             live.stored_wake = live.person.wake
             live.new_events.clear()
             live.touched_runs.clear()
+            live.touched_segments.clear()
             if live.gone:
                 self._persons.pop(live.person.id, None)
         self._dirty.clear()

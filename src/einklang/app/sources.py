@@ -1,0 +1,160 @@
+"""Where a tick's events come from: as they arrive, from the pending entries of `run`, or from the log again."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from einklang.app.intake import from_row, take
+from einklang.app.ports import Reader
+from einklang.app.state import LIVE, TICK, State
+from einklang.event import Event
+
+if TYPE_CHECKING:
+    from einklang.app.tick import Engine
+
+
+class Source:
+    """Where a tick's events come from. `inputs` gives them in order, each with its clock, and how far time may go.
+
+    It may be asked again for the same ones; `settled` says that they are durable.
+    """
+
+    def inputs(self, engine: Engine, reader: Reader, limit: int) -> tuple[list[Event], int]:
+        """(events, bound): timers are worked off up to `bound`."""
+        raise AssertionError("each source says so itself")
+
+    def settled(self, state: State) -> None:
+        """The tick of the last `inputs` was committed."""
+
+
+def definitions_first(engine: Engine, reader: Reader) -> list[Event]:
+    """Applied definitions wait for nothing: they come before all else, at the clock reached."""
+    state = engine.state
+    taken = take(
+        reader.read("tail_of_kind", "definition"), reader, state.out, clock=state.clock, version=engine.version
+    )
+    for event in taken.events:
+        event.clock = state.clock
+    state.counters["in_log"] += len(taken.events)
+    state.counters["duplicates"] += taken.duplicates
+    state.counters["dead_letters"] += taken.dead
+    return taken.events
+
+
+class LiveSource(Source):
+    """Bodies as they arrive: clock = time of receipt. `now` is set by the caller before each step."""
+
+    def __init__(self) -> None:
+        self.now = 0
+        self.started = False
+
+    def inputs(self, engine: Engine, reader: Reader, limit: int) -> tuple[list[Event], int]:
+        """Everything that waits, up to about `limit` events; a tick entry where time alone has work to do."""
+        state = engine.state
+        events = definitions_first(engine, reader)
+        rows, count = [], 0
+        for row in reader.read("tail_page", 0, max(1, limit // 4)):
+            if row[4] != "definition" and count < limit:
+                rows.append(row)
+                count += row[1]
+        taken = take(rows, reader, state.out, clock=state.clock, version=engine.version)
+        state.counters["in_log"] += len(taken.events)
+        state.counters["duplicates"] += taken.duplicates
+        state.counters["dead_letters"] += taken.dead
+        floor = state.clock + 1
+        if not self.started:
+            events.append(engine.tick_entry(max(self.now, state.clock), LIVE, resume=True))
+            floor = max(floor, self.now)
+        for event in taken.events:
+            floor = event.clock = max(floor, event.received_at)
+        events += taken.events
+        next_due = reader.read("next_timer")
+        due = next_due[0][0] if next_due else None
+        if due is not None and due <= self.now and self.now >= floor and count < limit:
+            events.append(engine.tick_entry(self.now, LIVE))
+        return events, events[-1].clock if events else state.clock - 1
+
+    def settled(self, state: State) -> None:
+        """The entry that says how time goes on is in the log."""
+        self.started = True
+
+
+class RunSource(Source):
+    """Pending entries by (at, position) up to `until`, clock = max(at, clock reached); then time goes on to `until`."""
+
+    def __init__(self, until: int, mode: str) -> None:
+        self.until = until
+        self.mode = mode
+        self.started = False
+        self.finished = False
+        self._last = False
+
+    def inputs(self, engine: Engine, reader: Reader, limit: int) -> tuple[list[Event], int]:
+        """The next pending entries; the last chunk ends with a tick entry at `until`."""
+        state = engine.state
+        events = definitions_first(engine, reader)
+        if not self.started:
+            if state.clock == 0:
+                first = reader.read("entry_first_at", 0)[0][0]
+                state.clock = min(self.until, first if first is not None else self.until)
+            for event in events:
+                event.clock = state.clock
+            events.append(engine.tick_entry(state.clock, self.mode))
+        rows = reader.read("entry_pending", self.until, limit + 1)
+        pending = [from_row(row) for row in rows[:limit]]
+        reached = state.clock
+        for event in pending:
+            event.clock = max(event.at, reached)
+        state.out.stored = pending
+        events += pending
+        self._last = len(rows) <= limit
+        if not self._last:
+            following = max(from_row(rows[limit]).at, reached)
+            last = events[-1].clock
+            return events, last if following > last else last - 1
+        events.append(engine.tick_entry(max(self.until, reached), self.mode))
+        return events, events[-1].clock
+
+    def settled(self, state: State) -> None:
+        """The chunk is in the log."""
+        self.started = True
+        self.finished = self._last
+
+
+class ReplaySource(Source):
+    """Stored inputs with their seq and clock: a rebuild sorts nothing.
+
+    moved: (stored seq, seq now) where they differ.
+    """
+
+    def __init__(self, entries: Iterator[Event]) -> None:
+        self._entries = entries
+        self._ahead: deque[tuple[Event, int]] = deque()
+        self._taken = 0
+        self.moved: list[tuple[int, int]] = []
+
+    def inputs(self, engine: Engine, reader: Reader, limit: int) -> tuple[list[Event], int]:
+        """The next stored inputs."""
+        while len(self._ahead) <= limit and (event := next(self._entries, None)) is not None:
+            self._ahead.append((event, event.seq))
+        events = [event for event, _ in islice(self._ahead, limit)]
+        self._taken = len(events)
+        if not events:
+            return [], engine.state.clock - 1
+        engine.state.counters["in_log"] += sum(event.type != TICK for event in events)
+        if engine.state.clock == 0:
+            engine.state.clock = events[0].clock
+        last = events[-1].clock
+        more = len(self._ahead) > limit and self._ahead[limit][0].clock == last
+        return events, last - 1 if more else last
+
+    def settled(self, state: State) -> None:
+        """Forget what was taken, compare its place in the log."""
+        for _ in range(self._taken):
+            event, stored = self._ahead.popleft()
+            if event.seq != stored:
+                self.moved.append((stored, event.seq))
+        self._taken = 0

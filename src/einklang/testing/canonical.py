@@ -1,0 +1,112 @@
+"""The state of a home as canonical text: two homes with the same salt and log are equal to the byte of their hash.
+
+What is compared is what the log says: persons, history, identity, runs, members, timers, the ledger with its chain,
+verdicts, assignments, outcomes, messages, definitions, in seq order and with the clock. Left out is how it came here: positions,
+moments of receipt, and what a delivery notes for itself (what became of a message stands in the message log).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from decimal import Decimal
+from hashlib import blake2b
+from itertools import islice
+from typing import Any, Protocol
+
+import msgspec
+
+from einklang.kernel.limits import LANES
+
+Row = tuple[Any, ...]
+
+#: Tables read a lane at a time, at once, and by their running number.
+BY_LANE = ("person", "history", "run", "member", "timer", "outbox")
+WHOLE = (
+    "identifier", "edge", "alias", "sign_in", "refused_merge", "suppression", "definition", "catalog", "counter",
+)  # fmt: skip
+BY_NUMBER = ("ledger", "verdict", "assignment", "outcome", "message_log")
+TABLES = BY_LANE + WHOLE + BY_NUMBER
+#: Columns that hold JSON whose keys have no order: table -> places in the row.
+_JSON = {"person": (3,), "history": (14, 15), "run": (11,), "definition": (3,), "catalog": (2,)}
+_PAGE = 5_000
+
+_DECODER = msgspec.json.Decoder(float_hook=Decimal)
+_ENCODER = msgspec.json.Encoder(order="deterministic", decimal_format="number", enc_hook=lambda value: value.hex())
+
+
+class Reader(Protocol):
+    """A Book or a snapshot of it."""
+
+    def read(self, name: str, *params: Any) -> list[Row]:
+        """Rows of a named statement."""
+
+
+def table_rows(reader: Reader, table: str) -> Iterator[Row]:
+    """The rows of one table in the order of its key, JSON columns decoded."""
+    places = _JSON.get(table, ())
+    for row in _stored(reader, table):
+        if places:
+            cells = list(row)
+            for place in places:
+                cells[place] = _DECODER.decode(cells[place])
+            row = tuple(cells)
+        yield row
+
+
+def _stored(reader: Reader, table: str) -> Iterator[Row]:
+    if table in BY_LANE:
+        for lane in range(LANES):
+            yield from reader.read(f"all_{table}", lane)
+    elif table in WHOLE:
+        yield from reader.read(f"all_{table}")
+    else:
+        after = 0
+        while page := reader.read(f"all_{table}", after, _PAGE):
+            yield from page
+            after = page[-1][0]
+
+
+def line(row: Row) -> bytes:
+    """A row as canonical JSON: keys sorted, numbers exact, bytes as hex."""
+    return _ENCODER.encode([cell.hex() if isinstance(cell, bytes) else cell for cell in row])
+
+
+def canonical_rows(reader: Reader) -> dict[str, list[str]]:
+    """The whole state as sorted lines a table; for small homes."""
+    return {table: [line(row).decode() for row in table_rows(reader, table)] for table in TABLES}
+
+
+def table_hash(reader: Reader, table: str) -> str:
+    """32 hex digits that name the content of a table; bounded memory."""
+    digest = blake2b(digest_size=16, person=b"canonical")
+    for row in table_rows(reader, table):
+        digest.update(line(row) + b"\n")
+    return digest.hexdigest()
+
+
+def canonical_hash(reader: Reader) -> str:
+    """32 hex digits that name the state."""
+    digest = blake2b(digest_size=16, person=b"canonical")
+    for table in TABLES:
+        digest.update(f"{table} {table_hash(reader, table)}\n".encode())
+    return digest.hexdigest()
+
+
+def difference(a: Reader, b: Reader, *, rows_max: int = 3) -> list[str]:
+    """Where two states differ, for people: a few rows of each table; empty if they are equal.
+
+    `-`: only in a, `+`: only in b.
+    """
+    found: list[str] = []
+    for table in TABLES:
+        if table_hash(a, table) != table_hash(b, table):
+            found += _only(table, "-", a, b, rows_max) + _only(table, "+", b, a, rows_max)
+    return found
+
+
+def _only(table: str, sign: str, here: Reader, there: Reader, rows_max: int) -> list[str]:
+    known = {blake2b(line(row), digest_size=16).digest() for row in table_rows(there, table)}
+    lines = (line(row) for row in table_rows(here, table))
+    only = (text for text in lines if blake2b(text, digest_size=16).digest() not in known)
+    shown = [f"{table} {sign} {text.decode()}" for text in islice(only, rows_max + 1)]
+    return shown[:rows_max] + ([f"{table} {sign} and more"] if len(shown) > rows_max else [])
