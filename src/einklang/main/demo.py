@@ -43,6 +43,7 @@ COMPANY = "Lindqvist & Co."
 USER, PASSWORD = "admin", "einklang-demo"
 _ZONE = "Europe/Berlin"
 _SENT_CHUNK = 5_000
+_ENCODE = msgspec.json.Encoder(decimal_format="number").encode
 
 
 def _say(text: str) -> None:
@@ -57,7 +58,12 @@ def make(path: Path, *, persons: int, base_url: str) -> None:
     start = time.start_of_day(time.day_of(now - DAYS * time.DAY, _ZONE), _ZONE)
     world = World(SEED, persons, start, DAYS)
     with opened(path, base_url=base_url, writer=True) as home:
-        rows = [("demo_persons", str(persons)), ("demo_start", str(start)), ("company", COMPANY), ("demo_server_key", keys.server_key)]
+        rows = [
+            ("demo_persons", str(persons)),
+            ("demo_start", str(start)),
+            ("company", COMPANY),
+            ("demo_server_key", keys.server_key),
+        ]
         home.book.transact(lambda tx: tx.write("meta_put", rows))
         put_staff(home.book, USER, PASSWORD, salt=ids.content_hash(home.salt))
         _definitions(home, now)
@@ -95,7 +101,9 @@ def _year(home: Home, world: World, now: int) -> None:
         reactions += _reactions(react(world, sent))
         done += len(batch)
         if sys.stderr.isatty():
-            sys.stderr.write(f"\rmaking a year of the demo company: {time.format_moment(until)[:10]} · {done:,} events   ")
+            sys.stderr.write(
+                f"\rmaking a year of the demo company: {time.format_moment(until)[:10]} · {done:,} events   "
+            )
         since = until
     if sys.stderr.isatty():
         sys.stderr.write("\n")
@@ -109,7 +117,7 @@ def _next(calls: Iterator[dict[str, Any]]) -> tuple[int, bytes] | None:
 
 
 def _reactions(calls: list[dict[str, Any]]) -> list[tuple[int, bytes]]:
-    return [(time.parse_moment(call["timestamp"]), msgspec.json.encode(call, enc_hook=str)) for call in calls]
+    return [(time.parse_moment(call["timestamp"]), _ENCODE(call)) for call in calls]
 
 
 def _append(home: Home, lines: list[bytes], received_at: int) -> None:
@@ -156,7 +164,7 @@ class Life:
             sent, self.after = _sent(self.home, self.after)
             calls = self.stream.due(now, sent)
             if calls:
-                body = msgspec.json.encode({"batch": calls}, enc_hook=str)
+                body = _ENCODE({"batch": calls})
                 self.home.book.append([Body(len(calls), now, "demo", "batch", body)])
                 self.wake()
 
@@ -165,7 +173,9 @@ def _world(home: Home) -> World:
     """The world of this home. Raises InputError `not_a_demo`."""
     rows = [home.book.read("meta_value", name) for name in ("demo_persons", "demo_start")]
     if not all(rows):
-        raise InputError("not_a_demo", "this home is not a demo company", where=str(home.path), mend="use: einklang serve")
+        raise InputError(
+            "not_a_demo", "this home is not a demo company", where=str(home.path), mend="use: einklang serve"
+        )
     return World(SEED, int(rows[0][0][0]), int(rows[1][0][0]), DAYS)
 
 

@@ -95,7 +95,9 @@ class Loop:
 
     def _pause(self) -> float:
         """Seconds until time alone has work to do, at most a second so that a clock that jumps is seen."""
-        due = [row[0] for name in ("next_timer", "outbox_next") for row in self.home.book.read(name) if row[0] is not None]
+        due = [
+            row[0] for name in ("next_timer", "outbox_next") for row in self.home.book.read(name) if row[0] is not None
+        ]
         ahead = (min(due) - clock.now()) / time.SECOND if due else _IDLE_S
         return min(_IDLE_S, max(0.001, ahead))
 
@@ -104,7 +106,9 @@ class Loop:
         offset = system.time() - system.monotonic()
         if offset - self._offset > JUMP_MAX_S and not self.alarm:
             self.alarm = "clock_jump"
-            log.error("the clock jumped forward by more than an hour; nothing is worked off until the server is restarted")
+            log.error(
+                "the clock jumped forward by more than an hour; nothing is worked off until the server is restarted"
+            )
         if not self.alarm:
             self._offset = offset
         return bool(self.alarm)

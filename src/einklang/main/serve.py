@@ -45,7 +45,9 @@ def channels_of(settings: Settings, home: Home) -> dict[str, Channel]:
         return {"email": OutboxFolder(home.path / "outbox")}
     url = urlsplit(settings.smtp_url)
     if url.scheme not in ("smtp", "smtps") or not url.hostname:
-        raise UsageError("bad_setting", "not an SMTP address", where="EINKLANG_SMTP_URL", mend="write smtp://user:password@host:587")
+        raise UsageError(
+            "bad_setting", "not an SMTP address", where="EINKLANG_SMTP_URL", mend="write smtp://user:password@host:587"
+        )
     channel = SmtpChannel(
         url.hostname,
         url.port or (465 if url.scheme == "smtps" else 587),
@@ -104,7 +106,9 @@ class Server:
         finally:
             self.loop.stop()
         if self.loop.failed is not None:
-            raise Unavailable("tick_failed", f"the tick failed: {self.loop.failed}", mend="see the log, then: einklang verify")
+            raise Unavailable(
+                "tick_failed", f"the tick failed: {self.loop.failed}", mend="see the log, then: einklang verify"
+            )
 
 
 def serve_home(path: Path, settings: Settings, *, host: str, port: int) -> None:
