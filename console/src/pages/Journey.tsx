@@ -69,13 +69,18 @@ function Steps({ journey }: { journey: JourneyData }) {
         kind="entry" icon="play" label={t.journeys.entry} title={way} detail={entry.where ?? undefined}
         ways={entry.key !== null && <div className={css.ways}><Pill>{t.journeys.entryKey(entry.key)}</Pill></div>}
       />
-      {journey.steps.map((step, place) => (
-        <Box
-          key={step.id} kind={step.kind} icon={stepIcon(step.kind)} label={`${word(t.words.step, step.kind)} · ${step.id}`}
-          title={say(step.title, step.id)} detail={say(step.detail, '')}
-          ways={<Ways step={step} next={journey.steps[place + 1]?.id ?? 'end'} />} numbers={<Numbers step={step} />}
-        />
-      ))}
+      {journey.steps.map((step, place) => {
+        const kind = word(t.words.step, step.kind);
+        const title = say(step.title, step.id);
+        // A step without a note of its author bears the name of its kind: then its id says more.
+        const plain = title === kind || title === step.id;
+        return (
+          <Box
+            key={step.id} kind={step.kind} icon={stepIcon(step.kind)} label={plain ? kind : `${kind} · ${step.id}`} title={plain ? step.id : title}
+            detail={say(step.detail, '')} ways={<Ways step={step} next={journey.steps[place + 1]?.id ?? 'end'} />} numbers={<Numbers step={step} />}
+          />
+        );
+      })}
       <Box kind="end" icon="flag" label={t.words.step['end'] ?? ''} title={`${t.journeys.counts.done}`} />
     </ol>
   );

@@ -153,7 +153,8 @@ export function Person() {
           <span className={ui.small}>
             <span className={ui.mono}>{person.person_id}</span> <Copy text={person.person_id} />
             {person.created_at !== null && <span title={f.exact(person.created_at)}> {t.person.firstSeen(f.ago(person.created_at, now))}</span>}
-            {person.last_seen_at !== null && <span title={f.exact(person.last_seen_at)}> · {t.person.lastSeen(f.ago(person.last_seen_at, now))}</span>}
+            {person.created_at !== null && person.last_seen_at !== null && ' ·'}
+            {person.last_seen_at !== null && <span title={f.exact(person.last_seen_at)}> {t.person.lastSeen(f.ago(person.last_seen_at, now))}</span>}
           </span>
         }
         actions={<span className={ui.hidePhone}><Avatar label={person.label} known={person.known} size={54} /></span>}

@@ -17,6 +17,7 @@ export function Segments() {
   const { t, f, say } = useWords();
   const now = useNow();
   const list = useQuery(segmentsQuery);
+  const dated = list.data?.items.some((segment) => segment.updated_at !== null) ?? false;
   return (
     <>
       <PageHead title={t.segments.title} lead={t.segments.lead} />
@@ -35,7 +36,7 @@ export function Segments() {
                     <th scope="col">{t.segments.columns.segment}</th>
                     <th scope="col" className={ui.hidePhone}>{t.segments.columns.condition}</th>
                     <th scope="col" className={ui.num}>{t.segments.columns.members}</th>
-                    <th scope="col" className={ui.hideTablet}>{t.segments.columns.updated}</th>
+                    {dated && <th scope="col" className={ui.hideTablet}>{t.segments.columns.updated}</th>}
                   </tr>
                 </thead>
                 <tbody>
@@ -47,9 +48,11 @@ export function Segments() {
                       </th>
                       <td className={ui.hidePhone}><code className={`${ui.mono} ${ui.twoLines}`}>{segment.where}</code></td>
                       <td className={ui.num}><b>{f.number(segment.members)}</b></td>
-                      <td className={`${ui.small} ${ui.hideTablet}`} style={{ whiteSpace: 'nowrap' }}>
-                        {segment.updated_at !== null && <time dateTime={segment.updated_at} title={f.exact(segment.updated_at)}>{f.ago(segment.updated_at, now)}</time>}
-                      </td>
+                      {dated && (
+                        <td className={`${ui.small} ${ui.hideTablet}`} style={{ whiteSpace: 'nowrap' }}>
+                          {segment.updated_at !== null && <time dateTime={segment.updated_at} title={f.exact(segment.updated_at)}>{f.ago(segment.updated_at, now)}</time>}
+                        </td>
+                      )}
                     </tr>
                   ))}
                 </tbody>
