@@ -12,6 +12,7 @@ from einklang.expr.crowd import CrowdPlan, compile_crowd, crowd_supports
 from einklang.expr.crowd_frames import Crowd
 from einklang.expr.errors import ExprError
 from einklang.expr.explain import ExplainNode, explain
+from einklang.expr.guide import hints
 from einklang.expr.parse import parse
 from einklang.expr.python import Condition, compile_one
 from einklang.expr.types import Catalog, EventShape, Needs, Scope, Type, type_of
@@ -38,6 +39,7 @@ __all__ = [
     "compile_one",
     "crowd_supports",
     "explain",
+    "hints",
     "parse",
     "type_of",
 ]

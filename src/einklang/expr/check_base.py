@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 
 import msgspec
 
-from einklang.expr.errors import ExprError, error_at, nearest
+from einklang.expr.errors import ExprError, error_at, nearest, one_line
 from einklang.expr.tree import Term, Tree
 from einklang.expr.types import (
     DYN,
@@ -53,7 +53,7 @@ class Base:
         return error_at(self.text, tree.start, code, what, mend=mend, expected=expected, near=near)
 
     def source(self, tree: Tree | Term) -> str:
-        text = " ".join(self.text[tree.start : tree.end].split())
+        text = one_line(self.text[tree.start : tree.end])
         return text if len(text) <= 60 else text[:57] + "..."
 
     def unknown(self, tree: Tree, code: str, kind: str, name: str, known: Iterable[str], mend: str = "") -> ExprError:

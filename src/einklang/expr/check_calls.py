@@ -218,13 +218,18 @@ class Checker(Functions):
         raise self.fault(tree, "wrong_type", what, f'write events("Name").{name}(...)')
 
     def _later(self, holder: Tree) -> None:
-        """A receiver that a later version brings is named first."""
+        """A receiver that is unknown, or that a later version brings, is named first."""
+        unknown = None
         while holder.kind in ("method", "field", "index"):
+            if holder.kind == "method" and holder.value not in METHODS:
+                unknown = holder
             holder = holder.args[0]
         if holder.kind == "call" and holder.value not in FUNCTIONS:
             raise self._unknown_call(holder, FUNCTIONS)
         if holder.kind == "call" and FUNCTIONS[holder.value].later:
             raise self._not_yet(holder)
+        if unknown is not None:
+            raise self._unknown_call(unknown, METHODS)
 
     def _text_method(self, tree: Tree) -> Term:
         self._arity(tree, STRING_METHODS[tree.value], tree.args[1:])

@@ -128,7 +128,7 @@ def crowd_supports(checked: Checked) -> list[str]:
     for term in walk(checked.tree):
         if term.op not in SUPPORTED or (term.op in ("prop", "eventfield") and term.data[0] == 0):
             missing.add(term.op)
-        if term.op == "eventfield" and term.data[1] in ("context", "properties"):
+        if term.op == "eventfield" and term.data[1] in ("context", "properties", "received_at"):
             missing.add("event." + term.data[1])
         if term.op == "round" and len(term.args) > 1 and not _places(term.args[1]):
             missing.add("round")
@@ -211,7 +211,8 @@ class Run(Sets):
 
     def __init__(self, checked: Checked, crowd: Crowd, now: Micros) -> None:
         fields = {term.data: term.type.kind for term in walk(checked.tree) if term.op == "person"}
-        super().__init__(crowd, root_of(crowd, fields), now)
+        properties = frozenset(term.data[1] for term in walk(checked.tree) if term.op == "prop")
+        super().__init__(crowd, root_of(crowd, fields), now, properties)
 
     def value(self, term: Term, level: Level) -> Value:
         if level.parent is not None and term.op != "const" and not free_names(term) & level.tokens:
@@ -383,7 +384,8 @@ class Run(Sets):
 
     def _ts_move(self, term: Term, level: Level) -> Value:
         at, by = (self.part(arg, level, "t") for arg in term.args)
-        return {"t": at + by * term.data}
+        moved = at + by * term.data
+        return {"t": pl.when(moved.is_between(runtime.FIRST, runtime.LAST)).then(moved)}
 
     def _ts_diff(self, term: Term, level: Level) -> Value:
         a, b = (self.part(arg, level, "t") for arg in term.args)

@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Any
+from typing import Any, TypedDict
 
 import msgspec
 import polars as pl
@@ -38,15 +38,31 @@ class Crowd:
 class Docs:
     """Decoded JSON values, one a row of their origin; columns are made of them as they are asked for, once."""
 
-    def __init__(self, values: list[Any]) -> None:
-        self.values = values
+    def __init__(self, values: list[Any] | None, read: Callable[[], list[Any]] = list) -> None:
+        self._values = values
+        self._read = read
         self._parts: dict[tuple[tuple[str, ...], str], dict[str, pl.Series]] = {}
         self._children: dict[tuple[str, ...], tuple[pl.DataFrame, Docs, pl.Series]] = {}
 
     @classmethod
     def of_texts(cls, texts: pl.Series) -> Docs:
         """JSON texts; null is null."""
-        return cls([None if text is None else _JSON.decode(text) for text in texts])
+        return cls(None, lambda: [None if text is None else _JSON.decode(text) for text in texts])
+
+    @classmethod
+    def of_objects(cls, texts: pl.Series, names: frozenset[str]) -> Docs:
+        """JSON objects, of which only the fields of these names are decoded."""
+        # a TypedDict made at run time: msgspec skips all other fields
+        wanted = TypedDict("wanted", dict.fromkeys(sorted(names), Any), total=False)  # type: ignore[misc]
+        decoder: msgspec.json.Decoder[Any] = msgspec.json.Decoder(wanted, float_hook=Decimal)
+        return cls(None, lambda: [decoder.decode(text) for text in texts])
+
+    @property
+    def values(self) -> list[Any]:
+        """The documents, decoded when they are first asked for."""
+        if self._values is None:
+            self._values = self._read()
+        return self._values
 
     def at(self, path: tuple[str, ...]) -> list[Any]:
         """The values at a path into each document; None where there is none."""

@@ -64,9 +64,10 @@ class Elements:
 
 
 class Sets:
-    """What `crowd.Run` inherits: it supplies `value`."""
+    """What `crowd.Run` inherits: it supplies `value`. properties: the names of all properties that are asked."""
 
-    def __init__(self, crowd: Crowd, root: Level, now: Micros) -> None:
+    def __init__(self, crowd: Crowd, root: Level, now: Micros, properties: frozenset[str]) -> None:
+        self.properties = properties
         self.crowd = crowd
         self.root = root
         self.now = now
@@ -147,7 +148,7 @@ class Sets:
         if not machine and "machine" in self.crowd.events.columns:
             found = found.filter(~pl.col("machine"))
         events = found.sort("at", "seq", maintain_order=True).collect()
-        docs = Docs.of_texts(events["properties"])
+        docs = Docs.of_objects(events["properties"], self.properties)
         events = events.drop("properties").with_columns(pl.int_range(pl.len(), dtype=ROW).alias("_doc"))
         above = level.frame.select("_person", "person_id").with_row_index("_up")
         frame = above.join(events, on="person_id", how="inner").sort("_up", "_doc")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from difflib import get_close_matches
 
@@ -31,6 +32,15 @@ class ExprError(InputError):
         self.expected = tuple(expected)
         self.nearest = nearest
         super().__init__(code, what, where=f"line {line}, column {column}", mend=mend)
+
+
+#: A text in quotes, or a comment.
+_COMMENT = re.compile(r"""("(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*')|//[^\n]*""")
+
+
+def one_line(text: str) -> str:
+    """A part of an expression on one line, without comments."""
+    return " ".join(_COMMENT.sub(lambda found: found[1] or "", text).split())
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from einklang.expr.check import Checked
+from einklang.expr.errors import one_line
 from einklang.expr.python import plain, term_function
 from einklang.expr.tree import Term
 from einklang.expr.types import Type
@@ -38,7 +39,7 @@ def explain(checked: Checked, view: View) -> ExplainNode:
 
 def _node(source: str, term: Term, view: View) -> ExplainNode:
     found = plain(term_function(term)(view))
-    text = " ".join(source[term.start : term.end].split())
+    text = one_line(source[term.start : term.end])
     held = found is True if term.type.kind == "bool" else None
     children = tuple(_node(source, part, view) for part in _parts(term))
     return ExplainNode(text, shown(found, term.type), held, children)

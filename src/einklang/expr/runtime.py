@@ -27,7 +27,7 @@ from einklang.kernel.time import DAY, Duration, Micros, add_months, day_of, form
 _AT = attrgetter("at")
 _NUMERIC = (int, Decimal)
 #: Moments within the years 1 to 9999 in every zone.
-_FIRST, _LAST = -62_135_510_400_000_000, 253_402_214_400_000_000
+FIRST, LAST = -62_135_510_400_000_000, 253_402_214_400_000_000
 
 # reading: a value that does not fit its declared type is None
 
@@ -263,7 +263,7 @@ def ts_move(at: Micros | None, by: Micros | None, sign: int) -> Micros | None:
     if at is None or by is None:
         return None
     moved = at + sign * by
-    return moved if _FIRST <= moved <= _LAST else None
+    return moved if FIRST <= moved <= LAST else None
 
 
 def ts_diff(a: Micros | None, b: Micros | None) -> Micros | None:
