@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from einklang.event import EngineCall, Event
+from einklang.kernel.ids import lane_of
 from einklang.kernel.limits import IDENTIFIERS_PER_KIND_MAX
 from einklang.store.book import SqliteBook
 from tests.app.worlds import HOUR, SALT, START, append, home, run
@@ -50,9 +51,10 @@ def test_the_tables_hold_the_truth(both: tuple[list[Event], list[Event]], part: 
             run(book, (batch,))
         expected = truth(events, bytes.fromhex(SALT), IDENTIFIERS_PER_KIND_MAX, 10)
         assert owners(book) == expected.persons
-        history = {row[7]: row[0] for row in book.read("all_history") if not row[4]}
-        assert history == expected.attribution
         living = set(expected.persons.values()) | set(expected.attribution.values())
+        histories = {person: book.read("history_of", lane_of(person), person) for person in living}
+        attributed = {row[7]: person for person, rows in histories.items() for row in rows if not row[4]}
+        assert attributed == expected.attribution
         for person in living:
             assert not book.read("alias_get", person), "a living person is no alias"
             for (alias,) in book.read("aliases_of", person):
