@@ -1,26 +1,30 @@
 """One row of an import file -> one call for the log (contract.md, "Import columns").
 
-What does not fit is refused with a reason.
+What does not fit is refused with a reason. Each reader takes the row, what is declared, and whether its cells are text
+(CSV), in which case they are typed by `import_cells`.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any
 
 import msgspec
 
+from einklang.app.import_cells import Declared, typed
 from einklang.event import RESERVED, EngineCall
 from einklang.event import judge as judge_body
+from einklang.event.wire import encode
 from einklang.kernel import time
 from einklang.kernel.errors import InputError
+from einklang.kernel.limits import IDENTIFIER_CHARS_MAX, JSON_DEPTH_MAX, NAME_CHARS_MAX
 
 Row = dict[str, Any]
 _IDENTIFIERS = ("userId", "email", "phone", "anonymousId")
-_NUMBER = re.compile(r"-?(0|[1-9]\d{0,17})(\.\d{1,12})?")
-_MONEY = ("price", "margin", "cost", "weight", "stock")
+_AMOUNTS = ("price", "margin", "cost", "weight", "stock")
+_STATUS = {"given": "Consent Given", "withdrawn": "Consent Withdrawn", "requested": "Consent Requested"}
 
 
 class RowRefused(Exception):
@@ -39,39 +43,89 @@ def _moment(value: Any, column: str) -> int:
     except InputError as error:
         raise RowRefused("bad_time", f"{column}: {error.what}", error.mend) from error
     if not time.EARLIEST <= at < time.LATEST:
-        raise RowRefused("bad_time", f"{column}: {value!r} lies outside 1970 to 2200", "check the year")
+        raise RowRefused("bad_time", f"{column}: {str(value)[:40]!r} lies outside 1970 to 2200", "check the year")
     return at
 
 
-def _clean(row: Row) -> Row:
-    for key, value in row.items():
-        if "\0" in key or (isinstance(value, str) and "\0" in value):
-            raise RowRefused("nul_byte", f"{key[:40]!r} holds a NUL byte", "remove it")
-    return row
+def _check(value: Any, left: int = JSON_DEPTH_MAX) -> None:
+    """Refuses NUL bytes, absurd numbers and depth, wherever they are."""
+    if left < 0:
+        raise RowRefused("too_deep", f"nested deeper than {JSON_DEPTH_MAX} levels", "make it flatter")
+    if isinstance(value, str):
+        if "\0" in value:
+            raise RowRefused("nul_byte", f"{value[:40]!r} holds a NUL byte", "remove it")
+    elif isinstance(value, Decimal):
+        if not value.is_finite() or abs(value.adjusted()) > 308:
+            raise RowRefused("bad_number", f"not a number to reckon with: {str(value)[:40]}", "write it as 19.99")
+    elif isinstance(value, dict):
+        for key, inner in value.items():
+            _check(key, left)
+            _check(inner, left - 1)
+    elif isinstance(value, list):
+        for inner in value:
+            _check(inner, left - 1)
 
 
-def events(row: Row) -> EngineCall:
-    """A Segment payload (JSON Lines), or a mapped row: event, timestamp, userId / email / ..., and properties."""
-    row = _clean(row)
-    kind = row.get("type", "track")
+def _fitted(value: Any) -> Any:
+    """The value with whole numbers beyond 64 bits as Decimal: JSON has them, its encoder has not."""
+    if isinstance(value, dict):
+        return {name: _fitted(inner) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [_fitted(inner) for inner in value]
+    return Decimal(value) if type(value) is int and not -(2**63) <= value < 2**63 else value
+
+
+def _present(row: Row) -> Row:
+    """The row without what is missing, checked; whole numbers beyond 64 bits as Decimal."""
+    for name in row:
+        if len(name) > NAME_CHARS_MAX:
+            raise RowRefused("name_too_long", f"a column name of {len(name)} characters", "give it a shorter name")
+    _check(row, JSON_DEPTH_MAX + 1)
+    found: Row = _fitted({name: value for name, value in row.items() if value is not None})
+    return found
+
+
+def text_of(value: Any) -> str:
+    """An identifier as text: whole numbers without point, surrounding blanks off, absent as ""."""
+    if value is None or isinstance(value, bool | dict | list):
+        return ""
+    if isinstance(value, Decimal) and value == value.to_integral_value():
+        return format(value.quantize(Decimal(1)), "f") if abs(value) < 10**27 else str(value)
+    return str(value).strip()
+
+
+def _identifiers(row: Row) -> dict[str, str]:
+    found = {name: text for name in _IDENTIFIERS if (text := text_of(row.get(name)))}
+    for name, text in found.items():
+        if len(text) > IDENTIFIER_CHARS_MAX:
+            raise RowRefused("bad_identifier", f"{name} has {len(text)} characters", "write a shorter one")
+    _check_email(found.get("email", ""))
+    return found
+
+
+def events(row: Row, known: Declared, text: bool) -> EngineCall:
+    """A Segment payload (JSON Lines), or a flat row: event, timestamp, userId / email / ..., all else properties.
+
+    A row without `type` that has `properties` is a `track` payload. A time needs an offset.
+    """
     if "type" not in row:
-        row = _as_payload(row)
+        payload = isinstance(row.get("properties"), dict)
+        row = {"type": "track", **row} if payload else _as_payload(_present(row), known, text)
+    _check(row, JSON_DEPTH_MAX + 1)
+    row = _fitted(row)
     try:
-        judged = judge_body("batch", msgspec.json.encode({"batch": [row]}, enc_hook=_number), received_at=0)
+        judged = judge_body("batch", encode({"batch": [row]}), received_at=0)
     except InputError as error:
         raise RowRefused(error.code, error.what, error.mend) from error
     if judged.rejected:
         found = judged.rejected[0]
         raise RowRefused(str(found.code), found.message)
-    if kind == "track" and row.get("event") in RESERVED:
+    if row["type"] == "track" and str(row.get("event")).strip() in RESERVED:
         raise RowRefused("reserved_name", f"{row['event']!r} is said by Einklang alone", "use another name")
-    fields = {
-        name: row[name]
-        for name in EngineCall.__struct_fields__
-        if name in row and name not in ("at", "origin", "machine", "nth", "identifiers")
-    }
+    own = ("at", "origin", "machine", "nth", "identifiers", "touchpoint")
+    fields = {name: row[name] for name in EngineCall.__struct_fields__ if name in row and name not in own}
     call = msgspec.convert(fields, EngineCall, strict=False)
-    stamp = row.get("originalTimestamp", row.get("timestamp"))
+    stamp = row.get("originalTimestamp") or row.get("timestamp")
     if stamp is None:
         raise RowRefused("bad_time", "no timestamp", "an imported event needs the time at which it happened")
     call.timestamp = call.originalTimestamp = call.sentAt = None
@@ -79,49 +133,45 @@ def events(row: Row) -> EngineCall:
     return call
 
 
-def _number(value: Any) -> Any:
-    return float(value) if isinstance(value, Decimal) else str(value)
-
-
-def _as_payload(row: Row) -> Row:
+def _as_payload(row: Row, known: Declared, text: bool) -> Row:
     """A flat row: known columns by name, all others are properties."""
-    known = {"event", "timestamp", "messageId", "touchpoint", *_IDENTIFIERS}
-    payload: Row = {
-        "type": "track",
-        "properties": {key: _typed(value) for key, value in row.items() if key not in known},
+    name = str(row.get("event", "")).strip()
+    types = known.of_event(name)
+    taken = {"event", "timestamp", "messageId", "touchpoint", *_IDENTIFIERS}
+    properties = {
+        key: typed(value, key, types.get(key)) if text else value for key, value in row.items() if key not in taken
     }
-    for name in ("event", "timestamp", "messageId", "userId", "anonymousId"):
-        if name in row:
-            payload[name] = str(row[name])
+    payload: Row = {"type": "track", "event": name, "properties": _nested(properties)}
+    found = _identifiers(row)
+    for key in ("timestamp", "messageId"):
+        if key in row:
+            payload[key] = text_of(row[key])
+    payload |= {key: value for key, value in found.items() if key in ("userId", "anonymousId")}
     context: Row = {}
     if "touchpoint" in row:
         context["touchpoint"] = str(row["touchpoint"])
-    traits = {name: str(row[name]) for name in ("email", "phone") if name in row}
+    traits = {key: value for key, value in found.items() if key in ("email", "phone")}
     if traits:
         context["traits"] = traits
     return payload | ({"context": context} if context else {})
 
 
-def _typed(value: Any) -> Any:
-    """A cell that reads as a number is one, unless it has leading zeros (then it is a code)."""
-    if isinstance(value, str) and _NUMBER.fullmatch(value):
-        return Decimal(value) if "." in value else int(value)
-    return value
+def people(row: Row, known: Declared, text: bool) -> EngineCall:
+    """A person: identifiers and traits; `address.city` is a field of the map `address`.
 
-
-def people(row: Row) -> EngineCall:
-    """A person: identifiers and traits; without `at` they hold from before the first event."""
-    row = dict(_clean(row))
+    Without `at` they hold from before the first event.
+    """
+    row = _present(row)
     at = _moment(row.pop("at"), "at") if "at" in row else time.BEFORE_ALL
-    found = {name: str(row[name]).strip() for name in _IDENTIFIERS if str(row.get(name, "")).strip()}
+    found = _identifiers(row)
     if not found:
         raise RowRefused("no_identifier", "the row names nobody", "fill userId, email, phone or anonymousId")
-    _check_email(found.get("email", ""))
     traits = {
-        key: _typed(value) if key not in ("postalCode", "zip", "phone", "email") else str(value)
+        key: typed(value, key, known.traits.get(key)) if text else value
         for key, value in row.items()
         if key not in ("userId", "anonymousId")
     }
+    traits |= {key: found[key] for key in ("email", "phone") if key in found}
     return EngineCall(type="identify", at=at, identifiers=found, traits=_nested(traits))
 
 
@@ -130,12 +180,13 @@ def _nested(traits: Row) -> Row:
     out: Row = {}
     for key, value in traits.items():
         head, dot, rest = key.partition(".")
-        if dot and head and rest:
-            inner = out.setdefault(head, {})
-            if isinstance(inner, dict):
-                inner[rest] = value
-        else:
-            out[key] = value
+        if not dot or not head or not rest:
+            out[key] = {**out[key], **value} if isinstance(value, dict) and isinstance(out.get(key), dict) else value
+            continue
+        inner = out.setdefault(head, {})
+        if not isinstance(inner, dict):
+            raise RowRefused("bad_row", f"{head!r} is a value and has fields too", "name the columns apart")
+        inner[rest] = value
     return out
 
 
@@ -146,43 +197,36 @@ def _check_email(address: str) -> None:
         )
 
 
-def products(row: Row) -> EngineCall:
-    """A product: `product_id` and its fields; numbers are exact."""
-    row = dict(_clean(row))
-    key = str(row.get("product_id", "")).strip()
+def products(row: Row, known: Declared, text: bool) -> EngineCall:
+    """A product: `product_id` and its fields; numbers are exact. Without `at` it holds from before the first event."""
+    row = _present(row)
+    key = text_of(row.pop("product_id", None))
     if not key:
         raise RowRefused("missing_column", "no product_id", "fill the column product_id")
-    for name in _MONEY:
-        if name in row and isinstance(row[name], str):
-            try:
-                row[name] = Decimal(row[name])
-            except InvalidOperation as error:
-                raise RowRefused(
-                    "bad_number", f"{name}: not a number: {row[name][:40]!r}", "write it as 19.99"
-                ) from error
-    fields = {name: _typed(value) if name in _MONEY else value for name, value in row.items()}
-    if isinstance(fields.get("in_stock"), str):
-        fields["in_stock"] = str(fields["in_stock"]).lower() in ("true", "1", "yes")
-    return EngineCall(
-        type="row", event="products", properties={**fields, "product_id": key, "key": key}, at=time.BEFORE_ALL
-    )
+    at = _moment(row.pop("at"), "at") if "at" in row else time.BEFORE_ALL
+    fields = {name: typed(value, name, known.products.get(name)) if text else value for name, value in row.items()}
+    for name in _AMOUNTS:
+        value = fields.get(name)
+        if value is not None and (isinstance(value, bool) or not isinstance(value, int | Decimal)):
+            raise RowRefused("bad_number", f"{name}: not a number: {str(value)[:40]!r}", "write it as 19.99")
+    return EngineCall(type="row", event="products", properties={**fields, "product_id": key, "key": key}, at=at)
 
 
-def consents(row: Row) -> EngineCall:
+def consents(row: Row, known: Declared, text: bool) -> EngineCall:
     """A declaration: person, channel, address, purpose, status, at, source, wording, evidence."""
-    row = _clean(row)
+    row = _present(row)
     for name in ("person", "channel", "purpose", "status"):
         if not str(row.get(name, "")).strip():
             raise RowRefused("missing_column", f"no {name}", f"fill the column {name}")
     kind, colon, value = str(row["person"]).partition(":")
-    if not colon or kind not in _IDENTIFIERS or not value.strip():
+    value = value.strip()
+    if not colon or kind not in _IDENTIFIERS or not value or len(value) > IDENTIFIER_CHARS_MAX:
         raise RowRefused(
             "bad_identifier",
             f"not a person: {str(row['person'])[:60]!r}",
             "write kind:value, such as email:a@b.example",
         )
-    names = {"given": "Consent Given", "withdrawn": "Consent Withdrawn", "requested": "Consent Requested"}
-    event = names.get(str(row["status"]).strip().lower())
+    event = _STATUS.get(str(row["status"]).strip().lower())
     if event is None:
         raise RowRefused("bad_row", f"unknown status {str(row['status'])[:40]!r}", "write given or withdrawn")
     at = _moment(row["at"], "at") if "at" in row else time.BEFORE_ALL
@@ -194,11 +238,11 @@ def consents(row: Row) -> EngineCall:
     if properties["channel"] == "email":
         _check_email(properties.get("address", ""))
         if "address" not in properties and kind == "email":
-            properties["address"] = value.strip().lower()
-    return EngineCall(type="track", event=event, at=at, identifiers={kind: value.strip()}, properties=properties)
+            properties["address"] = value.lower()
+    return EngineCall(type="track", event=event, at=at, identifiers={kind: value}, properties=properties)
 
 
-READERS: dict[str, Callable[[Row], EngineCall]] = {
+READERS: dict[str, Callable[[Row, Declared, bool], EngineCall]] = {
     "events": events,
     "people": people,
     "products": products,

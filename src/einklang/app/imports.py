@@ -1,32 +1,39 @@
 """`import`: files -> log. Rows are judged one by one; a refused row goes to a file beside with its reason.
 
 Safe to repeat: each row gets a message id from its content and its n-th occurrence in the file, so that the same
-file again is dropped as duplicates, whatever was imported in between. CSV (UTF-8), Parquet and JSON Lines.
+file again is dropped as duplicates, whatever was imported in between. CSV (UTF-8), Parquet and JSON Lines. A file that
+cannot be read as a whole is refused before its first row is taken.
 """
 
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable, Iterable, Iterator
+import difflib
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import msgspec
 import polars as pl
 
 from einklang.app.apply import Body
+from einklang.app.import_cells import declared
 from einklang.app.import_rows import READERS, Row, RowRefused
 from einklang.app.ports import Book
 from einklang.event import EngineCall, body_of
+from einklang.event.wire import encode_canonical
 from einklang.kernel import ids
 from einklang.kernel.errors import InputError
 from einklang.kernel.limits import EVENT_BYTES_MAX
 
 KINDS = ("events", "people", "products", "consents")
 CHUNK = 2_000
-_DECODER = msgspec.json.Decoder(dict, float_hook=Decimal)
+#: No cell is longer; a longer row is refused anyway.
+_CELL_CHARS_MAX = 64 * 1024 * 1024
+_JSON = (".jsonl", ".ndjson", ".json")
+_DECODER = msgspec.json.Decoder(dict[str, Any], float_hook=Decimal)
 
 
 @dataclass(slots=True)
@@ -40,103 +47,190 @@ class Imported:
     reasons: dict[str, int] = field(default_factory=dict)
 
 
-def _csv_rows(path: Path) -> Iterator[tuple[int, Row]]:
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A file of rows: its columns (None: each row has its own), (line or row number, row), whether cells are text."""
+
+    columns: list[str] | None
+    rows: Iterator[tuple[int, Row]]
+    text: bool
+
+
+def _header(path: Path) -> list[str]:
+    """The columns of a CSV file that is one from its first byte to its last. Raises InputError."""
+    csv.field_size_limit(_CELL_CHARS_MAX)
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             reader = csv.reader(file, strict=True)
             header = next(reader, None)
-            if not header:
-                raise InputError(
-                    "empty_file", "the file is empty", where=path.name, mend="write a header line and rows"
-                )
-            if len(header) == 1 and any(sign in header[0] for sign in ";\t|"):
-                raise InputError(
-                    "wrong_delimiter",
-                    "one column with ; or tab in its name",
-                    where=f"{path.name}:1",
-                    mend="separate the columns by commas",
-                )
-            if len(set(header)) < len(header):
-                raise InputError(
-                    "repeated_column",
-                    "a column name stands twice",
-                    where=f"{path.name}:1",
-                    mend="give each column its own name",
-                )
-            for number, cells in enumerate(reader, 2):
-                if len(cells) == len(header):
-                    yield number, {name: cell for name, cell in zip(header, cells, strict=True) if cell != ""}
-                elif cells:
-                    yield number, {"": f"{len(cells)} cells instead of {len(header)}"}
+            for _ in reader:
+                pass
     except UnicodeDecodeError as error:
         raise InputError(
-            "bad_encoding", f"not UTF-8 (byte {error.start} of a block)", where=path.name, mend="save the file as UTF-8"
+            "bad_encoding", "not UTF-8", where=f"{path.name}:{reader.line_num + 1}", mend="save the file as UTF-8"
         ) from error
     except csv.Error as error:
         raise InputError(
-            "bad_csv", str(error), where=path.name, mend="quote cells that hold commas, quotes or line ends"
+            "bad_csv",
+            str(error),
+            where=f"{path.name}:{reader.line_num}",
+            mend="quote cells that hold commas, quotes or line ends",
         ) from error
+    if not header:
+        raise InputError("empty_file", "the file is empty", where=path.name, mend="write a header line and rows")
+    if len(header) == 1 and any(sign in header[0] for sign in ";\t|"):
+        raise InputError(
+            "wrong_delimiter",
+            "one column with ; or tab in its name",
+            where=f"{path.name}:1",
+            mend="separate the columns by commas",
+        )
+    if len(set(header)) < len(header):
+        twice = next(name for name in header if header.count(name) > 1)
+        raise InputError(
+            "repeated_column",
+            f"the column {twice[:40]!r} stands twice",
+            where=f"{path.name}:1",
+            mend="give each column its own name",
+        )
+    if "" in header:
+        raise InputError("bad_csv", "a column without name", where=f"{path.name}:1", mend="name each column")
+    return header
+
+
+def _csv_rows(path: Path, header: list[str]) -> Iterator[tuple[int, Row]]:
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        reader = csv.reader(file, strict=True)
+        next(reader)
+        number = reader.line_num + 1
+        for cells in reader:
+            if len(cells) == len(header):
+                yield number, {name: cell for name, cell in zip(header, cells, strict=True) if cell != ""}
+            elif cells:
+                yield number, {"": f"{len(cells)} cells instead of {len(header)}"}
+            number = reader.line_num + 1
 
 
 def _json_rows(path: Path) -> Iterator[tuple[int, Row]]:
     with path.open("rb") as file:
         for number, line in enumerate(file, 1):
-            text = line.strip()
+            text = line.removeprefix(b"\xef\xbb\xbf").strip() if number == 1 else line.strip()
             if not text:
                 continue
             try:
-                yield number, _DECODER.decode(text)
-            except (msgspec.MsgspecError, ValueError) as error:
+                row = _DECODER.decode(text)
+            except (msgspec.MsgspecError, ValueError, RecursionError) as error:
                 yield number, {"": f"not a JSON object: {error}"}
+                continue
+            yield number, {"": "a field without name"} if "" in row else row
 
 
-def _parquet_rows(path: Path) -> Iterator[tuple[int, Row]]:
+def _parquet(path: Path) -> Table:
     try:
         frame = pl.scan_parquet(path, glob=False)
-        width = frame.collect_schema().len()
-        total = int(frame.select(pl.len()).collect().item())
-        assert width > 0
+        columns = frame.collect_schema().names()
+        total = int(frame.select(pl.len()).collect().item()) if columns else 0
+    except (pl.exceptions.PolarsError, OSError) as error:
+        raise _not_parquet(path, error) from error
+    return Table(columns, _parquet_rows(path, frame, total), text=False)
+
+
+def _not_parquet(path: Path, error: Exception) -> InputError:
+    what = (str(error).splitlines() or ["not a Parquet file"])[0]
+    return InputError("bad_parquet", what, where=path.name, mend="check that it is a Parquet file")
+
+
+def _parquet_rows(path: Path, frame: pl.LazyFrame, total: int) -> Iterator[tuple[int, Row]]:
+    try:
         for start in range(0, total, 50_000):
             for offset, row in enumerate(frame.slice(start, 50_000).collect().iter_rows(named=True)):
-                yield start + offset + 1, {key: _plain(value) for key, value in row.items() if value is not None}
+                yield start + offset + 1, {key: found for key, value in row.items() if (found := _plain(value)) != ""}
     except (pl.exceptions.PolarsError, OSError) as error:
-        raise InputError(
-            "bad_parquet", str(error).splitlines()[0], where=path.name, mend="check that it is a Parquet file"
-        ) from error
+        raise _not_parquet(path, error) from error
 
 
 def _plain(value: Any) -> Any:
+    """A value of Parquet as JSON has it: no NaN, times as text (UTC where they have no zone), bytes as UTF-8."""
     if isinstance(value, float):
         return Decimal(repr(value)) if value == value and abs(value) != float("inf") else None
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "replace")
     if hasattr(value, "isoformat"):
         text = value.isoformat()
         return text + "Z" if "T" in text and getattr(value, "tzinfo", None) is None else text
     if isinstance(value, list):
         return [_plain(item) for item in value]
-    return {key: _plain(item) for key, item in value.items()} if isinstance(value, dict) else value
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    return value if value is None or isinstance(value, str | int | Decimal) else str(value)
 
 
-def rows_of(path: Path) -> Iterator[tuple[int, Row]]:
-    """(line or row number, row) of a file by its ending. Raises InputError."""
+def table_of(path: Path) -> Table:
+    """The rows of a file by its ending. Raises InputError."""
+    if path.is_dir():
+        raise InputError("is_a_folder", "a folder, not a file", where=str(path), mend="name the files one by one")
     if not path.is_file():
         raise InputError("no_such_file", "no such file", where=str(path), mend="check the path")
     suffix = path.suffix.lower()
     if suffix == ".csv":
-        return _csv_rows(path)
-    if suffix in (".jsonl", ".ndjson", ".json"):
-        return _json_rows(path)
+        header = _header(path)
+        return Table(header, _csv_rows(path, header), text=True)
+    if suffix in _JSON:
+        with path.open("rb") as file:
+            if file.read(64).removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"["):
+                raise InputError(
+                    "not_json_lines", "one JSON array", where=f"{path.name}:1", mend="write one object a line"
+                )
+        return Table(None, _json_rows(path), text=False)
     if suffix == ".parquet":
-        return _parquet_rows(path)
+        return _parquet(path)
+    if suffix == ".xlsx":
+        raise InputError("not_supported_yet", "XLSX is not supported yet", where=path.name, mend="save it as CSV")
     raise InputError(
-        "unknown_format", f"unknown ending {suffix!r}", where=path.name, mend="use .csv, .parquet or .jsonl"
+        "unknown_format", f"unknown ending {suffix[:20]!r}", where=path.name, mend="use .csv, .parquet or .jsonl"
     )
 
 
-def _mapped(rows: Iterable[tuple[int, Row]], mapping: dict[str, str]) -> Iterator[tuple[int, Row]]:
-    """Rows with their columns renamed: mapping gives the name of a field -> column of the file."""
-    taken = {column: name for name, column in mapping.items()}
-    for number, row in rows:
-        yield number, {taken.get(key, key): value for key, value in row.items()}
+def mapped(table: Table, mapping: dict[str, str], name: str) -> Table:
+    """The table with fields named by a map: field -> column; other columns keep their names. Raises InputError."""
+    for wanted, column in mapping.items():
+        if table.columns is not None and column not in table.columns:
+            near = difflib.get_close_matches(column, table.columns, 1)
+            mend = f"did you mean {near[0]!r}?" if near else "columns are " + ", ".join(table.columns[:20])
+            what = f"the map takes {wanted[:40]!r} from the column {column[:40]!r}, which is not there"
+            raise InputError("unknown_column", what, where=name, mend=mend)
+    used = set(mapping.values())
+
+    def renamed() -> Iterator[tuple[int, Row]]:
+        for number, row in table.rows:
+            rest = {key: value for key, value in row.items() if key not in used and key not in mapping}
+            yield number, {**rest, **{wanted: row[column] for wanted, column in mapping.items() if column in row}}
+
+    return Table(table.columns, renamed(), table.text)
+
+
+class _Beside:
+    """The file of refused rows, written as they come; none if there are none."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path.with_name(path.name + ".rejected.jsonl")
+        self.file: BinaryIO | None = None
+
+    def add(self, number: int, refused: RowRefused, row: Row) -> None:
+        """One refused row: its number, code, message, mend, and itself."""
+        if self.file is None:
+            self.file = self.path.open("wb")
+        found = {"row": number, "code": refused.code, "message": refused.message, "mend": refused.mend, "data": row}
+        self.file.write(msgspec.json.encode(found, enc_hook=str) + b"\n")
+
+    def close(self, *, ended: bool) -> str | None:
+        """The path of the file; that of an earlier import is removed if nothing was refused this time."""
+        if self.file is not None:
+            self.file.close()
+            return str(self.path)
+        if ended:
+            self.path.unlink(missing_ok=True)
+        return None
 
 
 def import_file(
@@ -149,54 +243,68 @@ def import_file(
     progress: Callable[[int], None] | None = None,
 ) -> Imported:
     """Append a file to the log. now: microseconds, time of receipt. Raises InputError for a file that is none."""
-    result, counts = Imported(), dict[bytes, int]()
-    beside = path.with_name(path.name + ".rejected.jsonl")
-    rejected: list[dict[str, Any]] = []
-    calls: list[EngineCall] = []
-    reader = READERS[kind]
-    rows = rows_of(path)
-    if kind == "events" and path.suffix.lower() not in (".jsonl", ".ndjson", ".json") and mapping is None:
-        raise InputError(
-            "no_map",
-            "CSV and Parquet events need a map",
-            where=path.name,
-            mend="give --map FILE that names the columns",
-        )
-    for number, row in _mapped(rows, mapping) if mapping else rows:
-        result.rows += 1
-        try:
-            if "" in row:
-                raise RowRefused("bad_row", str(row[""]))
-            call = reader(row)
-            body = msgspec.json.encode(call)
-            if len(body) > EVENT_BYTES_MAX:
-                raise RowRefused("too_large", f"{len(body)} bytes; an event has at most {EVENT_BYTES_MAX}")
-        except RowRefused as refused:
-            result.rejected += 1
-            result.reasons[refused.code] = result.reasons.get(refused.code, 0) + 1
-            rejected.append(
-                {"row": number, "code": refused.code, "message": refused.message, "mend": refused.mend, "data": row}
+    try:
+        table = table_of(path)
+        if kind == "events" and mapping is None and path.suffix.lower() not in _JSON:
+            raise InputError(
+                "no_map", "CSV and Parquet events need a map", where=path.name, mend="give --map FILE: {event: column}"
             )
-            continue
-        digest = ids.content_hash(body)
-        call.nth = counts[digest] = counts.get(digest, 0) + 1
-        calls.append(call)
-        result.accepted += 1
-        if len(calls) >= CHUNK:
+        if mapping:
+            table = mapped(table, mapping, path.name)
+        return _take(book, kind, path, table, now=now, progress=progress)
+    except OSError as error:
+        what = error.strerror or "cannot be read or written"
+        raise InputError(
+            "unreadable", what, where=str(error.filename or path), mend="check rights and space"
+        ) from error
+
+
+def _take(
+    book: Book, kind: str, path: Path, table: Table, *, now: int, progress: Callable[[int], None] | None
+) -> Imported:
+    result, counts, beside, ended = Imported(), dict[bytes, int](), _Beside(path), False
+    calls: list[EngineCall] = []
+    known, reader = declared(book), READERS[kind]
+    try:
+        for number, row in table.rows:
+            result.rows += 1
+            try:
+                call, digest = _call(reader(_named(row), known, table.text))
+            except RowRefused as refused:
+                result.rejected += 1
+                result.reasons[refused.code] = result.reasons.get(refused.code, 0) + 1
+                beside.add(number, refused, row)
+                continue
+            call.nth = counts[digest] = counts.get(digest, 0) + 1
+            calls.append(call)
+            result.accepted += 1
+            if len(calls) >= CHUNK:
+                _append(book, calls, now)
+                calls = []
+                if progress is not None:
+                    progress(result.rows)
+        if calls:
             _append(book, calls, now)
-            calls = []
-            if progress is not None:
-                progress(result.rows)
-    if calls:
-        _append(book, calls, now)
-    if result.rows == 0:
-        raise InputError("empty_file", "the file holds no rows", where=path.name, mend="check the file")
-    if rejected:
-        beside.write_bytes(b"".join(msgspec.json.encode(row, enc_hook=str) + b"\n" for row in rejected))
-        result.rejections = str(beside)
-    elif beside.exists():
-        beside.unlink()
+        if result.rows == 0:
+            raise InputError("empty_file", "the file holds no rows", where=path.name, mend="check the file")
+        ended = True
+    finally:
+        result.rejections = beside.close(ended=ended)
     return result
+
+
+def _named(row: Row) -> Row:
+    if "" in row:
+        raise RowRefused("bad_row", str(row[""]))
+    return row
+
+
+def _call(call: EngineCall) -> tuple[EngineCall, bytes]:
+    """The call and the hash of its content, whatever the order of its columns. Raises RowRefused."""
+    body = encode_canonical(call)
+    if len(body) > EVENT_BYTES_MAX:
+        raise RowRefused("too_large", f"{len(body)} bytes; an event has at most {EVENT_BYTES_MAX}")
+    return call, ids.content_hash(body)
 
 
 def _append(book: Book, calls: list[EngineCall], now: int) -> None:
