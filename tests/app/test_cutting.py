@@ -41,13 +41,13 @@ def check_cuttings(seed: int) -> None:
     with home() as single:
         append(single, calls)
         run(single, [1])
-        expected = canonical_hash(single)
+        expected = canonical_hash(single, log=True)
         for sizes in cuttings(random):
             with home() as other:
                 append(other, calls, body=random.randint(1, 30))
                 run(other, sizes)
-                if canonical_hash(other) != expected:
-                    raise AssertionError("\n".join([f"seed {seed}, ticks of {sizes}", *difference(single, other)]))
+                if canonical_hash(other, log=True) != expected:
+                    raise AssertionError("\n".join([f"seed {seed}, ticks of {sizes}", *difference(single, other, log=True)]))
 
 
 @pytest.mark.slow
@@ -66,7 +66,7 @@ def test_a_second_home_is_equal() -> None:
         with home() as book:
             append(book, calls)
             run(book)
-            hashes.append(canonical_hash(book))
+            hashes.append(canonical_hash(book, log=True))
     assert hashes[0] == hashes[1]
 
 

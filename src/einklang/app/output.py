@@ -32,8 +32,11 @@ COUNTERS = (
 FORMAT = 1
 
 
-def entry_row(event: Event, *, sequenced: bool) -> tuple[Any, ...]:
-    """The log row of an event; the engine's own (position 0) get theirs when they are written."""
+def entry_row(event: Event, person: str = "", *, sequenced: bool) -> tuple[Any, ...]:
+    """The log row of an event; the engine's own (position 0) get theirs when they are written.
+
+    person: whose it was when it was folded; a merge later in the tick changes `event.person`, not the log.
+    """
     return (
         event.position,
         event.seq if sequenced else None,
@@ -48,7 +51,7 @@ def entry_row(event: Event, *, sequenced: bool) -> tuple[Any, ...]:
         event.source,
         event.touchpoint,
         int(event.machine),
-        event.person or None,
+        person or None,
         to_json([list(pair) for pair in event.identifiers]),
         to_json(event.properties),
         to_json(event.context),
@@ -69,9 +72,13 @@ def history_row(live: Live, event: Event) -> tuple[Any, ...]:
 
 @dataclass(slots=True)
 class Output:
-    """The write set of one tick. `log`: entries in order of seq; `stored`: those of them that have a row already."""
+    """The write set of one tick. `log`: entries in order of seq; `stored`: those of them that have a row already.
+
+    persons: seq -> whose the entry was when it was folded.
+    """
 
     log: list[Event] = field(default_factory=list)
+    persons: dict[int, str] = field(default_factory=dict)
     stored: list[Event] = field(default_factory=list)
     rows: dict[str, Rows] = field(default_factory=dict)
     rekeys: list[tuple[str, Sequence[Any]]] = field(default_factory=list)
@@ -158,12 +165,12 @@ def write(tx: Tx, out: Output, counters: dict[str, int], meta: dict[str, str], *
     inserts, updates = [], []
     for event in out.log:
         if id(event) in stored:
-            updates.append((event.seq, event.clock, event.person or None, event.position))
+            updates.append((event.seq, event.clock, out.persons.get(event.seq) or None, event.position))
             continue
         if event.position == 0:
             position += 1
             event.position = position
-        inserts.append(entry_row(event, sequenced=True))
+        inserts.append(entry_row(event, out.persons.get(event.seq, ""), sequenced=True))
     if inserts:
         tx.write("entry_put", inserts)
     if updates:

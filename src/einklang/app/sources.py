@@ -135,6 +135,7 @@ class ReplaySource(Source):
         self._ahead: deque[tuple[Event, int]] = deque()
         self._taken = 0
         self.moved: list[tuple[int, int]] = []
+        self.folded = 0
 
     def inputs(self, engine: Engine, reader: Reader, limit: int) -> tuple[list[Event], int]:
         """The next stored inputs."""
@@ -157,4 +158,5 @@ class ReplaySource(Source):
             event, stored = self._ahead.popleft()
             if event.seq != stored:
                 self.moved.append((stored, event.seq))
+        self.folded += self._taken
         self._taken = 0

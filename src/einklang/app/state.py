@@ -70,6 +70,7 @@ class State:
         self.channels = channels
         self.working = WorkingSet()
         self.catalogs = Catalogs()
+        self.goal_events: set[str] = set()
         self.timers: TimerFeed | None = None
         self.out = Output()
         self.counters: dict[str, int] = {}
@@ -84,6 +85,10 @@ class State:
     def take(self, definitions: Definitions) -> None:
         """Put these definitions in force."""
         self.definitions = definitions
+        for journey in definitions.journeys.values():
+            if journey.goal is not None:
+                self.goal_events |= journey.goal.events
+        self._entered: dict[str, list[Journey]] = {}
         self.rules = Rules(
             salt=self.salt,
             timezone=definitions.policy.timezone,
@@ -128,6 +133,21 @@ class State:
             body = self.reader.read("definition_version", "journey", name, version)[0][0]
             self._old[name, version] = compile_old(self.definitions, name, version, from_json(body))
         return self._old[name, version]
+
+    def entered_by(self, event: str) -> list[Journey]:
+        """Journeys that this event can start, the strongest first."""
+        found = self._entered.get(event)
+        if found is None:
+            found = self._entered[event] = self.definitions.entered_by(event)
+        return found
+
+    def know_old_goals(self) -> None:
+        """Runs may follow journeys of older versions: their goals count too."""
+        for (body,) in self.reader.read("journeys_retired"):
+            goal = from_json(body).get("goal")
+            if goal is not None:
+                events = goal["event"]
+                self.goal_events |= {events} if isinstance(events, str) else set(events)
 
     def view(self, live: Live) -> PersonView:
         """The person at the present clock."""
@@ -191,6 +211,7 @@ class State:
             person=person,
         )
         self.out.log.append(event)
+        self.out.persons[seq] = person
         return event
 
     def wake(self, person: str, due: int) -> None:

@@ -142,6 +142,7 @@ class Engine:
             put_row(state, event)
         else:
             live, others = self.people.of(event)
+            state.out.persons[event.seq] = event.person
             if live is not None:
                 self.moments.event(live, event)
             for other in others:

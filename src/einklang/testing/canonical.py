@@ -26,8 +26,10 @@ WHOLE = (
 )  # fmt: skip
 BY_NUMBER = ("ledger", "verdict", "assignment", "outcome", "message_log")
 TABLES = BY_LANE + WHOLE + BY_NUMBER
+#: The log itself, where it has not been shipped and trimmed.
+LOG = "entry"
 #: Columns that hold JSON whose keys have no order: table -> places in the row.
-_JSON = {"person": (3,), "history": (14, 15), "run": (11,), "definition": (3,), "catalog": (2,)}
+_JSON = {"person": (3,), "history": (14, 15), "run": (11,), "definition": (3,), "catalog": (2,), "entry": (12, 13, 14)}
 _PAGE = 5_000
 
 _DECODER = msgspec.json.Decoder(float_hook=Decimal)
@@ -43,14 +45,19 @@ class Reader(Protocol):
 
 def table_rows(reader: Reader, table: str) -> Iterator[Row]:
     """The rows of one table in the order of its key, JSON columns decoded."""
-    places = _JSON.get(table, ())
     for row in _stored(reader, table):
-        if places:
-            cells = list(row)
-            for place in places:
-                cells[place] = _DECODER.decode(cells[place])
-            row = tuple(cells)
-        yield row
+        yield comparable(table, row)
+
+
+def comparable(table: str, row: Row) -> Row:
+    """A stored row with its JSON columns decoded, so that the order of keys has no meaning."""
+    places = _JSON.get(table)
+    if places is None:
+        return row
+    cells = list(row)
+    for place in places:
+        cells[place] = _DECODER.decode(cells[place])
+    return tuple(cells)
 
 
 def _stored(reader: Reader, table: str) -> Iterator[Row]:
@@ -71,9 +78,13 @@ def line(row: Row) -> bytes:
     return _ENCODER.encode([cell.hex() if isinstance(cell, bytes) else cell for cell in row])
 
 
-def canonical_rows(reader: Reader) -> dict[str, list[str]]:
-    """The whole state as sorted lines a table; for small homes."""
-    return {table: [line(row).decode() for row in table_rows(reader, table)] for table in TABLES}
+def canonical_rows(reader: Reader, *, log: bool = False) -> dict[str, list[str]]:
+    """The whole state as lines a table in the order of their keys; for small homes. log: with the entries of the log."""
+    return {table: [line(row).decode() for row in table_rows(reader, table)] for table in _tables(log)}
+
+
+def _tables(log: bool) -> tuple[str, ...]:
+    return (*TABLES, LOG) if log else TABLES
 
 
 def table_hash(reader: Reader, table: str) -> str:
@@ -84,21 +95,21 @@ def table_hash(reader: Reader, table: str) -> str:
     return digest.hexdigest()
 
 
-def canonical_hash(reader: Reader) -> str:
-    """32 hex digits that name the state."""
+def canonical_hash(reader: Reader, *, log: bool = False) -> str:
+    """32 hex digits that name the state. log: with the entries of the log, where the Book holds all of them."""
     digest = blake2b(digest_size=16, person=b"canonical")
-    for table in TABLES:
+    for table in _tables(log):
         digest.update(f"{table} {table_hash(reader, table)}\n".encode())
     return digest.hexdigest()
 
 
-def difference(a: Reader, b: Reader, *, rows_max: int = 3) -> list[str]:
+def difference(a: Reader, b: Reader, *, log: bool = False, rows_max: int = 3) -> list[str]:
     """Where two states differ, for people: a few rows of each table; empty if they are equal.
 
     `-`: only in a, `+`: only in b.
     """
     found: list[str] = []
-    for table in TABLES:
+    for table in _tables(log):
         if table_hash(a, table) != table_hash(b, table):
             found += _only(table, "-", a, b, rows_max) + _only(table, "+", b, a, rows_max)
     return found

@@ -49,6 +49,11 @@ SELECT n, person, scope, run, seq, at, value FROM outcome WHERE n > ? ORDER BY n
 -- name: all_message_log
 SELECT n, key, person, run, journey, step, message, channel, status, reason, clock FROM message_log WHERE n > ? ORDER BY n LIMIT ?
 
+-- What was sequenced, seq > ?.
+-- name: all_entry
+SELECT seq, clock, at, format, origin, type, name, message_id, source, touchpoint, machine, person, identifiers, properties, context
+FROM entry WHERE seq > ? ORDER BY seq LIMIT ?
+
 -- name: dead_count
 SELECT COUNT(*) FROM dead
 -- name: tail_items

@@ -1,0 +1,135 @@
+"""The state is a fold of the log: made anew from it, it is the same (invariant 7)."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+
+from einklang.app.deliver import Delivery
+from einklang.app.sources import LiveSource
+from einklang.app.state import State
+from einklang.kernel import time
+from einklang.store.book import SqliteBook
+from einklang.store.lake import Lake, ship, ship_all
+from einklang.testing.rebuild import findings, inputs_of, rebuilt
+from tests.app.worlds import DAY, HOUR, SALT, START, UNTIL, append, engine_of, home, random_calls, run, with_reactions
+
+
+def state_of(book: SqliteBook) -> State:
+    """The State of an engine over a scratch Book."""
+    return engine_of(book).state
+
+
+def differences(book: SqliteBook, lake: Lake, *, batch: int = 5_000) -> list[str]:
+    """What a rebuild finds."""
+    with book.snapshot() as reader, rebuilt(inputs_of(reader, lake), SALT, state_of, batch=batch) as again:
+        assert again.entries
+        return findings(reader, lake, again)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_a_rebuild_of_run_gives_the_same_state(seed: int, tmp_path: Path) -> None:
+    """What `run` made, sends included, is made again from the inputs, at the same seq, whatever the size of its ticks."""
+    random = Random(seed)
+    calls = with_reactions(random, random_calls(random, 50))
+    with home() as book:
+        append(book, calls)
+        run(book, [random.randint(1, 30)])
+        assert differences(book, Lake(tmp_path), batch=random.randint(1, 40)) == []
+
+
+def test_a_rebuild_reads_lake_and_tail(tmp_path: Path) -> None:
+    """Shipped and trimmed entries come from the lake, the newest from the Book; later entries stay out of both."""
+    random = Random(3)
+    calls = with_reactions(random, random_calls(random, 80))
+    with home() as book:
+        lake = Lake(tmp_path)
+        append(book, calls)
+        for day in (4, 9, 12):
+            run(book, [17], until=START + day * DAY)
+            ship_all(book, lake, keep_entries=10)
+            assert differences(book, lake) == []
+        run(book, until=START + 13 * DAY)
+        assert len(book.read("log_page", 0, 10_000)) < book.read("counter_value", "seq")[0][0], "some were trimmed"
+        assert differences(book, lake) == []
+
+
+def test_a_state_that_is_not_the_log_is_found(tmp_path: Path) -> None:
+    """A person, a member, a ledger row or an entry that was changed behind the log's back is found: positive control."""
+    with home() as book:
+        lake = Lake(tmp_path)
+        append(book, random_calls(Random(5), 60))
+        run(book)
+        assert differences(book, lake) == []
+        lane, person = next((n, row[0]) for n in range(64) for row in book.read("all_person", n))
+        book.transact(lambda tx: tx.write("member_put", [(lane, person, "buyers", 17)]))
+        assert any("member" in line for line in differences(book, lake))
+        book.transact(lambda tx: tx.write("member_drop", [(lane, person, "buyers")]))
+        book.transact(lambda tx: tx.write("timer_put", [(lane, person, 17)]))
+        assert any("timer" in line for line in differences(book, lake))
+
+
+@dataclass(frozen=True)
+class Told:
+    """What a channel says."""
+
+    status: str
+    permanent: bool
+    detail: str
+
+
+class Fake:
+    """A channel that hands over, refuses or does not know, by turns."""
+
+    def __init__(self, random: Random) -> None:
+        self.random = random
+        self.handed: list[str] = []
+
+    async def deliver(self, item: Any) -> Told:
+        """What became of it."""
+        status = self.random.choice(("sent", "sent", "sent", "failed", "unknown"))
+        self.handed.append(item.key)
+        return Told(status, self.random.random() < 0.5, "")
+
+    async def close(self) -> None:
+        """Nothing to close."""
+
+
+def live(book: SqliteBook, lake: Lake, random: Random, count: int) -> list[str]:
+    """A server's life over twenty days: bodies that arrive, ticks, deliveries, shipping, restarts. The keys handed over."""
+    calls = sorted(random_calls(random, count), key=lambda call: call.at or 0)
+    now, channel = START, Fake(random)
+    engine, source = engine_of(book), LiveSource()
+    delivery = Delivery(book, engine_of(book).state, {"email": channel}, lambda: now)
+    while now < UNTIL:
+        now += random.choice((time.SECOND, HOUR, 5 * HOUR, 11 * HOUR))
+        arrived = [call for call in calls if (call.at or 0) <= now]
+        calls = calls[len(arrived) :]
+        if arrived:
+            append(book, arrived, body=random.randint(1, 5), received_at=now)
+        if random.random() < 0.1:  # a restart
+            now += random.choice((HOUR, DAY))
+            engine, source = engine_of(book), LiveSource()
+        source.now = now
+        while engine.step(source, random.choice((1, 3, 100))):
+            pass
+        asyncio.run(delivery.once())
+        if random.random() < 0.05:
+            ship(book, lake, "events", keep_entries=5)
+    return channel.handed
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_rebuild_of_a_server_gives_the_same_state(seed: int, tmp_path: Path) -> None:
+    """Live, with late deliveries, failures, restarts and shipping: sends come from the log, all else is made again."""
+    random = Random(seed)
+    with home() as book:
+        lake = Lake(tmp_path)
+        handed = live(book, lake, random, 60)
+        assert handed, "something was sent"
+        assert differences(book, lake, batch=random.choice((1, 7, 5_000))) == []
