@@ -11,7 +11,7 @@ from einklang.expr.check import Checked, check, check_condition
 from einklang.expr.crowd import CrowdPlan, compile_crowd, crowd_supports
 from einklang.expr.crowd_frames import Crowd
 from einklang.expr.errors import ExprError
-from einklang.expr.explain import ExplainNode, explain
+from einklang.expr.explain import ExplainNode, as_json, explain
 from einklang.expr.guide import hints
 from einklang.expr.parse import parse
 from einklang.expr.python import Condition, compile_one
@@ -33,6 +33,7 @@ __all__ = [
     "Scope",
     "Type",
     "View",
+    "as_json",
     "check",
     "check_condition",
     "compile_crowd",

@@ -10,6 +10,7 @@ from typing import Any
 from einklang.expr import roots
 from einklang.expr.check_base import Base, Row
 from einklang.expr.errors import nearest
+from einklang.expr.numbers import neg
 from einklang.expr.tree import Term, Tree
 from einklang.expr.types import (
     BOOL,
@@ -251,7 +252,7 @@ class Names(Base):
     def _neg(self, tree: Tree) -> Term:
         term = self.typed(tree.args[0], "number")
         if term.op == "const" and term.type.kind == "number":
-            return self._make(tree, "const", NUMBER, data=-term.data)
+            return self._make(tree, "const", NUMBER, data=neg(term.data))
         return self._make(tree, "neg", NUMBER, (term,))
 
     def _binary(self, tree: Tree) -> Term:

@@ -42,7 +42,7 @@ def _node(source: str, term: Term, view: View) -> ExplainNode:
     text = one_line(source[term.start : term.end])
     held = found is True if term.type.kind == "bool" else None
     children = tuple(_node(source, part, view) for part in _parts(term))
-    return ExplainNode(text, shown(found, term.type), held, children)
+    return ExplainNode(text, as_json(found, term.type), held, children)
 
 
 def _parts(term: Term) -> list[Term]:
@@ -53,7 +53,7 @@ def _parts(term: Term) -> list[Term]:
     return [part for part in args if part.op not in _SILENT and (part.start, part.end) != (term.start, term.end)]
 
 
-def shown(x: Any, kind: Type) -> Any:
+def as_json(x: Any, kind: Type) -> Any:
     """A value as JSON: moments, days and durations become text."""
     if x is None:
         return None
@@ -64,7 +64,7 @@ def shown(x: Any, kind: Type) -> Any:
     if isinstance(x, date):
         return x.isoformat()
     if kind.kind == "list" and kind.item is not None and isinstance(x, list):
-        return [shown(item, kind.item) for item in x]
+        return [as_json(item, kind.item) for item in x]
     return x
 
 

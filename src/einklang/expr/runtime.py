@@ -17,7 +17,7 @@ from typing import Any
 import re2
 
 from einklang.expr.dates import Day, date_of_text, moment_of_text
-from einklang.expr.numbers import Number, add, number_of, text_of
+from einklang.expr.numbers import Number, add, div, number_of, text_of
 from einklang.expr.view import EventLike, View
 from einklang.kernel.errors import InputError
 from einklang.kernel.ids import unit
@@ -291,7 +291,7 @@ def date_move(day: Day | None, by: Duration | Micros | None, sign: int) -> date 
 
 def days(length: Micros | None) -> Number | None:
     """A duration in days of 24 h."""
-    return None if length is None else number_of(Decimal(length) / DAY)
+    return div(length, DAY)
 
 
 def _in_year(day: Day, year: int) -> date | None:
