@@ -223,6 +223,7 @@ def _steps(body: bytes) -> list[Step]:
 
 # --- decoding ---
 
+_EXPECTED = re.compile(r"Expected `([^`]*)`")
 _PATH = re.compile(r"`\$\.?([^`]*)`")
 
 
@@ -242,7 +243,8 @@ def _undecodable(error: Exception) -> Finding:
             return Finding(Rejected.BAD_IDENTIFIER, what, field, "send text or a number")
         if field in _TIMES:
             return Finding(Rejected.BAD_TIME, what, field, "write it as 2027-03-01T09:00:00.000Z")
-        return Finding(Rejected.WRONG_TYPE, what, field, "see docs/collect.md for the type of each field")
+        wanted = _EXPECTED.search(text)
+        return Finding(Rejected.WRONG_TYPE, what, field, f"send {wanted[1] if wanted else 'another type'}")
     return Finding(Rejected.NOT_JSON, text.replace("JSON is malformed: ", ""), "", "send JSON in UTF-8")
 
 
