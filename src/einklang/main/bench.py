@@ -1,0 +1,56 @@
+"""`bench`: figures as ratios against a stated baseline in the same run, stamped with commit and machine (docs/benchmarks.md)."""
+
+from __future__ import annotations
+
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from einklang import __version__
+from einklang.main import bench_collect, bench_pipeline
+
+BENCHES: dict[str, Callable[[Path], dict[str, Any]]] = {
+    "collect": bench_collect.collect,
+    "pipeline": bench_pipeline.pipeline,
+    "visible": bench_collect.visible,
+}
+
+
+def stamp() -> dict[str, Any]:
+    """Where and on what this was measured."""
+    here = Path(__file__).resolve().parent
+    try:
+        found = subprocess.run(
+            ["git", "rev-parse", "--short", "HEAD"], cwd=here, capture_output=True, text=True, check=False
+        )
+        commit = found.stdout.strip() or "unknown"
+    except OSError:
+        commit = "unknown"
+    return {
+        "version": __version__,
+        "commit": commit,
+        "python": platform.python_version(),
+        "machine": f"{platform.machine()}, {os.cpu_count()} cores",
+        "system": platform.system(),
+    }
+
+
+def run_bench(name: str | None) -> dict[str, Any]:
+    """Run one benchmark, or all; each in a folder of its own."""
+    results: dict[str, Any] = {"stamp": stamp()}
+    for each in [name] if name else list(BENCHES):
+        sys.stderr.write(f"bench {each} ...\n")
+        with tempfile.TemporaryDirectory(prefix="einklang-bench-") as folder:
+            results[each] = BENCHES[each](Path(folder))
+    return results
+
+
+def spread(values: list[float]) -> dict[str, float]:
+    """Minimum, median and maximum."""
+    return {"min": round(min(values), 3), "median": round(statistics.median(values), 3), "max": round(max(values), 3)}

@@ -1,0 +1,71 @@
+"""The server of the collect benchmark: `serve`, or the same without a store. Prints its port, ends on SIGTERM."""
+
+from __future__ import annotations
+
+import socket
+import sys
+import threading
+from collections.abc import Sequence
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+
+from einklang.main.home import opened
+from einklang.main.loop import Loop
+from einklang.main.serve import channels_of, services_of
+from einklang.main.settings import Settings
+from einklang.web.app import create_app
+from einklang.web.services import Hub
+
+
+class NoStore:
+    """A Book whose append is done at once and keeps nothing; everything else is the real one's."""
+
+    def __init__(self, book: Any) -> None:
+        self._book = book
+        self._position = 0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._book, name)
+
+    def append_later(self, blobs: Sequence[Any]) -> Future[list[int]]:
+        """Positions, at once."""
+        positions = []
+        for blob in blobs:
+            positions.append(self._position + 1)
+            self._position += blob.items
+        done: Future[list[int]] = Future()
+        done.set_result(positions)
+        return done
+
+    def append(self, blobs: Sequence[Any]) -> list[int]:
+        """Positions, at once."""
+        return self.append_later(blobs).result()
+
+
+def main() -> None:
+    """Serve the home of the first argument; `null` as the second takes the store away."""
+    sys.setswitchinterval(0.0005)
+    settings = Settings()
+    listener = socket.create_server(("127.0.0.1", 0))
+    with opened(Path(sys.argv[1]), base_url="http://127.0.0.1", writer=True) as home:
+        hub = Hub()
+        services = services_of(home, hub)
+        loop = None
+        if sys.argv[2] == "null":
+            services.book = NoStore(home.book)
+        else:
+            loop = Loop(home, channels_of(settings, home), hub.notify)
+            services.wake = loop.wake
+            loop.start()
+        server = uvicorn.Server(
+            uvicorn.Config(create_app(services), http="httptools", log_level="warning", access_log=False)
+        )
+        threading.Timer(0, lambda: print(listener.getsockname()[1], flush=True)).start()
+        try:
+            server.run(sockets=[listener])
+        finally:
+            if loop is not None:
+                loop.stop()
