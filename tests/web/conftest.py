@@ -6,7 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from argon2 import PasswordHasher
 
+from einklang.app import staff
 from tests.web.homes import Home
 from tests.web.homes import home as opened
 
@@ -16,3 +18,11 @@ def home(tmp_path: Path) -> Iterator[Home]:
     """An empty home with a write key and a server key."""
     with opened(tmp_path) as made:
         yield made
+
+
+@pytest.fixture(autouse=True)
+def quick_hashing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Passwords are hashed with the least effort: what it costs on purpose is looked at in test_staff."""
+    quick = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+    monkeypatch.setattr(staff, "_HASHER", quick)
+    monkeypatch.setattr(staff, "_NOBODY", quick.hash("nobody at all", salt=bytes(16)))

@@ -100,7 +100,7 @@ def _changed_at(reader: Reader, kind: str) -> dict[str, str | None]:
     """When each definition of a kind was put in force; absent once the entry left the Book."""
     found: dict[str, str | None] = {}
     for kind_, name, _, position in reader.read("definition_positions"):
-        rows = reader.read("entry_clock", position) if kind_ == kind else []
+        rows = reader.read("entry_at", position) if kind_ == kind else []
         found[name] = shown(rows[0][0]) if rows else found.get(name)
     return found
 

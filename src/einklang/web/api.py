@@ -283,7 +283,7 @@ def health(state: State) -> dict[str, str]:
 @get("/metrics", opt={"permission": "local"}, sync_to_thread=True, include_in_schema=False)
 def metrics(state: State) -> Response[bytes]:
     """Figures for Prometheus."""
-    return Response(wired(state).metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
+    return Response(wired(state).metrics.text(), media_type="text/plain; version=0.0.4")
 
 
 ROUTES = [

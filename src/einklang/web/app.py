@@ -86,7 +86,7 @@ def create_app(services: Services) -> ASGIApp:
         if first == "v1":
             await collect(scope, receive, send)
             return
-        secured = _secured(send, services.secure, api=first == "api")
+        secured = _secured(send, services.secure, ours=first in OURS)
         if first in OURS:
             await framework(_routed(scope), receive, secured)  # type: ignore[arg-type]  # as above
         else:
@@ -104,7 +104,7 @@ def _routed(scope: dict[str, Any]) -> dict[str, Any]:
     return {**scope, "path": unquote(kept)}
 
 
-def _secured(send: Any, https: bool, *, api: bool) -> Any:
+def _secured(send: Any, https: bool, *, ours: bool) -> Any:
     """`send` with the headers that every answer carries, unless it has its own."""
 
     async def secured(message: dict[str, Any]) -> None:
@@ -112,7 +112,7 @@ def _secured(send: Any, https: bool, *, api: bool) -> Any:
             headers = list(message.get("headers", ()))
             names = {name.lower() for name, _ in headers}
             wanted = [*_HEADERS, (b"content-security-policy", _API_CSP)]
-            if api:
+            if ours:
                 wanted.append((b"cache-control", b"no-store"))
             if https:
                 wanted.append(_HSTS)

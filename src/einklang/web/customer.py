@@ -112,7 +112,7 @@ def _page(services: Services, template: str, status: int, language: str, **words
     headers |= {"Content-Language": language, "X-Robots-Tag": "noindex"} | (
         {"Retry-After": "5"} if status == 503 else {}
     )
-    return Response(html.encode(), status_code=status, media_type="text/html; charset=utf-8", headers=headers)
+    return Response(html.encode(), status_code=status, media_type="text/html", headers=headers)
 
 
 def _broken(services: Services, request: Req, error: EinklangError) -> Response[bytes]:

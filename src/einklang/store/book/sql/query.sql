@@ -24,8 +24,8 @@ SELECT seq, clock, at, type, name, person, source, touchpoint, origin, propertie
 FROM entry WHERE seq > ? ORDER BY seq LIMIT ?
 -- name: log_first
 SELECT MIN(seq) FROM entry WHERE seq IS NOT NULL
--- name: entry_clock
-SELECT clock FROM entry WHERE position = ?
+-- name: entry_at
+SELECT at FROM entry WHERE position = ?
 -- name: person_label
 SELECT person, label FROM person WHERE lane = ? AND person = ?
 
