@@ -5,21 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-import msgspec
-
 from einklang.app.changes import next_version, stored_docs
 from einklang.app.definitions import Definitions, compile_all, key_of, merge
 from einklang.app.hints import hints
-from einklang.app.kinds import RawCampaign, RawCatalog, RawEvent, RawTrait
 from einklang.app.ports import Book, Reader
+from einklang.app.schema import schema
 from einklang.app.working import to_json
 from einklang.app.yaml import Document
-from einklang.audience.definition import RawSegment
-from einklang.consent import Purpose
-from einklang.decide.policy import RawPolicy
 from einklang.event import EngineCall, body_of
-from einklang.flow.definition import RawJourney
 from einklang.kernel.errors import InputError
+
+__all__ = ["Applied", "Body", "apply", "check", "in_force", "schema"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,18 +93,3 @@ def apply(book: Book, docs: list[Document], *, now: int) -> Applied:
         call.messageId = f"definition-{position + 1}"
         book.append([Body(1, now, "einklang", "definition", body_of([call]))])
     return applied
-
-
-def schema() -> dict[str, Any]:
-    """JSON Schema (2020-12) of the definitions: one alternative a kind."""
-    kinds = {
-        "journey": RawJourney,
-        "segment": RawSegment,
-        "policy": RawPolicy,
-        "purpose": Purpose,
-        "trait": RawTrait,
-        "event": RawEvent,
-    }
-    kinds |= {"campaign": RawCampaign, "catalog": RawCatalog}
-    (schemas, components) = msgspec.json.schema_components(kinds.values(), ref_template="#/$defs/{name}")
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "oneOf": list(schemas), "$defs": components}
