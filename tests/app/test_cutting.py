@@ -45,9 +45,11 @@ def check_cuttings(seed: int) -> None:
         for sizes in cuttings(random):
             with home() as other:
                 append(other, calls, body=random.randint(1, 30))
-                run(other, sizes)
+                run(other, sizes, forgetful=random.random() < 0.5)
                 if canonical_hash(other, log=True) != expected:
-                    raise AssertionError("\n".join([f"seed {seed}, ticks of {sizes}", *difference(single, other, log=True)]))
+                    raise AssertionError(
+                        "\n".join([f"seed {seed}, ticks of {sizes}", *difference(single, other, log=True)])
+                    )
 
 
 @pytest.mark.slow

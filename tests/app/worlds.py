@@ -177,17 +177,17 @@ def append(book: SqliteBook, calls: Sequence[EngineCall], *, body: int = 20, rec
         book.append([Body(len(part), received_at, "import", "import", body_of(part))])
 
 
-def run(
-    book: SqliteBook, batches: Sequence[int] = (5_000,), *, until: int = UNTIL, engine: Engine | None = None
-) -> Engine:
-    """`run --until`, each tick of the next of these sizes; the engine afterwards."""
-    engine = engine or engine_of(book)
+def run(book: SqliteBook, batches: Sequence[int] = (5_000,), *, until: int = UNTIL, forgetful: bool = False) -> Engine:
+    """`run --until`, each tick of the next of these sizes; the engine afterwards. forgetful: it keeps nobody in memory."""
+    engine = engine_of(book)
     expand_pending(book, version=engine.version)
     source = RunSource(until, "run")
     for size in cycle(batches):
         if source.finished:
             return engine
         engine.step(source, size)
+        if forgetful:
+            engine.state.working.forget()
     raise AssertionError("a cycle does not end")
 
 

@@ -44,6 +44,19 @@ class Touched:
     catalogs: bool = False
     everything: bool = False
 
+    def events_only(self) -> bool:
+        """Whether nothing but events was touched: the common case, whose listeners are known beforehand."""
+        return not (
+            self.everything
+            or self.traits
+            or self.segments
+            or self.consent
+            or self.journeys
+            or self.steps
+            or self.goal
+            or self.catalogs
+        )
+
     def by(self, needs: Needs) -> bool:
         """Whether a condition with these needs may have another value now."""
         return (
@@ -67,6 +80,8 @@ class Moments:
         self.state = state
         self.desk = Desk(state, self._emit)
         self._queue: deque[tuple[Event, Touched]] = deque()
+        self._listening: dict[tuple[str, bool], bool] = {}
+        self._listened: object = None
 
     # --- events ---------------------------------------------------------------------------------------------------
 
@@ -128,8 +143,8 @@ class Moments:
 
     def _moment(self, live: Live, event: Event | None, touched: Touched, *, timer: bool) -> None:
         state = self.state
-        view = state.view(live)
-        self._segments(live, view, touched)
+        if not self._nobody_listens(live, touched):
+            self._segments(live, state.view(live), touched)
         if event is not None:
             self._goals(live, event, touched)
             if event.name in ("Message Sent", "Message Failed") and event.origin == 1:
@@ -138,6 +153,26 @@ class Moments:
             self._step(live, run, touched, timer=timer)
         if event is not None:
             self._enter(live, event)
+
+    def _nobody_listens(self, live: Live, touched: Touched) -> bool:
+        """Whether no segment can have changed: no flip is due and none listens to what was touched."""
+        segments = self.state.definitions.segments
+        wake = live.person.wake
+        if (wake is not None and wake <= self.state.clock) or not touched.events_only():
+            return False
+        if len(live.person.memberships) < len(segments):
+            return False
+        if self._listened is not segments:
+            self._listened, self._listening = segments, {}
+        for name in touched.events:
+            place = (name, touched.person_did)
+            known = self._listening.get(place)
+            if known is None:
+                alone = Touched(events={name}, person_did=touched.person_did)
+                known = self._listening[place] = any(alone.by(segment.condition.needs) for segment in segments)
+            if known:
+                return False
+        return True
 
     def _segments(self, live: Live, view: PersonView, touched: Touched) -> None:
         state = self.state
@@ -149,6 +184,8 @@ class Moments:
             self._emit(live, "Segment Entered" if change.entered else "Segment Left", {"segment": change.segment})
 
     def _goals(self, live: Live, event: Event, touched: Touched) -> None:
+        if event.name not in self.state.goal_events:
+            return
         for run in live.runs:
             journey = self.state.journey(run.journey, run.version)
             if journey.goal is None or event.name not in journey.goal.events:
@@ -193,13 +230,16 @@ class Moments:
     def _step(self, live: Live, run: Run, touched: Touched, *, timer: bool) -> None:
         state = self.state
         journey = state.journey(run.journey, run.version)
+        concerned = self._concerned(run, journey.steps[run.step], touched, timer=timer)
+        if not concerned and not machine.exits_concerned(journey, run, state.clock, touched.by):
+            return
         view = state.view(live).of_run(run)
         moment = state.clock
         if machine.check_exits(journey, run, view, touched.by):
             self._left(live, run)
             return
         paused = state.definitions.journeys[run.journey].state == "paused"
-        if paused or not self._concerned(run, journey.steps[run.step], touched, timer=timer):
+        if paused or not concerned:
             self._wake(live, run)
             return
         late = timer and run.due is not None and run.due < moment
@@ -265,7 +305,7 @@ class Moments:
     # --- entry ----------------------------------------------------------------------------------------------------
 
     def _enter(self, live: Live, event: Event) -> None:
-        for journey in self.state.definitions.entered_by(event.name):
+        for journey in self.state.entered_by(event.name):
             self._candidate(live, journey, event)
 
     def _candidate(self, live: Live, journey: Journey, event: Event) -> None:
@@ -284,7 +324,7 @@ class Moments:
             return
         arm = self.arm_of(live, journey.scope, journey.control)
         run = entries.start(journey, view.entry, live.person.id, state.salt, arm.arm, arm.probability)
-        live.runs.append(run)
+        live.add_run(run)
         self._emit(
             live, "Journey Entered", {"journey": journey.id, "version": journey.version, "run": run.id, "key": run.key}
         )

@@ -27,6 +27,10 @@ _ORDER = attrgetter("at", "seq")
 CACHED_MAX = 50_000
 
 
+def _run_order(run: Run) -> tuple[int, str]:
+    return run.entry.clock, run.id
+
+
 def to_json(value: Any) -> str:
     """Compact JSON text; Decimal as number."""
     return _JSON_OUT.encode(value).decode()
@@ -112,6 +116,10 @@ class Live:
             else:
                 insort(rows, event, key=_ORDER)
         self.new_events.append(event)
+
+    def add_run(self, run: Run) -> None:
+        """Put a run where a load from the Book would put it: equal states act in equal order."""
+        insort(self.runs, run, key=_run_order)
 
     def replace_history(self, events: list[Event]) -> None:
         """Set the whole history, for a merge or a move; the rows are re-keyed by the write set."""
