@@ -175,6 +175,9 @@ export function Live() {
   const opened = useRef(stream.entries[0]?.seq ?? 0);
   const put = (next: { touchpoint?: string; name?: string }) =>
     void navigate({ to: '/', replace: true, search: { touchpoint, name, ...next } });
+  const filtered = touchpoint !== '' || name !== '';
+  // Definitions alone are no life yet: the first event is still to come.
+  const silent = filtered ? entries.length === 0 : entries.every((entry) => entry.type === 'definition');
   if (opened.current === 0 && first.data?.[0] !== undefined) opened.current = first.data[0].seq;
 
   return (
@@ -200,6 +203,7 @@ export function Live() {
         )}
         {first.isError && <div style={{ padding: '1rem' }}><Failure error={first.error} retry={() => void first.refetch()} /></div>}
         {first.isPending && <Rows />}
+        {first.isSuccess && silent && <NoRows filtered={filtered} onClear={() => put({ touchpoint: '', name: '' })} />}
         {entries.length > 0 && (
           <>
             <VisuallyHidden component="h2">{t.live.stream}</VisuallyHidden>
@@ -208,9 +212,6 @@ export function Live() {
             </ul>
             <More shown={!ended} busy={busy} onClick={() => void more()}>{t.live.older}</More>
           </>
-        )}
-        {first.isSuccess && entries.length === 0 && (
-          <NoRows filtered={touchpoint !== '' || name !== ''} onClear={() => put({ touchpoint: '', name: '' })} />
         )}
       </Card>
     </>

@@ -1,0 +1,171 @@
+"""The console on the real server: what a client sends is seen, decided and explained, end to end."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+import socket
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Event
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from einklang.app.staff import put_staff
+from einklang.main import home as homes
+
+pytestmark = pytest.mark.browser
+PASSWORD = "a long enough secret"
+DEFINITIONS = """
+kind: segment
+id: shoppers
+title: {de: Käufer, en: Shoppers}
+where: 'events("Order Completed").sum(revenue) >= 20'
+---
+kind: message
+id: hello-mail
+purpose: marketing
+class: marketing
+email: {subject: {de: Hallo, en: Hello}, text: {de: Guten Tag., en: Good day.}}
+---
+kind: journey
+id: hello
+title: {de: Begrüßung, en: Greeting}
+entry: {event: Product Added, where: 'price >= 20'}
+goal: {event: Order Completed, within: 14d, value: revenue}
+control: 0.5
+steps:
+  - {id: first, contact: hello-mail, channels: [email]}
+"""
+
+
+@dataclass(frozen=True)
+class Served:
+    """A running server and the key to write to it."""
+
+    url: str
+    write_key: str
+
+    def track(self, event: str, properties: dict[str, object]) -> None:
+        """Sends one event of Ada, as a Segment client would."""
+        body: dict[str, object] = {
+            "userId": "c-1",
+            "event": event,
+            "properties": properties,
+            "context": {"touchpoint": "web"},
+        }
+        self.post("track", body)
+
+    def post(self, call: str, body: dict[str, object]) -> None:
+        """Sends one call of the collect API."""
+        key = base64.b64encode(f"{self.write_key}:".encode()).decode()
+        headers = {"Authorization": f"Basic {key}", "Content-Type": "application/json"}
+        request = urllib.request.Request(f"{self.url}/v1/{call}", json.dumps(body).encode(), headers)
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            assert answer.status == 200
+
+
+def free_port() -> int:
+    """A port that nobody uses at this moment."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        return int(taken.getsockname()[1])
+
+
+def wait_for(url: str, process: subprocess.Popen[bytes], said: Path) -> None:
+    """Until the server answers; fails with its last words if it ends before."""
+    pause = Event()
+    for _ in range(300):
+        assert process.poll() is None, said.read_text()
+        try:
+            with urllib.request.urlopen(f"{url}/health", timeout=5):
+                return
+        except (urllib.error.URLError, ConnectionError):
+            pause.wait(0.1)
+    raise AssertionError(f"the server did not answer within 30 s: {said.read_text()}")
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory, console_index: Path) -> Iterator[Served]:
+    """A new home with one segment and one journey, served by `einklang serve` in a process of its own."""
+    folder = tmp_path_factory.mktemp("served")
+    path, port = folder / "home", free_port()
+    keys = homes.create(path, "00" * 16)
+    with homes.opened(path, base_url="http://127.0.0.1", writer=True) as home:
+        put_staff(home.book, "ada", PASSWORD, salt=b"0123456789abcdef")
+    (folder / "definitions.yaml").write_text(DEFINITIONS)
+    command = [sys.executable, "-m", "einklang.main.cli"]
+    subprocess.run([*command, "apply", str(folder / "definitions.yaml"), "--home", str(path)], check=True, timeout=60)
+    serve = [*command, "serve", "--home", str(path), "--port", str(port)]
+    said = folder / "said.txt"
+    with said.open("wb") as messages, subprocess.Popen(serve, stdout=messages, stderr=messages) as process:
+        try:
+            url = f"http://127.0.0.1:{port}"
+            wait_for(url, process, said)
+            yield Served(url, keys.write_key)
+        finally:
+            process.terminate()
+
+
+def sign_in(page: Page, served: Served, path: str = "/") -> None:
+    """Signs in as the one member of staff and opens an address."""
+    page.goto(served.url + path)
+    page.get_by_label("Name", exact=True).fill("ada")
+    page.get_by_label("Password", exact=True).fill(PASSWORD)
+    page.keyboard.press("Enter")
+    page.wait_for_url(served.url + path)
+
+
+def test_event_is_seen_decided_and_explained(page: Page, served: Served, axe: Callable[[Page], list[str]]) -> None:
+    """An event sent by a client appears live; its person has a timeline with a refusal in words; counts follow."""
+    faults: list[str] = []
+    page.on(
+        "console", lambda said: faults.append(said.text) if said.type == "error" and "401" not in said.text else None
+    )
+    page.on("pageerror", lambda error: faults.append(str(error)))
+    sign_in(page, served)
+    expect(page.get_by_role("heading", name="Waiting for the first event")).to_be_visible()
+    served.post("identify", {"userId": "c-1", "traits": {"firstName": "Ada", "email": "ada@shop.example"}})
+    served.track("Product Added", {"name": "Garden chair", "price": 49.9, "currency": "EUR"})
+    rows = page.get_by_role("list", name="Events, newest first")
+    expect(rows.get_by_text("Product Added")).to_be_visible(timeout=15_000)
+    expect(rows).to_contain_text("€49.90")
+    assert axe(page) == []
+
+    page.goto(f"{served.url}/persons/userId%3Ac-1?show=decision")
+    timeline = page.get_by_role("region", name="Timeline, newest first")
+    expect(timeline).to_contain_text("There is no consent for this channel and purpose.", timeout=15_000)
+    assert axe(page) == []
+    page.get_by_role("tab", name="Why (not)?").click()
+    page.get_by_label("Journey").select_option("hello")
+    expect(page.get_by_text("Entered this journey")).to_be_visible()
+
+    served.track("Order Completed", {"order_id": "o-1", "revenue": 49.9, "currency": "EUR"})
+    page.goto(f"{served.url}/segments/shoppers")
+    expect(page.get_by_text("1 person")).to_be_visible(timeout=15_000)
+    expect(page.get_by_role("link", name=re.compile("Ada|ada@shop"))).to_be_visible()
+    page.goto(f"{served.url}/journeys/hello")
+    expect(page.get_by_role("listitem").filter(has_text="Contact")).to_contain_text("hello-mail")
+    expect(page.get_by_text("50% of those who enter")).to_be_visible()
+    page.get_by_role("link", name="Open the report").click()
+    expect(page.get_by_role("region", name="Verdict")).to_contain_text("No statement yet")
+    assert axe(page) == []
+    assert faults == []
+
+
+def test_unknown_person_and_wrong_password_say_the_mend(page: Page, served: Served) -> None:
+    """Refusals of the real server reach the screen in words."""
+    page.goto(f"{served.url}/sign-in")
+    page.get_by_label("Name", exact=True).fill("ada")
+    page.get_by_label("Password", exact=True).fill("something else entirely")
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("Name and password do not belong together.")).to_be_visible()
+    sign_in(page, served, "/persons/nobody")
+    expect(page.get_by_role("alert")).to_contain_text("kind:value")
