@@ -34,7 +34,7 @@ def differences(book: SqliteBook, lake: Lake, *, batch: int = 5_000) -> list[str
 
 @pytest.mark.parametrize("seed", range(6))
 def test_a_rebuild_of_run_gives_the_same_state(seed: int, tmp_path: Path) -> None:
-    """What `run` made, sends included, is made again from the inputs, at the same seq, whatever the size of its ticks."""
+    """What `run` made, sends included, is made again from the inputs at the same seq, whatever the size of ticks."""
     random = Random(seed)
     calls = with_reactions(random, random_calls(random, 50))
     with home() as book:
@@ -60,7 +60,7 @@ def test_a_rebuild_reads_lake_and_tail(tmp_path: Path) -> None:
 
 
 def test_a_state_that_is_not_the_log_is_found(tmp_path: Path) -> None:
-    """A person, a member, a ledger row or an entry that was changed behind the log's back is found: positive control."""
+    """A member or a timer that was changed behind the log's back is found: positive control."""
     with home() as book:
         lake = Lake(tmp_path)
         append(book, random_calls(Random(5), 60))
@@ -101,7 +101,7 @@ class Fake:
 
 
 def live(book: SqliteBook, lake: Lake, random: Random, count: int) -> list[str]:
-    """A server's life over twenty days: bodies that arrive, ticks, deliveries, shipping, restarts. The keys handed over."""
+    """A server's life over twenty days: bodies arrive, ticks, deliveries, shipping, restarts. The keys handed over."""
     calls = sorted(random_calls(random, count), key=lambda call: call.at or 0)
     now, channel = START, Fake(random)
     engine, source = engine_of(book), LiveSource()

@@ -178,7 +178,7 @@ def append(book: SqliteBook, calls: Sequence[EngineCall], *, body: int = 20, rec
 
 
 def run(book: SqliteBook, batches: Sequence[int] = (5_000,), *, until: int = UNTIL, forgetful: bool = False) -> Engine:
-    """`run --until`, each tick of the next of these sizes; the engine afterwards. forgetful: it keeps nobody in memory."""
+    """`run --until`, each tick of the next of these sizes; the engine. forgetful: it keeps nobody in memory."""
     engine = engine_of(book)
     expand_pending(book, version=engine.version)
     source = RunSource(until, "run")

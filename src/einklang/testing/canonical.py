@@ -1,8 +1,8 @@
 """The state of a home as canonical text: two homes with the same salt and log are equal to the byte of their hash.
 
 What is compared is what the log says: persons, history, identity, runs, members, timers, the ledger with its chain,
-verdicts, assignments, outcomes, messages, definitions, in seq order and with the clock. Left out is how it came here: positions,
-moments of receipt, and what a delivery notes for itself (what became of a message stands in the message log).
+verdicts, assignments, outcomes, messages, definitions, in seq order and with the clock. Left out is how it came here:
+positions, moments of receipt, and what a delivery notes for itself (what became of a message is in the message log).
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ def line(row: Row) -> bytes:
 
 
 def canonical_rows(reader: Reader, *, log: bool = False) -> dict[str, list[str]]:
-    """The whole state as lines a table in the order of their keys; for small homes. log: with the entries of the log."""
+    """The whole state as lines a table in the order of their keys, for small homes. log: with the log itself."""
     return {table: [line(row).decode() for row in table_rows(reader, table)] for table in _tables(log)}
 
 

@@ -1,8 +1,8 @@
-"""The state made anew from the log of record, to compare: rebuilding is the proof that nothing is known but by the log.
+"""The state made anew from the log of record, to compare: the proof that nothing is known but by the log.
 
-The inputs (origin 0 and 1) come with their stored seq and clock and are folded by the same tick into a scratch Book; what
-the engine derives (origin 2) is made again and must stand in the log at the same seq. Messages of `run` are decided, and
-rendered, again; those of a server come from the recorded `Message Sent` and `Message Failed`.
+The inputs (origin 0 and 1) come with their stored seq and clock and are folded by the same tick into a scratch Book;
+what the engine derives (origin 2) is made again and must stand in the log at the same seq. Messages of `run` are
+decided, and rendered, again; those of a server come from the recorded `Message Sent` and `Message Failed`.
 """
 
 from __future__ import annotations
@@ -133,7 +133,5 @@ def _entries(reader: Reader) -> Iterator[Row]:
 
 def findings(reader: Reader, lake: Lake, again: Rebuilt) -> list[str]:
     """Everything in which the state of `reader` is not the rebuilt one, for people; empty if they are equal."""
-    found = [
-        f"seq {stored} of the log became {now} in the rebuild" for stored, now in again.moved[:_FINDINGS_MAX]
-    ]
+    found = [f"seq {stored} of the log became {now} in the rebuild" for stored, now in again.moved[:_FINDINGS_MAX]]
     return found + log_difference(reader, lake, again.book) + difference(reader, again.book)

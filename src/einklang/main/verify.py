@@ -1,0 +1,155 @@
+"""`verify`: the books balance, the chain of the ledger is whole, and the state equals the rebuild from the log.
+
+The books, in events (contract.md):
+
+    accepted = in_log + duplicates + dead_letters + what is not yet expanded
+    in_log   = projected + pending
+
+`in_log` are the entries that somebody sent or the engine appended at the door (definitions, deliveries). Two sorts of
+entries come without having been accepted and are left out on both sides: what the tick derives (origin 2) and the tick
+entries by which time goes on (`ticks`). Everything is read from one snapshot, also beside a running server.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from typing import Any, Protocol
+
+from einklang.app.definitions import compile_all
+from einklang.app.output import COUNTERS
+from einklang.app.state import TICK, State
+from einklang.consent import ChainRow, first_broken
+from einklang.kernel import time
+from einklang.store.book import SqliteBook
+from einklang.store.lake import Lake, read_log
+from einklang.testing.rebuild import findings, inputs_of, rebuilt
+
+_PAGE = 5_000
+_DERIVED = 2
+
+
+class Reader(Protocol):
+    """A snapshot of the Book."""
+
+    def read(self, name: str, *params: Any) -> list[tuple[Any, ...]]:
+        """Rows of a named statement."""
+
+
+class HomeLike(Protocol):
+    """What is verified."""
+
+    @property
+    def book(self) -> SqliteBook: ...
+    @property
+    def lake(self) -> Lake: ...
+    @property
+    def salt(self) -> bytes: ...
+    def reading_state(self) -> State: ...
+
+
+def verify_home(home: HomeLike, *, books_only: bool) -> dict[str, Any]:
+    """The findings about a home, at one snapshot; `ok` without any. Raises Unavailable."""
+    progress = _Progress()
+    with home.book.snapshot() as reader:
+        found, figures = check_books(reader, home.lake)
+        found += check_ledger(reader)
+        state_equal: bool | None = None
+        if not books_only:
+            channels = home.reading_state()
+
+            def state_of(_: SqliteBook) -> State:
+                return State(
+                    home.salt,
+                    compile_all({}, {}),
+                    link_key=channels.link_key,
+                    base_url=channels.base_url,
+                    channels=channels.channels,
+                )
+
+            inputs = inputs_of(reader, home.lake)
+            with rebuilt(inputs, home.salt.hex(), state_of, progress=progress) as again:
+                different = findings(reader, home.lake, again)
+            state_equal = not different
+            found += different
+    progress.close()
+    return {"ok": not found, **figures, "state_equal": state_equal, "findings": found}
+
+
+def check_books(reader: Reader, lake: Lake) -> tuple[list[str], dict[str, int]]:
+    """(findings, figures) of the books: the counters against each other and against what is really there."""
+    stored = dict(reader.read("counters"))
+    count = {name: stored.get(name, 0) for name in (*COUNTERS, "accepted")}
+    waiting = reader.read("tail_items")[0][0]
+    pending = reader.read("entry_pending_count")[0][0]
+    found = _balance(
+        "accepted", count["accepted"], count["in_log"] + count["duplicates"] + count["dead_letters"] + waiting
+    )
+    found += _balance("in_log", count["in_log"], count["projected"] + pending)
+    there = {"projected": 0, "ticks": 0, "derived": 0}
+    seq = clock = 0
+    for page in read_log(reader, lake, names=("seq", "clock", "origin", "type")):
+        for at, reached, origin, type_ in page:
+            if at != seq + 1:
+                found.append(f"the log goes from seq {seq} to {at}")
+            if reached < clock:
+                found.append(f"the clock goes back at seq {at}")
+            seq, clock = at, reached
+            there["derived" if origin == _DERIVED else "ticks" if type_ == TICK else "projected"] += 1
+            if len(found) > 20:
+                return found, _figures(count, pending, waiting)
+    found += _balance("seq", count["seq"], seq)
+    for name in ("projected", "ticks"):
+        found += _balance(f"{name} in the log", count[name], there[name])
+    dead = reader.read("dead_count")[0][0]
+    if dead > count["dead_letters"] + count["held"]:
+        found.append(f"{dead} dead letters are kept, {count['dead_letters'] + count['held']} were counted")
+    return found, _figures(count, pending, waiting)
+
+
+def _balance(name: str, counted: int, there: int) -> list[str]:
+    return [f"{name}: counted {counted}, found {there}"] if counted != there else []
+
+
+def _figures(count: dict[str, int], pending: int, waiting: int) -> dict[str, int]:
+    names = ("accepted", "in_log", "projected", "duplicates", "dead_letters")
+    return {name: count[name] for name in names} | {
+        "pending": pending,
+        "not_expanded": waiting,
+        "ticks": count["ticks"],
+    }
+
+
+def check_ledger(reader: Reader) -> list[str]:
+    """Findings about the hash chain of the consent ledger."""
+    counters = dict(reader.read("counters"))
+    last = 0
+
+    def rows() -> Iterator[tuple[ChainRow, bytes]]:
+        nonlocal last
+        while page := reader.read("all_ledger", last, _PAGE):
+            for n, seq, _, *told, digest in page:
+                yield ChainRow(n, seq, *told), digest
+            last = page[-1][0]
+
+    broken = first_broken(rows())
+    if broken is not None:
+        return [f"the consent ledger is not what it was from row {broken} on"]
+    return _balance("rows of the consent ledger", counters.get("ledger", 0), last)
+
+
+class _Progress:
+    """How far the rebuild is, on a terminal."""
+
+    def __init__(self) -> None:
+        self._shown = sys.stderr.isatty()
+
+    def __call__(self, entries: int, clock: int) -> None:
+        if self._shown:
+            sys.stderr.write(f"\rverify: {entries:,} entries · {time.format_moment(clock)[:10]}   ")
+            sys.stderr.flush()
+
+    def close(self) -> None:
+        """End the line."""
+        if self._shown:
+            sys.stderr.write("\n")
