@@ -20,6 +20,13 @@ def home(tmp_path: Path) -> Iterator[Home]:
         yield made
 
 
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
+    """One home for all tests of a module that change nothing."""
+    with opened(tmp_path_factory.mktemp("shared")) as made:
+        yield made
+
+
 @pytest.fixture(autouse=True)
 def quick_hashing(monkeypatch: pytest.MonkeyPatch) -> None:
     """Passwords are hashed with the least effort: what it costs on purpose is looked at in test_staff."""

@@ -72,12 +72,12 @@ def test_a_route_without_permission_is_closed(home: Home, monkeypatch: pytest.Mo
 
 
 @pytest.mark.parametrize(("method", "path", "permission"), ROUTES)
-def test_the_matrix(home: Home, method: str, path: str, permission: str) -> None:
+def test_the_matrix(shared: Home, method: str, path: str, permission: str) -> None:
     """Each kind of caller at each route."""
     if path == "/api/stream":
         return  # it does not end; test_stream asks it
-    home.staff()
-    cookie = f"{access.COOKIE}={token_of(sign_in(home))}"
+    shared.staff()
+    cookie = f"{access.COOKIE}={token_of(sign_in(shared))}"
     callers = [
         {},
         {"Authorization": f"Bearer {WRITE_KEY}"},
@@ -87,7 +87,7 @@ def test_the_matrix(home: Home, method: str, path: str, permission: str) -> None
     address = re.sub(r"\{[^}]*\}", "nobody", path)
     got_in = []
     for headers in callers:
-        answer = home.call(method, address, headers={"X-Forwarded-For": "203.0.113.7", **headers})
+        answer = shared.call(method, address, headers={"X-Forwarded-For": "203.0.113.7", **headers})
         refused = answer.status_code in (401, 403) and answer.json()["code"] in (
             "no_session",
             "no_server_key",
@@ -196,9 +196,9 @@ EXPECTED = {
 @pytest.mark.parametrize(
     "path", ["/", "/persons/p_1", "/api/status", "/api/nothing", "/health", "/u/bad", "/c/bad", "/assets/none.js"]
 )
-def test_every_answer_is_guarded(home: Home, path: str) -> None:
+def test_every_answer_is_guarded(shared: Home, path: str) -> None:
     """Security headers and a content security policy that no page may loosen, on answers and refusals alike."""
-    headers = home.call("GET", path).headers
+    headers = shared.call("GET", path).headers
     assert {name: headers.get(name) for name in EXPECTED} == EXPECTED
     assert "frame-ancestors 'none'" in headers["content-security-policy"]
     assert "unsafe-eval" not in headers["content-security-policy"]
@@ -206,7 +206,7 @@ def test_every_answer_is_guarded(home: Home, path: str) -> None:
 
 
 def test_the_same_key_has_one_effect(home: Home) -> None:
-    """Idempotency-Key: the second time the first answer, nothing stored again; for a day; another body is a conflict."""
+    """Idempotency-Key: the second time the first answer, nothing stored again, for a day; another body: a conflict."""
     headers = {"Authorization": f"Bearer {SERVER_KEY}", "Idempotency-Key": "k-1"}
 
     def send(items: list[Any]) -> httpx.Response:

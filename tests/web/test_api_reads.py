@@ -77,7 +77,8 @@ def test_persons_are_searched_and_paged(home: Home) -> None:
     home.tick()
     for q, expected in [("ÄNNE", ["Änne"]), ("%", ["Bob%"]), ("_", ["Carl_"]), ("U-3", ["Dora"]), ("nobody", [])]:
         assert [one["label"] for one in home.get("/api/persons", params={"q": q}).json()["items"]] == expected
-    seen, cursor = [], ""
+    seen: list[str] = []
+    cursor: str | None = ""
     for _ in range(2):
         page = home.get("/api/persons", params={"limit": 2, "cursor": cursor}).json()
         seen += [one["label"] for one in page["items"]]
@@ -216,7 +217,8 @@ def test_products(home: Home) -> None:
     """The catalog of products in order of its key, exact prices, paged."""
     rows = "".join(f"  - {{product_id: p-{n}, name: Pot {n}, price: 19.9{n}}}\n" for n in range(3))
     home.define(
-        f"kind: catalog\nid: products\nkey: product_id\nfields: {{product_id: string, name: string, price: money}}\nrows:\n{rows}"
+        "kind: catalog\nid: products\nkey: product_id\nfields: {product_id: string, name: string, price: money}\n"
+        f"rows:\n{rows}"
     )
     page = home.get("/api/products", params={"limit": 2}).json()
     assert [(one["product_id"], one["name"], one["price"]) for one in page["items"]] == [

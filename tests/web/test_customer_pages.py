@@ -63,7 +63,8 @@ def test_a_click_goes_on_and_is_noted(sent: tuple[Home, str]) -> None:
     (event,) = waiting(home)
     assert (event.name, event.origin, event.machine, event.touchpoint) == ("Message Clicked", 1, False, "email")
     assert event.properties == {
-        "message_id": key, "message": "thank-you", "channel": "email", "purpose": "marketing", "journey": "thanks", "step": "mail", "url": TARGET,
+        "message_id": key, "message": "thank-you", "channel": "email", "purpose": "marketing",
+        "journey": "thanks", "step": "mail", "url": TARGET,
     }  # fmt: skip
     home.tick(after=SECOND)
     (item,) = (

@@ -26,10 +26,20 @@ class Reader:
 
     async def __aenter__(self) -> Reader:
         scope = {
-            "type": "http", "method": "GET", "path": "/api/stream", "raw_path": b"/api/stream", "query_string": b"", "scheme": "http",
-            "headers": [(name.encode(), value.encode()) for name, value in self.headers.items()], "client": ("127.0.0.1", 1),
-            "server": ("x", 80), "http_version": "1.1", "root_path": "", "asgi": {"version": "3.0"}, "state": {},
-        }  # fmt: skip
+            "type": "http",
+            "method": "GET",
+            "path": "/api/stream",
+            "raw_path": b"/api/stream",
+            "query_string": b"",
+            "scheme": "http",
+            "headers": [(name.encode(), value.encode()) for name, value in self.headers.items()],
+            "client": ("127.0.0.1", 1),
+            "server": ("x", 80),
+            "http_version": "1.1",
+            "root_path": "",
+            "asgi": {"version": "3.0"},
+            "state": {},
+        }
         self.task = asyncio.create_task(self.home.app(scope, self.receive, self.send))
         return self
 

@@ -33,7 +33,7 @@ class Columns(Protocol):
 def entries(reader: Many, rows: list[Row]) -> list[answers.Entry]:
     """Rows of the log with the label of their person."""
     persons = sorted({row[5] for row in rows if row[5]})
-    labels: dict[str, str] = dict(reader.read_many("person_label", [(lane_of(one), one) for one in persons])) if persons else {}
+    labels: dict[str, str] = dict(reader.read_many("person_label", [(lane_of(one), one) for one in persons]))
     return [
         answers.Entry(
             seq=seq,

@@ -64,7 +64,7 @@ _WORDS = {
         "done_title": "Sie sind abgemeldet",
         "done": "Ab sofort senden wir an {address} keine Nachrichten mehr zu „{purpose}“.",
         "bad_title": "Dieser Link funktioniert nicht",
-        "bad_token": "Er ist beschädigt oder nicht von uns. Bitte nutzen Sie den Link so, wie er in der Nachricht steht.",
+        "bad_token": "Er ist beschädigt oder nicht von uns. Bitte nutzen Sie ihn so, wie er in der Nachricht steht.",
         "expired_token": "Er ist abgelaufen. Bitte nutzen Sie den Link einer neueren Nachricht.",
         "unknown_message": "Die Nachricht, zu der er gehört, ist nicht mehr vorhanden.",
         "unknown_link": "Er führt nirgendwohin. Bitte nutzen Sie den Link so, wie er in der Nachricht steht.",

@@ -87,7 +87,7 @@ def of_framework(_: Request[Any, Any, Any], error: HTTPException) -> Response[by
 def _place(error: ValidationException, detail: str) -> tuple[str, str]:
     extra = error.extra
     found = extra[0] if isinstance(extra, list) and extra and isinstance(extra[0], dict) else {}
-    where = ".".join(str(found[part]) for part in ("source", "key") if found.get(part))
+    where = ".".join(str(getattr(found[part], "value", found[part])) for part in ("source", "key") if found.get(part))
     return where, str(found.get("message") or detail.split(" for ")[0])
 
 

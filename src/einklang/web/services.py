@@ -65,8 +65,8 @@ class Services:
 
     salt, link_key: keys of the home. now: microseconds. new_token: a fresh random text of at least 128 bits.
     base_url: public address, decides whether cookies are Secure. report(journey id) and why(person id, journey,
-    message) return what is encoded as JSON, or bytes that are JSON; they raise NotFound and the like. wake is called after each
-    append, so that the tick runs at once. lake: older entries of the log than the Book keeps.
+    message) return what is encoded as JSON, or bytes that are JSON; they raise NotFound and the like. wake is called
+    after each append, so that the tick runs at once. lake: older entries of the log than the Book keeps.
     """
 
     book: WebBook
