@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -235,17 +236,20 @@ def test_report_and_why_are_those_of_main(tmp_path: Path) -> None:
     def report(journey: str) -> Any:
         if journey != "thanks":
             raise NotFound("unknown_journey", "no such journey")
-        return {"verdict": "up"}
+        return {"verdict": "up", "revenue": Decimal("19.90")}
 
     def why(person: str, journey: str | None, message: str | None) -> Any:
-        return {"person_id": person, "verdicts": [{"verdict": "held", "reason": "cap", "journey": journey, "step": ""}]}
+        return {
+            "person_id": person,
+            "verdicts": [{"verdict": "held", "reason": "cap", "journey": journey, "step": "", "x": Decimal(1)}],
+        }
 
     with home(tmp_path, report=report, why=why) as served:
-        assert served.get("/api/journeys/thanks/report").json() == {"verdict": "up"}
+        assert served.get("/api/journeys/thanks/report").json() == {"verdict": "up", "revenue": 19.9}
         assert served.get("/api/journeys/other/report").status_code == 404
         found = served.get("/api/persons/p_1/why", params={"journey": "thanks"}).json()
         assert found["verdicts"][0]["reason_text"]["de"] == "Die Kontaktgrenze ist erreicht."
-        assert (found["verdicts"][0]["step"], found["entry"]) == (None, None)
+        assert (found["verdicts"][0]["step"], found["verdicts"][0]["x"], found["entry"]) == (None, 1, None)
 
 
 def test_every_reason_has_words() -> None:

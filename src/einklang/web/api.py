@@ -19,9 +19,10 @@ from einklang.app.collect import collect
 from einklang.app.yaml import parse_text
 from einklang.kernel.errors import InputError
 from einklang.kernel.limits import BODY_BYTES_MAX
+from einklang.measure import Report
 from einklang.web.access import COOKIE, same_origin
 from einklang.web.body import HttpError, unpack
-from einklang.web.encode import encode
+from einklang.web.encode import Json, encode
 from einklang.web.stream import last_event_id, open_stream
 from einklang.web.wiring import Wired
 
@@ -78,7 +79,7 @@ async def sign_in(request: Req, state: State) -> Response[answers.Session]:
         samesite="strict",
         max_age=staff.SESSION_US // 1_000_000,
     )
-    return Response(who, cookies=[cookie])
+    return Json(who, cookies=[cookie])
 
 
 @get("/api/session", opt={"permission": "session"}, sync_to_thread=False)
@@ -214,7 +215,7 @@ def why(
     state: State, person_id: Id, journey: FromQuery[str | None] = None, message: FromQuery[str | None] = None
 ) -> Response[Any]:
     """Every verdict with its reason; with `journey` also how its entry rule stands, as a tree with values."""
-    return Response(wired(state).why(plain(person_id), journey or None, message or None))
+    return Json(wired(state).why(plain(person_id), journey or None, message or None))
 
 
 # --- segments, journeys, products ---
@@ -253,9 +254,9 @@ def journey(state: State, journey_id: Id) -> answers.Journey:
 
 
 @get("/api/journeys/{journey_id:str}/report", opt=READ, sync_to_thread=True)
-def report(state: State, journey_id: Id) -> Response[Any]:
+def report(state: State, journey_id: Id) -> Response[Report]:
     """What a journey was worth: as `einklang report --json`."""
-    return Response(wired(state).services.report(plain(journey_id)))
+    return Json(wired(state).services.report(plain(journey_id)))
 
 
 @get("/api/products", opt=READ, sync_to_thread=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable
+from decimal import Decimal
 from time import monotonic
 from typing import Any, ParamSpec, TypeVar
 
@@ -87,7 +88,7 @@ class Wired:
 
     def why(self, person: str, journey: str | None, message: str | None) -> Any:
         """The answer of main's `why`, its reasons also in words."""
-        found = msgspec.to_builtins(self.services.why(person, journey, message), enc_hook=lambda value: value)
+        found = msgspec.to_builtins(self.services.why(person, journey, message), builtin_types=(Decimal,), enc_hook=str)
         for verdict in found.get("verdicts", ()):
             verdict["reason_text"] = text_of(verdict.get("verdict", ""), verdict.get("reason") or "")
             for name in ("reason", "journey", "step", "channel", "message"):
