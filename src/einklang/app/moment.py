@@ -234,10 +234,13 @@ class Moments:
         if not concerned and not machine.exits_concerned(journey, run, state.clock, touched.by):
             return
         view = state.view(live).of_run(run)
-        moment = state.clock
+        moment, known = state.clock, run.exit_due
         if machine.check_exits(journey, run, view, touched.by):
             self._left(live, run)
             return
+        if run.exit_due != known:
+            live.touched_runs.add(run.id)
+            state.working.mark(live)
         paused = state.definitions.journeys[run.journey].state == "paused"
         if paused or not concerned:
             self._wake(live, run)
@@ -291,6 +294,7 @@ class Moments:
         if wake != run.wake:
             run.wake = wake
             live.touched_runs.add(run.id)
+            self.state.working.mark(live)
 
     def _left(self, live: Live, run: Run) -> None:
         live.touched_runs.add(run.id)

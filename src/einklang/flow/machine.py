@@ -236,15 +236,19 @@ def advance(journey: Journey, run: Run, view: View, *, timer: bool, zone: str, p
         finish(run, "failed", "too many steps at one moment", view.now)
 
 
+def exits_concerned(journey: Journey, run: Run, now: int, due: Callable[[Any], bool]) -> bool:
+    """Whether an exit condition may have changed: by what was touched, or because its flip is due."""
+    if run.exit_due is not None and run.exit_due <= now:
+        return True
+    return any(due(condition.needs) for _, condition in journey.exits)
+
+
 def check_exits(journey: Journey, run: Run, view: View, due: Callable[[Any], bool]) -> bool:
     """End the run if an exit condition holds.
 
     `due(needs)`: whether the condition may have changed. Sets `run.exit_due`.
     """
-    if not journey.exits:
-        return False
-    timed = run.exit_due is not None and run.exit_due <= view.now
-    if not timed and not any(due(condition.needs) for _, condition in journey.exits):
+    if not exits_concerned(journey, run, view.now, due):
         return False
     flips: list[int | None] = []
     for name, condition in journey.exits:

@@ -216,3 +216,5 @@ SELECT n, key, person, run, journey, step, clock FROM message_log WHERE n > ? AN
 SELECT MAX(n) FROM message_log
 -- name: run_get
 SELECT body FROM run WHERE lane = ? AND person = ? AND run = ?
+-- name: journeys_retired
+SELECT body FROM definition WHERE kind = 'journey' AND active = 0
