@@ -65,6 +65,10 @@ def held(text: str, now: int = NOW) -> list[bool]:
         ('consent("email", "news") || segment("vip")', [False, True, True]),
         ("!(trait.age < 18)", [True, True, True]),
         ("hour(now) == 13", [False, True, False]),
+        ('0 <= events("None").avg(3) || 0 <= (false ? 1 : null) / (false ? 1 : null)', [False, False, False]),
+        ('events("Order").where("web" == event.touchpoint).exists()', [True, True, False]),
+        ('events("Order").where("shop" == event.source && "p_1" == event.person).count() == 2', [True, False, False]),
+        ('"p_2" == person.id', [False, True, False]),
         ("true", [True, True, True]),
     ],
 )

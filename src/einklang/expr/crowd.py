@@ -289,7 +289,7 @@ class Run(Sets):
 
     def _cond(self, term: Term, level: Level) -> Value:
         ask, yes, no = term.args
-        return choose(self.holds(ask, level), self.value(yes, level), self.value(no, level))
+        return choose(self.holds(ask, level), self.value(yes, level), self.value(no, level), level.add)
 
     def _has(self, term: Term, level: Level) -> Value:
         return {"b": ~is_null(self.value(term.args[0], level))}
@@ -298,7 +298,7 @@ class Run(Sets):
         found = self.value(term.args[-1], level)
         for part in reversed(term.args[:-1]):
             first = self.value(part, level)
-            found = choose(is_null(first), found, first)
+            found = choose(is_null(first), found, first, level.add)
         return found
 
     def _eq(self, term: Term, level: Level) -> Value:
@@ -317,7 +317,7 @@ class Run(Sets):
 
     def _add(self, term: Term, level: Level) -> Value:
         a, b = (self.part(arg, level, "n") for arg in term.args)
-        return {"n": arithmetic(term.op, a, b)}
+        return {"n": arithmetic(term.op, a, b, level.add)}
 
     _sub = _mul = _div = _add
 
@@ -343,7 +343,7 @@ class Run(Sets):
         if "s" in left and "s" in right:
             found["s"] = left["s"] + right["s"]
         if "n" in left and "n" in right:
-            found["n"] = arithmetic("add", left["n"], right["n"])
+            found["n"] = arithmetic("add", left["n"], right["n"], level.add)
         return found
 
     def _number(self, term: Term, level: Level) -> Value:
@@ -365,7 +365,7 @@ class Run(Sets):
             found.append(self.python(level, "s", runtime.string, value["d"]))
         if "t" in value:
             found.append(self.python(level, "s", runtime.string_of_moment, value["t"]))
-        return {"s": pl.coalesce(found) if found else literal(None, "s")}
+        return {"s": level.add(pl.coalesce(found)) if found else literal(None, "s")}
 
     def _lower(self, term: Term, level: Level) -> Value:
         return {"s": self.python(level, "s", runtime.lower, self.part(term.args[0], level, "s"))}
@@ -385,7 +385,7 @@ class Run(Sets):
     def _ts_move(self, term: Term, level: Level) -> Value:
         at, by = (self.part(arg, level, "t") for arg in term.args)
         moved = at + by * term.data
-        return {"t": pl.when(moved.is_between(runtime.FIRST, runtime.LAST)).then(moved)}
+        return {"t": level.add(pl.when(moved.is_between(runtime.FIRST, runtime.LAST)).then(moved))}
 
     def _ts_diff(self, term: Term, level: Level) -> Value:
         a, b = (self.part(arg, level, "t") for arg in term.args)
@@ -405,7 +405,7 @@ class Run(Sets):
 
     def _days(self, term: Term, level: Level) -> Value:
         length = self.part(term.args[0], level, "t").cast(DTYPES["n"])
-        return {"n": arithmetic("div", length, literal(DAY, "n"))}
+        return {"n": arithmetic("div", length, literal(DAY, "n"), level.add)}
 
     def _date_of_ts(self, term: Term, level: Level) -> Value:
         return _full_day(self.date_of(level, self.part(term.args[0], level, "t")))

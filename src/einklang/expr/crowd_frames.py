@@ -117,10 +117,19 @@ class Level:
     docs: dict[Token, tuple[Docs, str]] = field(default_factory=dict)
     values: dict[Token, Value] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        # see add(): repeated values of the given frames are spelled out too
+        self.frame = pl.DataFrame(self.frame.get_columns())
+
     def add(self, column: pl.Expr | pl.Series) -> pl.Expr:
-        """A new column, and the expression that names it."""
+        """A new column, and the expression that names it.
+
+        It is worked out here: Polars keeps a column of one repeated value as that value, and a literal compared with
+        such a column comes out with length 1.
+        """
         name = f"c{self.frame.width}"
-        self.frame = self.frame.with_columns(column.alias(name))
+        series = column if isinstance(column, pl.Series) else self.column(column)
+        self.frame = self.frame.with_columns(series.alias(name))
         return pl.col(name)
 
     def column(self, expression: pl.Expr) -> pl.Series:

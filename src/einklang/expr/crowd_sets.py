@@ -279,7 +279,8 @@ class Sets:
         value = self.element_value(elements).get("n", literal(None, "n"))
         present = elements.present.fill_null(False)
         if term.op == "list_sum":
-            return {"n": pl.when(present).then(elements.level.fold(value, pl.Expr.sum).fill_null(literal(0, "n")))}
+            summed = elements.level.fold(value, pl.Expr.sum).fill_null(literal(0, "n"))
+            return {"n": level.add(pl.when(present).then(summed))}
         return {"n": elements.level.fold(value, pl.Expr.min if term.op == "list_min" else pl.Expr.max)}
 
     _list_min = _list_max = _list_sum
@@ -309,7 +310,7 @@ class Sets:
         rows = self.rows(term.args[0], level)
         number = self.part(term.args[1], rows, "n")
         summed, counted = rows.fold(number, pl.Expr.sum), rows.fold(number, pl.Expr.count)
-        return {"n": arithmetic("div", summed, counted.cast(DTYPES["n"]))}
+        return {"n": arithmetic("div", summed, counted.cast(DTYPES["n"]), level.add)}
 
     def _min(self, term: Term, level: Level) -> Value:
         rows = self.rows(term.args[0], level)

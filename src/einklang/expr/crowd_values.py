@@ -8,7 +8,7 @@ parts, and no type is ever converted.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import date
 from decimal import Decimal
 from typing import Any
@@ -135,36 +135,40 @@ def ordered(a: Value, b: Value, *, strictly: bool) -> pl.Expr:
     return found
 
 
-def choose(ask: pl.Expr, yes: Value, no: Value) -> Value:
+#: Makes an expression a column of a level (`Level.add`): what `when` makes may else be one repeated value.
+Solid = Callable[[pl.Expr], pl.Expr]
+
+
+def choose(ask: pl.Expr, yes: Value, no: Value, solid: Solid) -> Value:
     """yes where ask holds, else no."""
     empty = pl.lit(None)
     return {
-        part: pl.when(ask).then(yes.get(part, empty)).otherwise(no.get(part, empty)).cast(DTYPES[part])
+        part: solid(pl.when(ask).then(yes.get(part, empty)).otherwise(no.get(part, empty)).cast(DTYPES[part]))
         for part in dict.fromkeys((*yes, *no))
     }
 
 
-def _bounded(estimate: pl.Expr, *parts: pl.Expr) -> list[pl.Expr]:
+def _bounded(solid: Solid, estimate: pl.Expr, *parts: pl.Expr) -> list[pl.Expr]:
     """The parts, null where the result would be too large: Polars refuses the whole column there."""
     fits = estimate.abs() < _NEAR_LIMIT
-    return [pl.when(fits).then(part) for part in parts]
+    return [solid(pl.when(fits).then(part)) for part in parts]
 
 
 def _rough(x: pl.Expr) -> pl.Expr:
     return x.cast(pl.Float64)
 
 
-def arithmetic(op: str, a: pl.Expr, b: pl.Expr) -> pl.Expr:
+def arithmetic(op: str, a: pl.Expr, b: pl.Expr, solid: Solid) -> pl.Expr:
     """`add` `sub` `mul` `div` of numbers. Polars rounds decimals half-even, once."""
     if op == "add":
-        a, b = _bounded(_rough(a).abs() + _rough(b).abs(), a, b)
+        a, b = _bounded(solid, _rough(a).abs() + _rough(b).abs(), a, b)
         return a + b
     if op == "sub":
-        a, b = _bounded(_rough(a).abs() + _rough(b).abs(), a, b)
+        a, b = _bounded(solid, _rough(a).abs() + _rough(b).abs(), a, b)
         return a - b
     if op == "mul":
-        a, b = _bounded(_rough(a) * _rough(b), a, b)
+        a, b = _bounded(solid, _rough(a) * _rough(b), a, b)
         return a * b
-    b = pl.when(b != 0).then(b)
-    a, b = _bounded(_rough(a) / _rough(b), a, b)
+    b = solid(pl.when(b != 0).then(b))
+    a, b = _bounded(solid, _rough(a) / _rough(b), a, b)
     return a / b
