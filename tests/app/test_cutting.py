@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from random import Random
 
 import pytest
 
@@ -17,7 +16,8 @@ from einklang.app.timers import TimerFeed
 from einklang.event import EngineCall, Event
 from einklang.testing.canonical import canonical_hash, difference
 from tests.app import worlds
-from tests.app.worlds import append, home, random_calls, run, with_reactions
+from tests.app.dice import Random
+from tests.app.worlds import DAY, START, append, home, random_calls, run, with_reactions
 
 LOGS = int(os.environ.get("EINKLANG_LOGS", "100"))
 PARTS = 8
@@ -38,14 +38,15 @@ def check_cuttings(seed: int) -> None:
     """One log, six homes, one state."""
     random = Random(seed)
     calls = with_reactions(random, random_calls(random, random.randint(25, 50)))
+    until = START + random.randint(2, 20) * DAY
     with home() as single:
         append(single, calls)
-        run(single, [1])
+        run(single, [1], until=until)
         expected = canonical_hash(single, log=True)
         for sizes in cuttings(random):
             with home() as other:
                 append(other, calls, body=random.randint(1, 30))
-                run(other, sizes, forgetful=random.random() < 0.5)
+                run(other, sizes, until=until, forgetful=random.random() < 0.5)
                 if canonical_hash(other, log=True) != expected:
                     raise AssertionError(
                         "\n".join([f"seed {seed}, ticks of {sizes}", *difference(single, other, log=True)])

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 from pathlib import Path
-from random import Random
 from typing import Any
 
 import pytest
@@ -17,6 +16,7 @@ from einklang.kernel import time
 from einklang.store.book import SqliteBook
 from einklang.store.lake import Lake, ship, ship_all
 from einklang.testing.rebuild import findings, inputs_of, rebuilt
+from tests.app.dice import Random
 from tests.app.worlds import DAY, HOUR, SALT, START, UNTIL, append, engine_of, home, random_calls, run, with_reactions
 
 

@@ -13,7 +13,6 @@ from contextlib import contextmanager
 from functools import cache
 from itertools import cycle
 from pathlib import Path
-from random import Random
 from typing import Any
 
 from einklang.app import apply as applying
@@ -26,6 +25,7 @@ from einklang.app.yaml import Document, read
 from einklang.event import EngineCall, body_of
 from einklang.kernel import time
 from einklang.store.book import Setup, SqliteBook
+from tests.app.dice import Random
 
 SALT = "5a" * 16
 START = time.parse_moment("2026-03-20T00:00:00Z")  # the clocks change on the 29th

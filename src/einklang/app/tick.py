@@ -108,12 +108,14 @@ class Engine:
             else:
                 return
 
-    @staticmethod
-    def _first(due: int, event: Event) -> bool:
-        """Whether a timer runs before this event: event before timer at one instant, but a tick closes its instant."""
+    def _first(self, due: int, event: Event) -> bool:
+        """Whether a timer runs before this event: event before timer at one instant, but a tick closes its instant.
+
+        A tick that resumes closes only the instant at which time stood still: what fell due since then comes late.
+        """
         if event.type != TICK:
             return due < event.clock
-        return due <= event.clock and not event.properties.get("resume")
+        return due <= (self.state.clock if event.properties.get("resume") else event.clock)
 
     def _timer(self, due: int, person: str) -> None:
         state = self.state
