@@ -75,8 +75,8 @@ def _object(properties: dict[str, Any], required: list[str]) -> dict[str, Any]:
 
 def _message() -> dict[str, Any]:
     """A message: the fields of `content.message` (language.md 4); templates are texts."""
-    block = {"anyOf": [{"const": "divider"}, _object({name: {} for name in BLOCKS}, [])]}
-    email = dict.fromkeys(("subject", "preheader", "text", "html", "mjml"), _TEXT)
+    block: dict[str, Any] = {"anyOf": [{"const": "divider"}, _object({name: {} for name in BLOCKS}, [])]}
+    email: dict[str, Any] = dict.fromkeys(("subject", "preheader", "text", "html", "mjml"), _TEXT)
     email |= {"blocks": {"type": "array", "items": block}, "from": {"type": "string"}}
     channels = {name: {"$ref": "#/$defs/Content"} for name in CHANNELS if name != "email"}
     channels["email"] = {"$ref": "#/$defs/Email"}

@@ -22,10 +22,10 @@ def _forward(at: int, wait: Wait, zone: str) -> int:
         if not wait.at:
             return max(at, time.start_of_day(candidate, zone))
         midnight = datetime(candidate.year, candidate.month, candidate.day)
-        for minute in wait.at:
-            moment = time.moment_of(midnight + timedelta(minutes=minute), zone)
-            if moment >= at:
-                return moment
+        # in a night whose 02:30 does not exist, 02:30 comes after 03:00
+        moments = [time.moment_of(midnight + timedelta(minutes=minute), zone) for minute in wait.at]
+        if any(moment >= at for moment in moments):
+            return min(moment for moment in moments if moment >= at)
     raise AssertionError("a week has every weekday")
 
 
