@@ -56,6 +56,8 @@ class Reader:
             self.status = message["status"]
         else:
             self.heard.put_nowait(message.get("body", b""))
+            if not message.get("more_body"):
+                self.gone.set()  # as a server does once the answer is complete
 
     async def block(self) -> str:
         """The next block that is no comment."""
@@ -110,6 +112,20 @@ def test_a_reader_goes_on_where_it_left_off(home: Home, monkeypatch: pytest.Monk
             return [event["seq"] for event in await reader.events(len(all_of_them) - 2)]
 
     assert asyncio.run(listen()) == all_of_them[2:]
+
+
+def test_streams_end_when_the_server_stops(home: Home) -> None:
+    """Closing the hub ends the answer, so that a server with open consoles stops at once."""
+
+    async def listen() -> None:
+        async with Reader(home) as reader:
+            await reader.block()
+            await reader.block()
+            home.services.hub.close()
+            await asyncio.wait_for(asyncio.shield(reader.task), 5)
+
+    asyncio.run(listen())
+    assert len(home.services.hub) == 0
 
 
 @pytest.mark.parametrize("said", ["x", "-1", "9" * 30, "1.5"])

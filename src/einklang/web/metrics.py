@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from prometheus_client import CollectorRegistry, Counter, generate_latest
+from prometheus_client import CollectorRegistry, Counter, disable_created_metrics, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from einklang.app.queries import Figures
 
+# A moment of creation would be read from the clock, and says nothing here.
+disable_created_metrics()  # type: ignore[no-untyped-call]  # the library lacks this annotation
 _COUNTED = {
     "accepted": "Events that were acknowledged",
     "in_log": "Entries of the log",

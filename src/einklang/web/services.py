@@ -38,6 +38,7 @@ class Hub:
 
     def __init__(self) -> None:
         self._waiting: dict[asyncio.Event, asyncio.AbstractEventLoop] = {}
+        self.closed = False
 
     def join(self) -> asyncio.Event:
         """An event of the running loop that every `notify` sets; hand it back to `leave`."""
@@ -51,6 +52,11 @@ class Hub:
 
     def __len__(self) -> int:
         return len(self._waiting)
+
+    def close(self) -> None:
+        """The server stops: whoever waits ends. Call it before the server waits for open requests."""
+        self.closed = True
+        self.notify()
 
     def notify(self) -> None:
         """Wake everybody."""

@@ -45,7 +45,7 @@ async def _events(services: Services, seq: int, status: Callable[[], answers.Sta
     try:
         yield b"retry: 2000\n\n"
         told = b""
-        while True:
+        while not services.hub.closed:
             woken.clear()
             found, entries = await asyncio.to_thread(fresh, services.book, seq, PAGE)
             for entry in entries:
