@@ -8,7 +8,7 @@ import msgspec
 
 from einklang.app.view import address_of
 from einklang.app.working import Live
-from einklang.consent import ChainRow, address_key, chain, declare, fold, suppression_of
+from einklang.consent import GIVEN, ChainRow, address_key, chain, declare, fold, suppression_of
 from einklang.event import Event
 
 if TYPE_CHECKING:
@@ -23,6 +23,10 @@ def take(state: State, live: Live, event: Event) -> bool:
         if not declared.address and declared.status != "withdrawn":
             declared = msgspec.structs.replace(declared, address=address_of(live, declared.channel) or "")
         changed = fold(live.person.permissions, declared, event.seq)
+        if declared.status == GIVEN and declared.address:
+            # the ledger knows every withdrawal by now: what was suppressed ahead of it gives way to a later consent
+            key = address_key(state.salt, declared.channel, declared.address)
+            state.out.add("suppression_lift", key, declared.channel, declared.purpose, declared.at)
         n = state.count("ledger")
         row = ChainRow(
             n, event.seq, declared.channel, declared.address, declared.purpose, declared.status, declared.at,

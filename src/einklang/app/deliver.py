@@ -124,7 +124,9 @@ class Delivery:
         state.read_from(tx)
         state.clock = now
         live = load(tx, waiting.person)
-        verdict = door.judge(state.definitions.policy, self._request(waiting), _Pinned(state, live, self._request(waiting), waiting))
+        verdict = door.judge(
+            state.definitions.policy, self._request(waiting), _Pinned(state, live, self._request(waiting), waiting)
+        )
         if verdict.verdict == HELD and verdict.until is not None:
             tx.write("outbox_postpone", [(verdict.until, verdict.reason, now, waiting.key)])
             return False
@@ -166,7 +168,13 @@ class Delivery:
         if receipt.status == "unknown" and waiting.klass != "marketing" and attempts < ATTEMPTS_MAX:
             tx.write("outbox_retry", [("ready", now + _BACKOFF_US[0], Reason.UNKNOWN_OUTCOME, now, waiting.key)])
             return
-        reason = "" if receipt.status == "sent" else Reason.UNKNOWN_OUTCOME if receipt.status == "unknown" else Reason.SEND_FAILED
+        reason = (
+            ""
+            if receipt.status == "sent"
+            else Reason.UNKNOWN_OUTCOME
+            if receipt.status == "unknown"
+            else Reason.SEND_FAILED
+        )
         self._close(tx, waiting, receipt.status, reason, receipt.detail, tracked=parcel.tracked)
 
     def _unknown(self, tx: Tx, waiting: Waiting) -> None:
@@ -217,7 +225,12 @@ class _Pinned(Facts):
         super().__init__(state, live, request)
         self._address = waiting.address
         own = next(
-            (c for c in live.person.contacts if c.run == waiting.run and c.channel == waiting.channel and c.clock <= waiting.ready_at), None
+            (
+                c
+                for c in live.person.contacts
+                if c.run == waiting.run and c.channel == waiting.channel and c.clock <= waiting.ready_at
+            ),
+            None,
         )
         self.contacts = [contact for contact in live.person.contacts if contact is not own]
 

@@ -32,12 +32,12 @@ COUNTERS = (
 FORMAT = 1
 
 
-def entry_row(event: Event, person: str = "", *, sequenced: bool) -> tuple[Any, ...]:
+def entry_row(event: Event, texts: tuple[str, str], person: str = "", *, sequenced: bool) -> list[Any]:
     """The log row of an event; the engine's own (position 0) get theirs when they are written.
 
-    person: whose it was when it was folded; a merge later in the tick changes `event.person`, not the log.
+    texts: of `Output.texts`; person: whose it was when it was folded; a merge later in the tick changes `event.person`, not the log.
     """
-    return (
+    return [
         event.position,
         event.seq if sequenced else None,
         event.clock if sequenced else None,
@@ -53,12 +53,11 @@ def entry_row(event: Event, person: str = "", *, sequenced: bool) -> tuple[Any, 
         int(event.machine),
         person or None,
         to_json([list(pair) for pair in event.identifiers]),
-        to_json(event.properties),
-        to_json(event.context),
-    )
+        *texts,
+    ]
 
 
-def history_row(live: Live, event: Event) -> tuple[Any, ...]:
+def history_row(live: Live, event: Event, texts: tuple[str, str]) -> tuple[Any, ...]:
     """The row of an event in the history of its person."""
     key_kind, key_value = ("", "") if event.origin else key_of(event)
     device = "" if event.origin else device_of(event)
@@ -66,7 +65,7 @@ def history_row(live: Live, event: Event) -> tuple[Any, ...]:
         live.lane, live.person.id, event.at, event.seq, event.clock, event.received_at, event.origin, event.type,
         event.name,
         event.message_id, event.source, event.touchpoint, key_kind, key_value, device, int(event.machine),
-        to_json(event.properties), to_json(event.context),
+        *texts,
     )  # fmt: skip
 
 
@@ -79,10 +78,30 @@ class Output:
 
     log: list[Event] = field(default_factory=list)
     persons: dict[int, str] = field(default_factory=dict)
+    encoded: dict[int, tuple[str, str]] = field(default_factory=dict)
     stored: list[Event] = field(default_factory=list)
+    inserts: list[list[Any]] = field(default_factory=list)
+    updates: Rows = field(default_factory=list)
     rows: dict[str, Rows] = field(default_factory=dict)
     rekeys: list[tuple[str, Sequence[Any]]] = field(default_factory=list)
     files: list[tuple[str, str, bytes]] = field(default_factory=list)
+
+    def close(self) -> None:
+        """Make the rows of the log before the transaction begins, so that it is short."""
+        stored = {id(event) for event in self.stored}
+        for event in self.log:
+            person = self.persons.get(event.seq, "")
+            if id(event) in stored:
+                self.updates.append((event.seq, event.clock, person or None, event.position))
+            else:
+                self.inserts.append(entry_row(event, self.texts(event), person, sequenced=True))
+
+    def texts(self, event: Event) -> tuple[str, str]:
+        """Properties and context as JSON texts, encoded once."""
+        found = self.encoded.get(id(event))
+        if found is None:
+            found = self.encoded[id(event)] = (to_json(event.properties), to_json(event.context))
+        return found
 
     def add(self, name: str, *row: Any) -> None:
         """One row for the statement of this name."""
@@ -97,7 +116,7 @@ class Output:
 ORDER = (
     "tail_delete", "entry_put", "entry_drop", "message_id_put", "dead_put", "definition_put", "definition_retire",
     "catalog_put", "edge_put", "identifier_put",
-    "alias_drop", "alias_put", "sign_in_drop", "sign_in_put", "refused_put", "suppression_raise", "ledger_put",
+    "alias_drop", "alias_put", "sign_in_drop", "sign_in_put", "refused_put", "suppression_lift", "suppression_raise", "ledger_put",
     "verdict_put", "assignment_put",
     "outcome_put", "outbox_put", "outbox_status", "outbox_withdraw", "message_log_put", "archive_put", "history_put",
 )  # fmt: skip
@@ -135,7 +154,7 @@ def person_rows(out: Output, live: Live) -> None:
         return
     out.add("person_put", lane, person.id, label_of(person), person.last_seen_at, pack(person))
     for event in live.new_events:
-        out.rows.setdefault("history_put", []).append(history_row(live, event))
+        out.rows.setdefault("history_put", []).append(history_row(live, event, out.texts(event)))
     for run in live.runs:
         if run.id in live.touched_runs:
             out.add(
@@ -161,20 +180,14 @@ def write(tx: Tx, out: Output, counters: dict[str, int], meta: dict[str, str], *
     if tx.read("counter_value", "seq")[0][0] != expected_seq:
         return False
     position = tx.read("counter_value", "position")[0][0]
-    stored = {id(event) for event in out.stored}
-    inserts, updates = [], []
-    for event in out.log:
-        if id(event) in stored:
-            updates.append((event.seq, event.clock, out.persons.get(event.seq) or None, event.position))
-            continue
-        if event.position == 0:
+    for entry in out.inserts:
+        if entry[0] == 0:
             position += 1
-            event.position = position
-        inserts.append(entry_row(event, out.persons.get(event.seq, ""), sequenced=True))
-    if inserts:
-        tx.write("entry_put", inserts)
-    if updates:
-        tx.write("entry_sequence", updates)
+            entry[0] = position
+    if out.inserts:
+        tx.write("entry_put", out.inserts)
+    if out.updates:
+        tx.write("entry_sequence", out.updates)
     for name in ORDER:
         if name in out.rows:
             tx.write(name, out.rows[name])

@@ -68,8 +68,12 @@ class People:
             touched[merge.winner] = winner
         for move in found.moves:
             self._move(move, event, touched)
-        for person in sorted({row[2] for row in found.identifiers}):
-            live = touched.get(person) or self.state.working.get(person) or self.state.working.create(person, event.at)
+        named = {row[2] for row in found.identifiers}
+        for person in sorted(named | {move.from_person for move in found.moves}):
+            live = touched.get(person) or self.state.working.get(person)
+            if live is None and person not in named:
+                continue
+            live = live or self.state.working.create(person, event.at)
             live.person.identifiers = sorted(self.overlay.identifiers_of(person))
             self.state.working.mark(live)
         for refused in found.refused:

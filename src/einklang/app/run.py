@@ -36,7 +36,7 @@ def expand_pending(book: Book, *, version: str) -> int:
         counters["in_log"] += len(taken.events)
         counters["duplicates"] += taken.duplicates
         counters["dead_letters"] += taken.dead
-        out.rows["entry_put"] = [output.entry_row(event, sequenced=False) for event in taken.events]
+        out.rows["entry_put"] = [output.entry_row(event, out.texts(event), sequenced=False) for event in taken.events]
         assert _store(book, out, counters, version), "one writer expands"
         total += len(taken.events)
 

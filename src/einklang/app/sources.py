@@ -109,6 +109,8 @@ class RunSource(Source):
         for event in pending:
             event.clock = max(event.at, reached)
         state.out.stored = pending
+        for event, row in zip(pending, rows, strict=False):
+            state.out.encoded[id(event)] = (row[-2], row[-1])
         events += pending
         self._last = len(rows) <= limit
         if not self._last:

@@ -39,6 +39,7 @@ class Engine:
         self.version = version
         self.moments = Moments(state)
         self._poison = Poison()
+        self._begun = False
 
     # --- the tick -------------------------------------------------------------------------------------------------
 
@@ -88,6 +89,9 @@ class Engine:
         last = reader.read("ledger_last")
         state.ledger_hash = last[0][0] if last else b""
         self.people = People(state)
+        if not self._begun:
+            state.know_old_goals()
+            self._begun = True
         return state.counters["seq"]
 
     def _work_off(self, inputs: Sequence[Event], bound: int, reader: Reader) -> None:
@@ -169,6 +173,7 @@ class Engine:
         self.people.write()
         for live in state.working.dirty():
             output.person_rows(state.out, live)
+        state.out.close()
 
     def _commit(self, begun_at: int) -> bool:
         state = self.state

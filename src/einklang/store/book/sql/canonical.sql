@@ -58,3 +58,5 @@ FROM entry WHERE seq > ? ORDER BY seq LIMIT ?
 SELECT COUNT(*) FROM dead
 -- name: tail_items
 SELECT COALESCE(SUM(items), 0) FROM tail
+-- name: dead_told
+SELECT code, detail, body, code_version FROM dead ORDER BY position

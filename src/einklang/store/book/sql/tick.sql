@@ -218,3 +218,6 @@ SELECT MAX(n) FROM message_log
 SELECT body FROM run WHERE lane = ? AND person = ? AND run = ?
 -- name: journeys_retired
 SELECT body FROM definition WHERE kind = 'journey' AND active = 0
+-- A consent given later lifts what a withdrawal suppressed; bounces and complaints stay.
+-- name: suppression_lift
+DELETE FROM suppression WHERE address_hash = ? AND channel = ? AND purpose IN (?, '') AND reason = 'withdrawn' AND at <= ?
