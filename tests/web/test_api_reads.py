@@ -264,6 +264,13 @@ def test_openapi_tells_every_route(home: Home) -> None:
     assert document["openapi"].startswith("3.")
     for path in ("/api/persons/{person_id}", "/api/status", "/api/journeys/{journey_id}"):
         assert document["paths"][path]["get"]["responses"]["200"]["content"]["application/json"]["schema"]
+    sign_in, events = (document["paths"][path]["post"] for path in ("/api/session", "/api/events"))
+    assert (sign_in["security"], events["security"]) == ([], [{"serverKey": []}])
+    assert events["requestBody"]["content"]["application/json"]["schema"]["required"] == ["batch"]
+    assert {
+        operation["security"] is not None for path in document["paths"].values() for operation in path.values()
+    } == {True}
+    assert home.call("HEAD", "/health").status_code == 200
 
 
 def test_metrics_and_health(busy: Home) -> None:

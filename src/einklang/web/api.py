@@ -61,11 +61,11 @@ async def sign_in(request: Req, state: State) -> Response[answers.Session]:
     services = wired(state).services
     same_origin(request, services, strict=False)
     data = _decoded(await request.body(), SignIn)
-    now = services.now()
-    wired(state).attempts.check(data.name, now)
+    now, name = services.now(), data.name[: staff.NAME_CHARS_MAX + 1]
+    wired(state).attempts.check(name, now)
     who = await wired(state).hashing(staff.checked, services.book, data.name, data.password)
     if who is None:
-        wired(state).attempts.failed(data.name, now)
+        wired(state).attempts.failed(name, now)
         mend = "check both; five failed attempts lock the name for five minutes"
         raise HttpError(401, "bad_sign_in", "name and password do not belong together", mend=mend)
     token = services.new_token()

@@ -9,13 +9,12 @@ from litestar import Litestar
 from litestar.config.app import AppConfig
 from litestar.datastructures import State
 from litestar.exceptions import HTTPException
-from litestar.openapi import OpenAPIConfig
-from litestar.openapi.spec import Components, Reference, SecurityScheme
 
 from einklang.kernel.errors import EinklangError
 from einklang.web import api, customer, errors
 from einklang.web.access import authorise
 from einklang.web.collect import Collect
+from einklang.web.document import document
 from einklang.web.encode import Json
 from einklang.web.services import ASGIApp, Services
 from einklang.web.static import Console
@@ -24,6 +23,8 @@ from einklang.web.wiring import Wired
 REQUEST_BYTES_MAX = 2 * 1024 * 1024
 #: Paths that belong to the server; everything else is the console's.
 OURS = ("api", "v1", "c", "o", "u", "confirm", "preferences", "portal", "l", "shop", "pos", "fair", "health", "metrics")
+#: Pages that are asked for by HEAD too.
+LOOKED_AT = ("health", "u")
 _HEADERS = (
     (b"x-content-type-options", b"nosniff"),
     (b"x-frame-options", b"DENY"),
@@ -37,7 +38,7 @@ _HSTS = (b"strict-transport-security", b"max-age=31536000; includeSubDomains")
 
 def _framework(services: Services) -> Litestar:
     def start(config: AppConfig) -> AppConfig:
-        config.state = State({"services": services, "wired": Wired(services, _schema)})
+        config.state = State({"services": services, "wired": Wired(services, lambda: document(api.ROUTES))})
         return config
 
     return Litestar(
@@ -56,22 +57,6 @@ def _framework(services: Services) -> Litestar:
     )
 
 
-def _schema() -> dict[str, Any]:
-    """The OpenAPI document of the routes, from a framework of its own, so that none of its pages is served."""
-    schemes: dict[str, SecurityScheme | Reference] = {
-        "serverKey": SecurityScheme(type="http", scheme="bearer", description="server key"),
-        "session": SecurityScheme(type="apiKey", name="einklang_session", security_scheme_in="cookie"),
-    }
-    config = OpenAPIConfig(
-        title="Einklang",
-        version="1",
-        components=Components(security_schemes=schemes),
-        security=[{"serverKey": []}, {"session": []}],
-        use_handler_docstrings=True,
-    )
-    return Litestar(route_handlers=list(api.ROUTES), openapi_config=config).openapi_schema.to_schema()
-
-
 def create_app(services: Services) -> ASGIApp:
     """The application of one home: collect, REST API, customer pages, console."""
     framework = _framework(services)
@@ -87,6 +72,8 @@ def create_app(services: Services) -> ASGIApp:
             await collect(scope, receive, send)
             return
         secured = _secured(send, services.secure, ours=first in OURS)
+        if scope["method"] == "HEAD" and first in LOOKED_AT:
+            scope = {**scope, "method": "GET"}  # the server itself leaves the body out
         if first in OURS:
             await framework(_routed(scope), receive, secured)  # type: ignore[arg-type]  # as above
         else:

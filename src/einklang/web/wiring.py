@@ -49,10 +49,10 @@ class Attempts:
         count, since = self._failed.get(name, (0, now))
         if now - since >= ATTEMPTS_US:
             count, since = 0, now
-        if len(self._failed) >= _NAMES_MAX:
-            self._failed = {one: found for one, found in self._failed.items() if now - found[1] < ATTEMPTS_US}
-        if len(self._failed) < _NAMES_MAX:
-            self._failed[name[:200]] = (count + 1, since)
+        self._failed.pop(name, None)
+        while len(self._failed) >= _NAMES_MAX:
+            del self._failed[next(iter(self._failed))]  # the one that failed longest ago
+        self._failed[name] = (count + 1, since)
 
 
 class Wired:

@@ -1,0 +1,88 @@
+"""The OpenAPI document: the routes as the framework sees them, and what it cannot see."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from litestar import Litestar
+from litestar.openapi import OpenAPIConfig
+from litestar.openapi.spec import Components, Reference, SecurityScheme
+
+from einklang.web.access import COOKIE
+
+_KEY_OR_SESSION: list[dict[str, list[str]]] = [{"serverKey": []}, {"session": []}]
+#: Who may, as security requirements.
+SECURITY: dict[str, list[dict[str, list[str]]]] = {
+    "public": [],
+    "session": [{"session": []}],
+    "server": [{"serverKey": []}],
+    "read": _KEY_OR_SESSION,
+    "write": _KEY_OR_SESSION,
+    "local": _KEY_OR_SESSION,
+}
+_TEXT = {"type": "string"}
+_WORDS = ("type", "title", "code", "detail", "where", "mend")
+_PROBLEM = {
+    "type": "object",
+    "description": "RFC 9457",
+    "properties": dict.fromkeys(_WORDS, _TEXT)
+    | {"status": {"type": "integer"}},
+    "required": [*_WORDS, "status"],
+}
+_BATCH = {
+    "type": "object",
+    "required": ["batch"],
+    "properties": {
+        "batch": {"type": "array", "items": {"type": "object", "additionalProperties": True}},
+        "sentAt": _TEXT,
+    },
+}
+_SIGN_IN = {"type": "object", "required": ["name", "password"], "properties": {"name": _TEXT, "password": _TEXT}}
+#: Bodies that routes read as bytes: path -> content.
+_BODIES: dict[str, dict[str, Any]] = {
+    "/api/session": {"application/json": {"schema": _SIGN_IN}},
+    "/api/events": {"application/json": {"schema": _BATCH}},
+    "/api/definitions": {"application/yaml": {"schema": _TEXT}, "application/json": {"schema": {"type": "object"}}},
+}
+_KEYED = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "required": False,
+    "schema": {"type": "string", "maxLength": 200},
+    "description": "the same key with the same body has one effect and one answer for a day",
+}
+
+
+def document(handlers: Sequence[Any]) -> dict[str, Any]:
+    """The OpenAPI 3.1 document of these routes, made by a framework of its own, so that none of its pages is served."""
+    schemes: dict[str, SecurityScheme | Reference] = {
+        "serverKey": SecurityScheme(type="http", scheme="bearer", description="server key"),
+        "session": SecurityScheme(type="apiKey", name=COOKIE, security_scheme_in="cookie"),
+    }
+    config = OpenAPIConfig(
+        title="Einklang", version="1", components=Components(security_schemes=schemes), use_handler_docstrings=True
+    )
+    found: dict[str, Any] = Litestar(route_handlers=handlers, openapi_config=config).openapi_schema.to_schema()
+    permissions = {
+        (path, method.lower()): handler.opt.get("permission", "")
+        for handler in handlers
+        for path in handler.paths
+        for method in handler.http_methods
+    }
+    found["components"]["schemas"]["Problem"] = _PROBLEM
+    for path, operations in found["paths"].items():
+        for method, operation in operations.items():
+            _complete(operation, path, method, permissions.get((path.replace("}", ":str}"), method), ""))
+    return found
+
+
+def _complete(operation: dict[str, Any], path: str, method: str, permission: str) -> None:
+    operation["security"] = SECURITY[permission]
+    problem = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    operation["responses"].pop("400", None)
+    operation["responses"]["default"] = {"description": "what went wrong, where, and the mend", "content": problem}
+    if method == "post" and path in _BODIES:
+        operation["requestBody"] = {"required": True, "content": _BODIES[path]}
+        if permission != "public":
+            operation.setdefault("parameters", []).append(_KEYED)
