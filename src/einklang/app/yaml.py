@@ -16,6 +16,7 @@ from typing import Any
 
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.events import CollectionEndEvent, CollectionStartEvent
 from ruamel.yaml.nodes import MappingNode, ScalarNode, SequenceNode
 
 from einklang.kernel.errors import InputError
@@ -99,6 +100,8 @@ class _Builder:
         if node.tag and str(node.tag).removeprefix(_TAG) not in _IMPLICIT:
             raise self._fail("tag", f"tags are not allowed: {node.tag}", node, "remove it")
         if isinstance(node, SequenceNode):
+            for n, item in enumerate(node.value):
+                self.lines[f"{path}[{n}]"] = item.start_mark.line + 1
             return [self.build(item, f"{path}[{n}]", depth + 1) for n, item in enumerate(node.value)]
         if not isinstance(node, MappingNode):
             return self._whole(_scalar(node), node)
@@ -167,18 +170,18 @@ def _checked(doc: Any, where: str, lines: dict[str, int] | None = None) -> Docum
     return Document(doc, where, lines or {})
 
 
-def _no_tags(text: str, name: str) -> None:
-    """A tag such as `!!int` changes what a value is; it cannot be told from a plain value once composed."""
-    if "!" in text:
-        for event in YAML(typ="safe", pure=True).parse(text):
-            if getattr(event, "tag", None) is not None:
-                where = f"{name}:{event.start_mark.line + 1}"
-                raise InputError(
-                    "tag",
-                    f"tags are not allowed: {event.tag}",
-                    where=where,
-                    mend="remove it, or put the text in quotes",
-                )
+def _look_over(text: str, name: str) -> None:
+    """Refuses tags, which cannot be told from plain values once composed, and depth before it costs anything."""
+    depth = 0
+    for event in YAML(typ="safe", pure=True).parse(text):
+        where = f"{name}:{event.start_mark.line + 1}"
+        if getattr(event, "tag", None) is not None:
+            what = f"tags are not allowed: {event.tag}"
+            raise InputError("tag", what, where=where, mend="remove it, or put the text in quotes")
+        depth += isinstance(event, CollectionStartEvent) - isinstance(event, CollectionEndEvent)
+        if depth > JSON_DEPTH_MAX:
+            what = f"nested deeper than {JSON_DEPTH_MAX} levels"
+            raise InputError("too_deep", what, where=where, mend="make it flatter")
 
 
 def parse_text(text: str, name: str) -> list[Document]:
@@ -191,7 +194,7 @@ def parse_text(text: str, name: str) -> list[Document]:
         return list(_json(text, name))
     try:
         docs = []
-        _no_tags(text, name)
+        _look_over(text, name)
         for node in YAML(typ="safe", pure=True).compose_all(text):
             builder = _Builder(name)
             found = None if node is None else builder.build(node)

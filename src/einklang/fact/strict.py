@@ -105,6 +105,6 @@ def _error(text: str, kind: Any, where: str) -> InputError:
         return InputError("unknown_field", f"unknown field {unknown[1][:40]!r}", where=place, mend=mend)
     if missing:
         return InputError("missing_field", f"no `{missing[1]}`", where=place, mend=f"add `{missing[1]}: ...`")
-    wanted = expected[1].split(" | ")[0] if expected else ""
+    wanted = expected[1].split(" | ")[0] if expected else "decimal" if "decimal" in what else ""
     mend = _MENDS.get(wanted, "see the reference of definitions")
     return InputError("wrong_type", what[0].lower() + what[1:], where=place, mend=mend)
