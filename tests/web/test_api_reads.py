@@ -15,6 +15,8 @@ from einklang.app.yaml import parse_text
 from einklang.kernel.errors import NotFound
 from einklang.kernel.reasons import Reason
 from einklang.kernel.time import HOUR, SECOND, parse_moment
+from einklang.store.lake import Lake, ship_all
+from einklang.web import create_app
 from tests.web.homes import DEFINITIONS, Home, bought, call, home
 
 
@@ -140,6 +142,43 @@ def test_the_log_is_read_backwards(busy: Home) -> None:
         "thanks",
         "thank-you",
     }
+
+
+def test_older_entries_come_from_the_lake(tmp_path: Path) -> None:
+    """What the Book no longer keeps is read from the lake, without a seam; also when a definition was changed."""
+    lake = Lake(tmp_path / "lake")
+    with home(tmp_path, lake=lake) as served:
+        served.define()
+        served.tick()
+        served.track(*(call(messageId=f"m-{n}", anonymousId="a-1") for n in range(6)))
+        served.tick()
+        before = served.get("/api/events", params={"limit": 200}).json()
+        segments = served.get("/api/segments").json()
+        ship_all(served.book, lake)
+        served.book.transact(lambda tx: tx.write("entry_trim", [(before["items"][3]["seq"],)]))
+        served.app = create_app(served.services)
+        assert len(served.book.read("log_after", 0, 100)) == 3
+        assert served.get("/api/events", params={"limit": 200}).json() == before
+        paged: list[Any] = []
+        cursor: str | None = str(10**9)
+        while cursor is not None:
+            page = served.get("/api/events", params={"limit": 2, "before": cursor}).json()
+            paged, cursor = paged + page["items"], page["next"]
+        assert paged == before["items"]
+        assert served.get("/api/events", params={"name": "ORDER", "touchpoint": "web"}).json()["items"] == []
+        found = served.get("/api/events", params={"name": "ORDER"}).json()["items"]
+        assert [one["name"] for one in found] == ["Order Completed"] * 6
+        assert served.get("/api/segments").json() == segments
+
+
+def test_entries_of_somebody_merged_away_have_the_name_of_the_living(home: Home) -> None:
+    """The log keeps the id as it was; the label is that of the person who lives on."""
+    home.track(call("track", userId=None, anonymousId="a-1"), call("identify", userId="u-2", traits={"name": "Bo"}))
+    home.tick()
+    home.track(call("identify", userId="u-2", anonymousId="a-1"))
+    home.tick()
+    labels = {one["person_label"] for one in home.get("/api/events").json()["items"]}
+    assert labels == {"Bo"}
 
 
 def test_segments(busy: Home) -> None:

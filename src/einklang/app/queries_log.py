@@ -32,8 +32,7 @@ class Columns(Protocol):
 
 def entries(reader: Many, rows: list[Row]) -> list[answers.Entry]:
     """Rows of the log with the label of their person."""
-    persons = sorted({row[5] for row in rows if row[5]})
-    labels: dict[str, str] = dict(reader.read_many("person_label", [(lane_of(one), one) for one in persons]))
+    labels = _labels(reader, sorted({row[5] for row in rows if row[5]}))
     return [
         answers.Entry(
             seq=seq,
@@ -50,6 +49,15 @@ def entries(reader: Many, rows: list[Row]) -> list[answers.Entry]:
         )
         for seq, clock, at, type_, name, person, source, touchpoint, origin, properties in rows
     ]
+
+
+def _labels(reader: Many, persons: list[str]) -> dict[str, str]:
+    """The labels of persons; of one who was merged away, that of the living one."""
+    found: dict[str, str] = dict(reader.read_many("person_label", [(lane_of(one), one) for one in persons]))
+    merged = {one: alias[0][0] for one in persons if one not in found and (alias := reader.read("alias_get", one))}
+    living = sorted(set(merged.values()))
+    known: dict[str, str] = dict(reader.read_many("person_label", [(lane_of(one), one) for one in living]))
+    return found | {one: known[to] for one, to in merged.items() if to in known}
 
 
 def _properties(type_: str, text: str) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
 
+import polars as pl
 from ruamel.yaml import YAML
 from ruamel.yaml.nodes import ScalarNode
 from ruamel.yaml.representer import SafeRepresenter
@@ -19,6 +20,7 @@ from einklang.app.counts import journey_counts
 from einklang.app.definitions import Definitions, compile_all
 from einklang.app.ports import Reader
 from einklang.app.queries import Many, items_of, limit_of
+from einklang.app.queries_log import Columns
 from einklang.expr import Needs
 from einklang.flow import definition as flow
 from einklang.flow.compile import Journey
@@ -42,6 +44,32 @@ class InForce:
             if self._found is None or stamp != self._stamp:
                 self._found, self._stamp = compile_all(*stored_docs(rows)), stamp
             return self._found
+
+
+class ChangedAt:
+    """When definitions were put in force: from the log, remembered by position. Safe from any thread."""
+
+    def __init__(self, lake: Columns | None) -> None:
+        self._lake = lake
+        self._known: dict[int, int | None] = {}
+
+    def of(self, reader: Reader, kind: str) -> dict[str, str | None]:
+        """When each definition of a kind was applied, None where the log no longer tells."""
+        placed = {name: position for kind_, name, _, position in reader.read("definition_positions") if kind_ == kind}
+        for position in placed.values():
+            rows = [] if position in self._known else reader.read("entry_at", position)
+            if rows:
+                self._known[position] = rows[0][0]
+        missing = sorted(set(placed.values()) - set(self._known))
+        if missing:
+            self._known |= dict.fromkeys(missing) | self._shipped(missing)
+        return {name: shown(self._known[position]) for name, position in placed.items()}
+
+    def _shipped(self, positions: list[int]) -> dict[int, int | None]:
+        if self._lake is None:
+            return {}
+        found = self._lake.scan("events").filter(pl.col("position").is_in(positions))
+        return dict(found.select("position", pl.col("at").dt.epoch("us")).collect().rows())
 
 
 class _Representer(SafeRepresenter):
@@ -85,24 +113,15 @@ def _title(doc: dict[str, Any]) -> Text:
 # --- segments ---
 
 
-def segments(reader: Reader, definitions: Definitions) -> Page[answers.SegmentItem]:
+def segments(reader: Reader, definitions: Definitions, changes: ChangedAt) -> Page[answers.SegmentItem]:
     """All segments."""
     counts: dict[str, int] = dict(reader.read("member_counts"))
-    changed = _changed_at(reader, "segment")
+    changed = changes.of(reader, "segment")
     return Page([_segment_item(doc, name, counts, changed) for name, doc in _docs(definitions, "segment")])
 
 
 def _docs(definitions: Definitions, kind: str) -> Iterator[tuple[str, dict[str, Any]]]:
     return ((name, definitions.docs[kind_, name][0]) for kind_, name in sorted(definitions.docs) if kind_ == kind)
-
-
-def _changed_at(reader: Reader, kind: str) -> dict[str, str | None]:
-    """When each definition of a kind was put in force; absent once the entry left the Book."""
-    found: dict[str, str | None] = {}
-    for kind_, name, _, position in reader.read("definition_positions"):
-        rows = reader.read("entry_at", position) if kind_ == kind else []
-        found[name] = shown(rows[0][0]) if rows else found.get(name)
-    return found
 
 
 def _segment_item(
@@ -111,10 +130,10 @@ def _segment_item(
     return answers.SegmentItem(name, _title(doc), str(doc.get("where", "")), counts.get(name, 0), changed.get(name))
 
 
-def segment(reader: Reader, definitions: Definitions, name: str) -> answers.Segment:
+def segment(reader: Reader, definitions: Definitions, changes: ChangedAt, name: str) -> answers.Segment:
     """One segment. Raises NotFound `unknown_segment`."""
     doc = _doc(definitions, "segment", name)
-    item = _segment_item(doc, name, dict(reader.read("member_counts")), _changed_at(reader, "segment"))
+    item = _segment_item(doc, name, dict(reader.read("member_counts")), changes.of(reader, "segment"))
     users = [journey.id for journey in definitions.journeys.values() if name in _segments_asked(journey)]
     return answers.Segment(
         item.id,

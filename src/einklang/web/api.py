@@ -225,13 +225,14 @@ def why(
 def segments(state: State) -> Page[answers.SegmentItem]:
     """All segments."""
     services = wired(state).services
-    return queries_rules.segments(services.book, wired(state).in_force())
+    return queries_rules.segments(services.book, wired(state).in_force(), wired(state).changes)
 
 
 @get("/api/segments/{segment_id:str}", opt=READ, sync_to_thread=True)
 def segment(state: State, segment_id: Id) -> answers.Segment:
     """One segment."""
-    return queries_rules.segment(wired(state).services.book, wired(state).in_force(), plain(segment_id))
+    found = wired(state)
+    return queries_rules.segment(found.services.book, found.in_force(), found.changes, plain(segment_id))
 
 
 @get("/api/segments/{segment_id:str}/members", opt=READ, sync_to_thread=True)

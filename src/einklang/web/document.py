@@ -26,8 +26,7 @@ _WORDS = ("type", "title", "code", "detail", "where", "mend")
 _PROBLEM = {
     "type": "object",
     "description": "RFC 9457",
-    "properties": dict.fromkeys(_WORDS, _TEXT)
-    | {"status": {"type": "integer"}},
+    "properties": dict.fromkeys(_WORDS, _TEXT) | {"status": {"type": "integer"}},
     "required": [*_WORDS, "status"],
 }
 _BATCH = {

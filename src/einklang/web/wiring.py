@@ -13,7 +13,7 @@ import msgspec
 
 from einklang.app import answers, queries
 from einklang.app.definitions import Definitions
-from einklang.app.queries_rules import InForce
+from einklang.app.queries_rules import ChangedAt, InForce
 from einklang.app.reason_texts import text_of
 from einklang.kernel.time import MINUTE
 from einklang.web.body import HttpError
@@ -66,6 +66,7 @@ class Wired:
         self._schema = schema
         self._openapi = b""
         self._definitions = InForce()
+        self.changes = ChangedAt(services.lake)
         self._guard = threading.Lock()
         self._status: tuple[float, answers.Status] | None = None
         self._hashing = asyncio.Semaphore(_HASHING_AT_ONCE)
