@@ -252,6 +252,13 @@ def _introductions(random: Random) -> list[EngineCall]:
                     messageId=f"g{person}",
                 ),
             ]
+    if random.random() < 0.3:  # one cart, filled on a device before and on the account beside it, then a sign-in
+        cart: dict[str, Any] = {"cart_id": "c00", "price": 25, "name": "Shoe"}
+        for hour, device, user in ((2, "d0", None), (3, None, "u0")):
+            call = EngineCall("track", "Product Added", userId=user, anonymousId=device, messageId=f"c{hour}")
+            call.properties, call.at = cart, START + hour * HOUR
+            calls.append(call)
+        calls.append(EngineCall("identify", userId="u0", anonymousId="d0", at=START + 4 * HOUR, messageId="c4"))
     return calls
 
 
@@ -286,7 +293,7 @@ def _call(random: Random, number: int, person: int, at: int, known: list[bool]) 
         return EngineCall(type="track", event=status, properties=said, **base)
     if kind < 0.57:
         return EngineCall(type="page", name="Home", properties={"path": "/"}, **base)
-    cart = f"c{person}{random.randrange(2)}"
+    cart = f"c{person}{random.choice((0, 0, 0, 1))}"
     if kind < 0.80:
         added = {"cart_id": cart, "price": random.choice((5, 25, 40)), "name": random.choice(("Shoe", "Hat"))}
         return EngineCall(type="track", event="Product Added", properties=added, **base)
@@ -301,3 +308,28 @@ def _call(random: Random, number: int, person: int, at: int, known: list[bool]) 
         properties={"channel": "email", "email": email, "kind": random.choice(("hard", "soft", "soft"))},
         **base,
     )
+
+
+def plain_calls(random: Random, count: int) -> list[EngineCall]:
+    """A log in which everybody is known by one account all the time: nobody merges, time zones do not change."""
+    calls: list[EngineCall] = []
+    for person in range(_PEOPLE):
+        zone = random.choice(("Europe/Berlin", "America/New_York", "Asia/Kolkata"))
+        traits = {"email": f"p{person}@example.org", "timezone": zone}
+        given = {"channel": "email", "purpose": "marketing", "address": f"p{person}@example.org"}
+        user, at = f"u{person}", START + person
+        calls += [
+            EngineCall(type="identify", userId=user, traits=traits, at=at, messageId=f"i{person}"),
+            EngineCall(
+                type="track", event="Consent Given", userId=user, properties=given, at=at, messageId=f"g{person}"
+            ),
+        ]
+    for call in random_calls(random, count):
+        if call.type == "alias" or not str(call.messageId).startswith("e"):
+            continue
+        owner = call.userId or call.anonymousId or ""
+        call.userId, call.anonymousId = f"u{int(str(owner)[1:].rstrip('b')) % _PEOPLE}", None
+        if call.traits:
+            call.traits = {name: value for name, value in call.traits.items() if name not in ("email", "timezone")}
+        calls.append(call)
+    return calls

@@ -9,7 +9,7 @@ from einklang.app.working import Live
 from einklang.consent import merge_permissions
 from einklang.decide.arms import merge_arms
 from einklang.event import Event
-from einklang.fact.person import Trait
+from einklang.fact.person import Run, Trait
 from einklang.flow.machine import finish
 from einklang.identity import Move, Overlay, Resolution, key_of, resolve
 from einklang.kernel.reasons import Reason
@@ -122,10 +122,20 @@ class People:
             )
             if twin is not None:
                 later = max(twin, run, key=lambda r: (r.entry.clock, r.id))
-                finish(later, "merged", Reason.MERGED, self.state.clock)
-                winner.touched_runs.add(later.id)
+                self._end(winner, later)
             winner.runs.append(run)
         winner.runs.sort(key=lambda run: (run.entry.clock, run.id))
+
+    def _end(self, winner: Live, run: Run) -> None:
+        """A run that gave way: what was ready for it is not sent, and the log says that it is over."""
+        state = self.state
+        for step_id, left in run.steps.items():
+            if left.message and left.done is None:
+                state.withdraw(winner, run, step_id, left.message)
+        finish(run, "merged", Reason.MERGED, state.clock)
+        winner.touched_runs.add(run.id)
+        told = {"journey": run.journey, "run": run.id, "key": run.key, "status": run.status, "reason": run.end_reason}
+        state.own_event(winner.person.id, "Journey Left", told, kind="track", at=None)
 
     def _move(self, move: Move, event: Event, touched: dict[str, Live]) -> None:
         """Events of a device in [lo, hi) belong to somebody else after a late sign-in: history and traits follow."""
