@@ -1,7 +1,7 @@
 """Takes the pictures of the documentation: docs/img/{live,person,segments,journey,report}.png (English, light).
 
-It starts nothing: a server must be running (`make demo` prints its address and a sign-in). The person shown is the most
-recently seen known one of the list, the journey the first with a report.
+It starts nothing: a server must be running, by default that of `make demo`. The person shown is the one
+in most segments among the last seen, the journey the first whose report makes a statement, else the first.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from playwright.sync_api import Error, Page, expect, sync_playwright
+
+from einklang.main.demo import PASSWORD, USER
 
 IMAGES = Path(__file__).resolve().parents[1] / "docs" / "img"
 WIDTH, HEIGHT = 1360, 850
@@ -72,13 +74,24 @@ def settled(page: Page, path: str) -> None:
     page.wait_for_timeout(400)
 
 
-def first_link(page: Page, url: str, path: str, selector: str) -> str:
-    """The address of the first link of a list that fits. Raises RuntimeError when there is none."""
+def best_link(page: Page, url: str, path: str, rows: str, score: str) -> str:
+    """The address of the first link in the best row of a list; `score` is a function of JavaScript from row to number.
+
+    Raises RuntimeError when the list is empty.
+    """
     settled(page, url + path)
-    link = page.locator(selector).first
-    if link.count() == 0:
-        raise RuntimeError(f"{url}{path} lists nothing to show; is this home empty?")
-    return url + str(link.get_attribute("href"))
+    try:
+        page.locator(rows).first.wait_for(timeout=30_000)
+    except Error as error:
+        raise RuntimeError(f"{url}{path} lists nothing to show; is this home empty?") from error
+    found = page.locator(rows).evaluate_all(
+        f"""(rows) => {{
+          const score = {score};
+          const best = [...rows].sort((a, b) => score(b) - score(a))[0];
+          return best.querySelector('th a, h2 a').getAttribute('href');
+        }}"""
+    )
+    return f"{url}{found}"
 
 
 def take(url: str, user: str, password: str, folder: Path) -> list[Path]:
@@ -95,11 +108,14 @@ def take(url: str, user: str, password: str, folder: Path) -> list[Path]:
         settled(page, f"{url}/")
         page.wait_for_timeout(LISTEN_MS)
         shot(page, "live")
-        settled(page, first_link(page, url, "/persons", "tr:has-text('known') th a"))
+        settled(
+            page, best_link(page, url, "/persons", "tbody tr", "(row) => row.querySelectorAll('td a, td span').length")
+        )
         shot(page, "person")
         settled(page, f"{url}/segments")
         shot(page, "segments")
-        report = first_link(page, url, "/journeys", "a[href$='/report']")
+        unsaid = "(row) => (row.innerText.includes('No statement yet') ? 0 : 1)"
+        report = best_link(page, url, "/reports", "article:has(p)", unsaid)
         settled(page, report.removesuffix("/report"))
         shot(page, "journey")
         settled(page, report)
@@ -112,8 +128,8 @@ def main() -> int:
     """Reads the arguments, takes the pictures, says where they are."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--url", default="http://127.0.0.1:8787", help="address of the running server")
-    parser.add_argument("--user", default=os.environ.get("EINKLANG_USER", "admin"))
-    parser.add_argument("--password", default=os.environ.get("EINKLANG_PASSWORD", ""))
+    parser.add_argument("--user", default=os.environ.get("EINKLANG_USER", USER))
+    parser.add_argument("--password", default=os.environ.get("EINKLANG_PASSWORD", PASSWORD))
     parser.add_argument("--to", type=Path, default=IMAGES, help="folder of the pictures")
     options = parser.parse_args()
     try:

@@ -132,12 +132,15 @@ def visit(console: Page, api: MockApi) -> Callable[[str], Page]:
 
 
 @pytest.fixture(scope="session")
-def axe() -> Callable[[Page], list[str]]:
-    """What axe finds on a page: rule, element, what is wrong; WCAG 2.2 AA and best practice."""
-    engine = Axe()
+def axe() -> Callable[..., list[str]]:
+    """What axe finds on a page: rule, element, what is wrong; all its rules, or only those named."""
+    script = Axe().axe_script
 
-    def check(page: Page) -> list[str]:
-        response = engine.run(page, options={"resultTypes": ["violations"]}).response
+    def check(page: Page, *rules: str) -> list[str]:
+        if not page.evaluate("() => 'axe' in window"):
+            page.evaluate(script)
+        options = {"resultTypes": ["violations"]} | ({"runOnly": list(rules)} if rules else {})
+        response = page.evaluate("(options) => axe.run(document, options)", options)
         return [
             f"{one['id']}: {node['target']} {node['failureSummary']}"
             for one in response["violations"]

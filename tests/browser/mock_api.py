@@ -74,6 +74,11 @@ class MockApi(ThreadingHTTPServer):
         """Back to the state of a full home in English."""
         self.empty, self.broken, self.report, self.language = False, "", {}, "en"
 
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A browser that hangs up is no fault; anything else is told."""
+        if not isinstance(sys.exception(), OSError):
+            super().handle_error(request, client_address)
+
     def stop(self) -> None:
         """Ends the streams and the server."""
         self.closing.set()

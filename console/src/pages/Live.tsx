@@ -8,6 +8,7 @@ import { BUCKETS, type Connection, live, useLive } from '../api/stream';
 import type { Entry } from '../api/types';
 import { useWords, word } from '../i18n';
 import { Icon, touchpointIcon } from '../ui/icons';
+import { personName } from '../ui/names';
 import { Card, Code, Empty, Failure, More, PageHead, Rows, Tiles } from '../ui/parts';
 import ui from '../ui/ui.module.css';
 import { PropertyLine } from '../ui/values';
@@ -33,7 +34,7 @@ function Row({ entry, fresh }: { entry: Entry; fresh: boolean }) {
         <div className={css.first}>
           <span className={css.name}>{entry.name === '' ? entry.type : entry.name}</span>
           {entry.person_id !== null && (
-            <Link to="/persons/$id" params={{ id: entry.person_id }} className={ui.textLink ?? ''}>{entry.person_label ?? entry.person_id}</Link>
+            <Link to="/persons/$id" params={{ id: entry.person_id }} className={ui.textLink ?? ''}>{personName(entry.person_label ?? entry.person_id, t)}</Link>
           )}
           <span className={`${ui.dim} ${ui.small}`}>{word(t.words.touchpoint, place)}</span>
         </div>

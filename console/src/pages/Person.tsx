@@ -7,7 +7,8 @@ import type { PersonTab } from '../app/router';
 import { useWords, word } from '../i18n';
 import { Icon } from '../ui/icons';
 import { useNow } from '../ui/now';
-import { Avatar, Back, Card, Copy, Empty, Failure, PageHead, Pill, Rows, TableWrap, type Tone } from '../ui/parts';
+import { inOrder, personName } from '../ui/names';
+import { Avatar, Back, Card, Copy, Empty, Failure, Few, PageHead, Pill, Rows, TableWrap, type Tone } from '../ui/parts';
 import ui from '../ui/ui.module.css';
 import { plainValue } from '../ui/values';
 import css from './person.module.css';
@@ -63,14 +64,15 @@ function Side({ person }: { person: PersonData }) {
   return (
     <div className={ui.side}>
       <Card title={t.person.identifiers}>
-        <ul className={css.facts}>
-          {person.identifiers.map((one) => (
+        <Few
+          className={css.facts} most={5}
+          items={inOrder(person.identifiers).map((one) => (
             <li className={css.fact} key={`${one.kind}:${one.value}`}>
               <small>{word(t.words.identifier, one.kind)}</small>
               <span className={ui.mono}>{one.value}</span>
             </li>
           ))}
-        </ul>
+        />
       </Card>
       <Card title={t.person.consents}>
         {person.consents.length === 0
@@ -80,7 +82,7 @@ function Side({ person }: { person: PersonData }) {
       <Card title={t.person.journeys}>
         {person.journeys.length === 0
           ? <div className={ui.dim}>{t.person.noJourneys}</div>
-          : <ul className={css.facts}>{person.journeys.map((run) => <RunRow key={run.run} run={run} />)}</ul>}
+          : <Few className={css.facts} most={4} items={person.journeys.map((run) => <RunRow key={run.run} run={run} />)} />}
       </Card>
       <Card title={t.person.segments}>
         {person.segments.length === 0
@@ -141,7 +143,7 @@ export function Person() {
   return (
     <>
       <PageHead
-        title={person.label === '' ? t.person.fallback : person.label}
+        title={personName(person.label, t)}
         back={<Back to="/persons">{t.persons.title}</Back>}
         badge={
           <>

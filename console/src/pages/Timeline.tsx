@@ -10,6 +10,9 @@ import ui from '../ui/ui.module.css';
 import { plainValue, PropertyLine } from '../ui/values';
 import css from './person.module.css';
 
+/** How many properties stand beside an event; the rest waits in a fold. */
+const SHOWN = 4;
+
 const GOOD = new Set(['sent', 'delivered', 'entered', 'allowed', 'ready']);
 const BAD = new Set(['denied', 'refused', 'failed', 'bounced']);
 
@@ -23,10 +26,11 @@ const iconOf = (item: TimelineItem): IconName => {
   return tone === 'teal' ? 'check' : tone === 'red' ? 'cross' : tone === 'warm' ? 'clock' : 'door';
 };
 
-export function AllProperties({ properties }: { properties: Properties | null }) {
+export function AllProperties({ properties, shown }: { properties: Properties | null; shown: number }) {
   const { t } = useWords();
   const entries = Object.entries(properties ?? {});
-  if (entries.length === 0) return null;
+  const flat = entries.every(([, value]) => value === null || typeof value !== 'object');
+  if (entries.length === 0 || (flat && entries.length <= shown)) return null;
   return (
     <details className={css.more}>
       <summary>{t.timeline.properties}</summary>
@@ -69,8 +73,8 @@ function Item({ item }: { item: TimelineItem }) {
         </div>
         {item.reason_text !== null && <div className={css.reason}>{item.reason_text[language]}</div>}
         {item.until !== null && <div className={`${ui.dim} ${ui.small}`}>{t.timeline.until(f.moment(item.until))}</div>}
-        {decision ? <About {...item} /> : <PropertyLine properties={item.properties} most={4} />}
-        {!decision && <AllProperties properties={item.properties} />}
+        {decision ? <About {...item} /> : <PropertyLine properties={item.properties} most={SHOWN} />}
+        {!decision && <AllProperties properties={item.properties} shown={SHOWN} />}
       </div>
       <time className={css.when} dateTime={item.at} title={late ? `${f.exact(item.at)} · ${t.timeline.late(f.exact(item.clock))}` : f.exact(item.at)}>{f.time(item.at)}</time>
     </li>

@@ -2,6 +2,7 @@ import { Link } from '@tanstack/react-router';
 import type { PersonItem } from '../api/types';
 import { useWords, word } from '../i18n';
 import { useNow } from '../ui/now';
+import { inOrder, personName } from '../ui/names';
 import { Avatar, Pill, TableWrap } from '../ui/parts';
 import ui from '../ui/ui.module.css';
 
@@ -27,7 +28,7 @@ export function People({ items, label, slim = false }: { items: PersonItem[]; la
                 <span className={ui.who}>
                   <Avatar label={person.label} known={person.known} />
                   <span style={{ minWidth: 0 }}>
-                    <Link to="/persons/$id" params={{ id: person.person_id }} className={ui.link ?? ''} style={{ overflowWrap: 'anywhere' }}>{person.label}</Link>
+                    <Link to="/persons/$id" params={{ id: person.person_id }} className={ui.link ?? ''} style={{ overflowWrap: 'anywhere' }}>{personName(person.label, t)}</Link>
                     <span className={`${ui.dim} ${ui.small}`} style={{ display: 'block', fontWeight: 400 }}>
                       {person.known ? t.persons.known : t.persons.anonymous}{person.country !== null && person.country !== '' && ` · ${person.country}`}
                     </span>
@@ -35,7 +36,7 @@ export function People({ items, label, slim = false }: { items: PersonItem[]; la
                 </span>
               </th>
               <td className={ui.hideTablet}>
-                {person.identifiers.slice(0, slim ? 1 : 2).map((one) => (
+                {inOrder(person.identifiers).slice(0, slim ? 1 : 2).map((one) => (
                   <div key={`${one.kind}:${one.value}`} className={ui.small}>
                     <span className={ui.dim}>{word(t.words.identifier, one.kind)} </span>
                     <span className={ui.mono}>{one.value}</span>

@@ -1,6 +1,6 @@
 import { ActionIcon, Button, CopyButton, Skeleton, Title, Tooltip } from '@mantine/core';
 import { Link } from '@tanstack/react-router';
-import { type ReactNode, useEffect } from 'react';
+import { type ReactNode, useEffect, useState } from 'react';
 import { ApiError, Unreachable } from '../api/client';
 import { useWords } from '../i18n';
 import { Icon, type IconName } from './icons';
@@ -165,6 +165,19 @@ export function More({ shown, busy, onClick, children }: { shown: boolean; busy:
     <div className={css.foot}>
       <Button variant="default" size="sm" loading={busy} onClick={onClick}>{children}</Button>
     </div>
+  );
+}
+
+/** The first few of a list, the rest on demand. */
+export function Few({ items, most, className }: { items: ReactNode[]; most: number; className: string | undefined }) {
+  const { t, f } = useWords();
+  const [all, setAll] = useState(false);
+  const rest = items.length - most;
+  return (
+    <>
+      <ul className={className}>{all || rest < 2 ? items : items.slice(0, most)}</ul>
+      {!all && rest >= 2 && <Button mt="sm" size="compact-sm" variant="default" onClick={() => setAll(true)}>{t.app.showAll(f.number(rest))}</Button>}
+    </>
   );
 }
 
