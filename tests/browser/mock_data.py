@@ -178,92 +178,81 @@ def persons(q: str) -> list[Data]:
     return items
 
 
+def consent(channel: str, address: str, purpose: str, status: str, at: str, source: str, wording: str) -> Data:
+    """The last word about one channel, address and purpose."""
+    evidence = "form checkout-7, 203.0.113.7"
+    return {
+        "channel": channel,
+        "address": address,
+        "purpose": purpose,
+        "status": status,
+        "at": at,
+        "source": source,
+        "wording": wording,
+        "evidence": evidence,
+    }
+
+
+def consents(email: str) -> list[Data]:
+    """What a customer permitted and withdrew."""
+    yes, measure = "Yes, send me offers and tips by e-mail. I can withdraw at any time.", "You may measure what I open."
+    return [
+        consent("email", email, "marketing", "given", ago(days=180), "checkout", yes),
+        consent("email", email, "track_click", "given", ago(days=180), "checkout", measure),
+        consent("phone", "+49 30 555", "marketing", "withdrawn", ago(days=12), "callcenter", "Please do not call me."),
+    ]
+
+
+def run(journey: str, version: int, status: str, step: str | None, key: str | None, days: float, end: float) -> Data:
+    """One run of a journey that began so many days ago and ended so many days ago (0: it goes on)."""
+    ended = ago(days=end) if end else None
+    return {
+        "journey": journey,
+        "version": version,
+        "run": f"r_{journey}",
+        "status": status,
+        "step": step,
+        "arm": "treated",
+        "key": key,
+        "entered_at": ago(days=days),
+        "ended_at": ended,
+        "goal": bool(end),
+    }
+
+
+def traits(label: str, country: str) -> Data:
+    """What is known of a customer."""
+    values = {"firstName": label.split()[0], "country": country, "orders_365d": 7, "revenue_365d": 612.3}
+    values |= {"address": {"city": "Berlin", "postalCode": "10999"}, "favourite_category": "Garden furniture"}
+    return {name: {"value": value, "at": ago(days=20)} for name, value in values.items()}
+
+
 def person(who: str) -> Data | None:
     """One person by id or kind:value."""
-    for person_id, label, country, identifiers in PEOPLE:  # noqa: B007 - used after the loop
+    for person_id, label, country, identifiers in PEOPLE:
         if who == person_id or who in (f"{kind}:{value}" for kind, value in identifiers):
-            break
-    else:
-        return None
+            return described(person_id, label, country, identifiers)
+    return None
+
+
+def described(person_id: str, label: str, country: str, identifiers: list[tuple[str, str]]) -> Data:
+    """All that the API says of a person; of a visitor only the device."""
     known = any(kind in ("userId", "email") for kind, _ in identifiers)
     email = next((value for kind, value in identifiers if kind == "email"), "")
-    consent = {"address": email, "source": "checkout", "evidence": "form checkout-7, 203.0.113.7"}
+    segments = [{"id": "active-shopper", "since": ago(days=21)}, {"id": "garden-lovers", "since": ago(days=64)}]
+    runs = [
+        run("cart-reminder", 3, "active", "reply", "ct-90214", 0.2, 0),
+        run("welcome", 1, "done", None, None, 210, 196),
+    ]
     return {
         "person_id": person_id,
         "label": label,
         "known": known,
         "identifiers": [{"kind": k, "value": v, "first_at": ago(days=210)} for k, v in identifiers],
-        "traits": {
-            "firstName": {"value": label.split()[0], "at": ago(days=200)},
-            "country": {"value": country, "at": ago(days=200)},
-            "orders_365d": {"value": 7, "at": ago(days=2)},
-            "revenue_365d": {"value": 612.3, "at": ago(days=2)},
-            "address": {"value": {"city": "Berlin", "postalCode": "10999"}, "at": ago(days=120)},
-            "favourite_category": {"value": "Garden furniture", "at": ago(days=9)},
-        }
-        if known
-        else {},
-        "consents": [
-            consent
-            | {
-                "channel": "email",
-                "purpose": "marketing",
-                "status": "given",
-                "at": ago(days=180),
-                "wording": "Yes, send me offers and tips by e-mail. I can withdraw at any time.",
-            },
-            consent
-            | {
-                "channel": "email",
-                "purpose": "track_click",
-                "status": "given",
-                "at": ago(days=180),
-                "wording": "You may measure which links I open.",
-            },
-            consent
-            | {
-                "channel": "phone",
-                "purpose": "marketing",
-                "status": "withdrawn",
-                "at": ago(days=12),
-                "wording": "Please do not call me.",
-                "source": "callcenter",
-                "address": "+49 30 5557810",
-            },
-        ]
-        if known
-        else [],
-        "segments": [{"id": "active-shopper", "since": ago(days=21)}, {"id": "garden-lovers", "since": ago(days=64)}]
-        if known
-        else [],
-        "journeys": [
-            {
-                "journey": "cart-reminder",
-                "version": 3,
-                "run": "r_1",
-                "status": "waiting",
-                "step": "reply",
-                "arm": "treated",
-                "key": "ct-90214",
-                "entered_at": ago(hours=5),
-                "ended_at": None,
-                "goal": False,
-            },
-            {
-                "journey": "welcome",
-                "version": 1,
-                "run": "r_2",
-                "status": "done",
-                "step": None,
-                "arm": "treated",
-                "key": None,
-                "entered_at": ago(days=210),
-                "ended_at": ago(days=196),
-                "goal": True,
-            },
-        ]
-        if known
-        else [],
+        "traits": traits(label, country) if known else {},
+        "consents": consents(email) if known else [],
+        "segments": segments if known else [],
+        "journeys": runs if known else [],
         "created_at": ago(days=214),
         "last_seen_at": ago(minutes=2),
         "aliases": ["p_0old11", "p_0old12"] if known else [],
