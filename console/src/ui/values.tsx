@@ -5,7 +5,7 @@ import css from './ui.module.css';
 
 const MONEY = new Set(['revenue', 'total', 'price', 'value', 'subtotal', 'discount', 'tax', 'shipping']);
 /** What says most about an event comes first; the rest follows in the order in which it was sent. */
-const FIRST = ['name', 'title', 'segment', 'journey', 'subject', 'product', 'category', 'revenue', 'total', 'value', 'price', 'order_id', 'cart_id', 'path'];
+const FIRST = ['name', 'title', 'segment', 'journey', 'verdict', 'reason', 'subject', 'product', 'category', 'revenue', 'total', 'value', 'price', 'order_id', 'cart_id', 'path'];
 const QUIET = new Set(['currency', 'url', 'product_id', 'message_key', 'message_id', 'run', 'anonymousId']);
 
 export function shortValue(f: Format, name: string, value: Json, currency: string | null): string {
