@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Coroutine, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx
 
@@ -18,11 +19,13 @@ from einklang.app.sources import LiveSource
 from einklang.app.state import State
 from einklang.app.tick import Engine
 from einklang.app.yaml import parse_text
+from einklang.content.links import Claim, Use, sign
 from einklang.kernel import time
 from einklang.store.book import Setup, SqliteBook
 from einklang.web import Services, create_app
 from einklang.web.collect import key_hash
 
+T = TypeVar("T")
 SALT = bytes(range(32))
 LINK_KEY = b"links" * 8
 WRITE_KEY = "wk_test"
@@ -30,6 +33,7 @@ SERVER_KEY = "sk_test"
 NOW = time.parse_moment("2027-03-01T09:00:00Z")
 PASSWORD = "correct horse"
 BASE = "http://shop.example"
+TARGET = "https://shop.example/orders?a=1&b=2#top"
 
 DEFINITIONS = """
 kind: policy
@@ -63,6 +67,12 @@ email:
   subject: {de: Danke, en: Thanks}
   html: {en: '<p>Order {{ data.order }}: <a href="https://shop.example/orders">see</a></p>'}
 """
+
+
+def run(work: Coroutine[Any, Any, T]) -> T:
+    """The result of a coroutine, in a thread of its own: a browser test leaves a loop behind in the main thread."""
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(asyncio.run, work).result()
 
 
 class Home:
@@ -137,7 +147,7 @@ class Home:
 
     def call(self, method: str, path: str, **more: Any) -> httpx.Response:
         """One request, from a test that is not async."""
-        return asyncio.run(self.ask(method, path, **more))
+        return run(self.ask(method, path, **more))
 
     def get(self, path: str, **more: Any) -> httpx.Response:
         """GET with the server key."""
@@ -180,3 +190,8 @@ def bought(order: str = "o-1", **more: Any) -> Sequence[dict[str, Any]]:
         call(event="Consent Given", properties=track),
         call(properties={"order_id": order, "total": 19.99}, **more),
     ]
+
+
+def link(key: str, use: Use, number: int = 0, **more: Any) -> str:
+    """The path of a signed link."""
+    return f"/{use}/{sign(LINK_KEY, Claim(use, key, number, **more))}"

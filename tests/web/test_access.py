@@ -12,7 +12,7 @@ from litestar import get
 
 from einklang.kernel.time import HOUR, MINUTE
 from einklang.web import access, api, app, customer
-from tests.web.homes import BASE, PASSWORD, SERVER_KEY, WRITE_KEY, Home, call
+from tests.web.homes import BASE, PASSWORD, SERVER_KEY, WRITE_KEY, Home, call, run
 
 HANDLERS = [*api.ROUTES, *customer.ROUTES]
 ROUTES = sorted(
@@ -231,7 +231,7 @@ def test_two_at_once_with_one_key_have_one_effect(home: Home) -> None:
         sent = [home.ask("POST", "/api/events", json={"batch": [call()]}, headers=headers) for _ in range(2)]
         return list(await asyncio.gather(*sent))
 
-    assert [answer.json()["accepted"] for answer in asyncio.run(both())] == [1, 1]
+    assert [answer.json()["accepted"] for answer in run(both())] == [1, 1]
     assert home.tail() == 1
 
 

@@ -14,7 +14,7 @@ from einklang.consent import address_key
 from einklang.event import expand
 from einklang.kernel.errors import Unavailable
 from einklang.web import collect as module
-from tests.web.homes import NOW, SALT, WRITE_KEY, Home, call
+from tests.web.homes import NOW, SALT, WRITE_KEY, Home, call, run
 
 AUTH = (WRITE_KEY, "")
 
@@ -137,8 +137,8 @@ def test_overload_is_answered_before_the_body_is_read(home: Home, monkeypatch: p
         pending.set_result([1])
         return (await first).status_code, second.status_code
 
-    assert asyncio.run(both()) == (200, 429)
-    assert asyncio.run(home.ask("POST", "/v1/track", json=call(), auth=AUTH)).status_code == 200
+    assert run(both()) == (200, 429)
+    assert run(home.ask("POST", "/v1/track", json=call(), auth=AUTH)).status_code == 200
 
 
 @pytest.mark.parametrize(

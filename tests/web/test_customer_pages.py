@@ -8,37 +8,14 @@ from typing import Any
 import httpx
 import pytest
 
-from einklang.app.working import from_json, to_json
 from einklang.content.links import Claim, Use, sign
 from einklang.event import expand
 from einklang.kernel.errors import Unavailable
-from einklang.kernel.time import HOUR, MINUTE, SECOND
-from tests.web.homes import LINK_KEY, Home, bought, call
+from einklang.kernel.time import MINUTE, SECOND
+from tests.web.homes import TARGET, Home, call, link
 from tests.web.test_collect import _Failing
 
 HUMAN = {"User-Agent": "Mozilla/5.0 (X11; Linux x86_64) Firefox/140.0", "Accept-Language": "de-AT,de;q=0.9,en;q=0.5"}
-TARGET = "https://shop.example/orders?a=1&b=2#top"
-
-
-@pytest.fixture
-def sent(home: Home) -> tuple[Home, str]:
-    """A home whose engine has a message for Ada, with two links; the key of the message."""
-    home.define()
-    home.tick()
-    home.track(*bought())
-    home.tick()
-    home.tick(after=HOUR + SECOND)
-    ((key, data),) = [(row[2], row[15]) for row in home.book.read("outbox_ready", home.time, 10)]
-    found = from_json(data) | {
-        "links": [TARGET, "javascript:alert(1)", "//evil.example/x", "https://shop.example/\r\nX: y", "http://["]
-    }
-    home.book.transact(lambda tx: tx.write("outbox_claim", [("sent", home.time, 1, to_json(found), key)]))
-    return home, key
-
-
-def link(key: str, use: Use, number: int = 0, **more: Any) -> str:
-    """The path of a signed link."""
-    return f"/{use}/{sign(LINK_KEY, Claim(use, key, number, **more))}"
 
 
 def waiting(home: Home) -> list[Any]:
@@ -230,3 +207,16 @@ def test_every_flipped_sign_is_refused(sent: tuple[Home, str]) -> None:
         broken = path[:place] + ("A" if path[place] != "A" else "B") + path[place + 1 :]
         assert post(home, broken).status_code == 404
     assert home.tail() == 0
+
+
+def test_a_later_consent_counts_again(sent: tuple[Home, str]) -> None:
+    """Who gives consent again after unsubscribing may be written to again, and may unsubscribe again."""
+    home, key = sent
+    for _ in range(2):
+        assert post(home, link(key, Use.UNSUBSCRIBE)).status_code == 200
+        assert len(home.book.read("suppressions")) == 1
+        home.tick(after=MINUTE)
+        said = {"channel": "email", "purpose": "marketing", "address": "ada@shop.example"}
+        home.track(call(event="Consent Given", properties=said))
+        home.tick(after=MINUTE)
+        assert home.book.read("suppressions") == []

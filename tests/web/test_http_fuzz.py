@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from urllib.parse import quote
 
@@ -10,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from einklang.web.collect import KINDS
-from tests.web.homes import SERVER_KEY, WRITE_KEY, Home, call
+from tests.web.homes import SERVER_KEY, WRITE_KEY, Home, call, run
 
 SETTINGS = settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 AUTH = (WRITE_KEY, "")
@@ -99,4 +98,4 @@ def test_texts_are_answered(shared: Home, path: str, text: str, cursor: str, num
         ]
         return [answer.status_code for answer in answers]
 
-    assert max(asyncio.run(ask())) < 500
+    assert max(run(ask())) < 500

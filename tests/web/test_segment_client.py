@@ -2,48 +2,16 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 import requests
-import uvicorn
 from segment.analytics.client import Client
 
 from einklang.event import expand
 from tests.web.homes import WRITE_KEY, Home, call
 
 WAIT_S = 20
-
-
-class Running(uvicorn.Server):
-    """A server that says when it listens."""
-
-    def __init__(self, config: uvicorn.Config) -> None:
-        super().__init__(config)
-        self.listening = threading.Event()
-
-    async def startup(self, sockets: Any = None) -> None:
-        await super().startup(sockets)
-        self.listening.set()
-
-    def install_signal_handlers(self) -> None:
-        """Signals belong to the test."""
-
-
-@pytest.fixture
-def address(home: Home) -> Iterator[str]:
-    """The address of a running server."""
-    config = uvicorn.Config(home.app, host="127.0.0.1", port=0, log_level="error", lifespan="off", http="httptools")
-    server = Running(config)
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    assert server.listening.wait(WAIT_S)
-    port = server.servers[0].sockets[0].getsockname()[1]
-    yield f"http://127.0.0.1:{port}"
-    server.should_exit = True
-    thread.join(WAIT_S)
 
 
 def stored(home: Home) -> list[Any]:

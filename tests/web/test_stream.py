@@ -10,7 +10,7 @@ import pytest
 
 from einklang.app import queries_log
 from einklang.web import stream
-from tests.web.homes import SERVER_KEY, Home, bought, call
+from tests.web.homes import SERVER_KEY, Home, bought, call, run
 
 
 class Reader:
@@ -93,7 +93,7 @@ def test_new_entries_arrive_at_once(home: Home) -> None:
         home.tick()
         home.services.notify()
 
-    events, first = asyncio.run(listen())
+    events, first = run(listen())
     assert first.startswith("event: status\ndata: {")
     assert [event["type"] for event in events] == ["identify", "track"]
     assert events[0]["person_label"] == "Ada"
@@ -111,7 +111,7 @@ def test_a_reader_goes_on_where_it_left_off(home: Home, monkeypatch: pytest.Monk
         async with Reader(home, **{"last-event-id": str(all_of_them[1])}) as reader:
             return [event["seq"] for event in await reader.events(len(all_of_them) - 2)]
 
-    assert asyncio.run(listen()) == all_of_them[2:]
+    assert run(listen()) == all_of_them[2:]
 
 
 def test_streams_end_when_the_server_stops(home: Home) -> None:
@@ -124,7 +124,7 @@ def test_streams_end_when_the_server_stops(home: Home) -> None:
             home.services.hub.close()
             await asyncio.wait_for(asyncio.shield(reader.task), 5)
 
-    asyncio.run(listen())
+    run(listen())
     assert len(home.services.hub) == 0
 
 
