@@ -29,9 +29,9 @@ class Trap:
         self.calls = 0
         self._event = Moments.event
 
-    def __call__(self, moments: Moments, live: Any, event: Event) -> None:
+    def __call__(self, moments: Moments, live: Any, event: Event, *, whole: bool) -> None:
         """What `Moments.event` does, or a fault half way."""
-        self._event(moments, live, event)
+        self._event(moments, live, event, whole=whole)
         if event.message_id == self.message_id:
             self.calls += 1
             if self.calls <= self.times:
@@ -53,8 +53,8 @@ def balanced(book: SqliteBook, tmp_path: Path) -> None:
 def test_a_poison_event_is_put_aside(batch: int, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """It becomes a dead letter with reason, bytes and code version; all else is as if it had never been sent."""
     calls = random_calls(Random(11), 50)
-    monkeypatch.setattr(Moments, "event", trap := Trap("e17"))
-    monkeypatch.setattr(Moments, "event", lambda *args: trap(*args))
+    trap = Trap("e17")
+    monkeypatch.setattr(Moments, "event", lambda *args, **more: trap(*args, **more))
     with home() as poisoned, home() as clean:
         append(poisoned, calls)
         append(clean, without(calls, "e17"))
@@ -73,10 +73,10 @@ def test_many_poison_events_stop_nothing(monkeypatch: pytest.MonkeyPatch, tmp_pa
     calls = random_calls(Random(12), 60)
     event = Moments.event
 
-    def faulty(moments: Moments, live: Any, what: Event) -> None:
+    def faulty(moments: Moments, live: Any, what: Event, *, whole: bool) -> None:
         if what.message_id.startswith("e") and what.origin == 0 and int(what.message_id[1:]) % 3 == 0:
             raise ValueError("no")
-        event(moments, live, what)
+        event(moments, live, what, whole=whole)
 
     monkeypatch.setattr(Moments, "event", faulty)
     with home() as book:
@@ -94,7 +94,7 @@ def test_a_fault_that_passes_costs_nothing(monkeypatch: pytest.MonkeyPatch) -> N
         append(clean, calls)
         run(clean)
         append(book, calls)
-        monkeypatch.setattr(Moments, "event", lambda *args: trap(*args))
+        monkeypatch.setattr(Moments, "event", lambda *args, **more: trap(*args, **more))
         run(book)
         assert trap.calls > 1
         assert book.read("dead_told") == []
@@ -105,7 +105,7 @@ def test_a_poison_event_among_bodies_that_arrive(monkeypatch: pytest.MonkeyPatch
     """Live too: the neighbours in its body are folded, a retry of it is a duplicate."""
     calls = [EngineCall(type="page", userId=f"u{n}", messageId=f"e{n}", at=UNTIL - n) for n in range(5)]
     trap = Trap("e3")
-    monkeypatch.setattr(Moments, "event", lambda *args: trap(*args))
+    monkeypatch.setattr(Moments, "event", lambda *args, **more: trap(*args, **more))
     with home() as book:
         source, engine = LiveSource(), engine_of(book)
         source.now = UNTIL

@@ -254,8 +254,9 @@ def _introductions(random: Random) -> list[EngineCall]:
             ]
     if random.random() < 0.3:  # one cart, filled on a device before and on the account beside it, then a sign-in
         cart: dict[str, Any] = {"cart_id": "c00", "price": 25, "name": "Shoe"}
-        for hour, device, user in ((2, "d0", None), (3, None, "u0")):
-            call = EngineCall("track", "Product Added", userId=user, anonymousId=device, messageId=f"c{hour}")
+        for hour in (2, 3):
+            call = EngineCall("track", "Product Added", messageId=f"c{hour}")
+            call.anonymousId, call.userId = ("d0", None) if hour == 2 else (None, "u0")
             call.properties, call.at = cart, START + hour * HOUR
             calls.append(call)
         calls.append(EngineCall("identify", userId="u0", anonymousId="d0", at=START + 4 * HOUR, messageId="c4"))

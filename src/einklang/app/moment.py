@@ -85,9 +85,10 @@ class Moments:
 
     # --- events ---------------------------------------------------------------------------------------------------
 
-    def event(self, live: Live, event: Event) -> None:
-        """Fold an event into its person and work off what follows."""
+    def event(self, live: Live, event: Event, *, whole: bool = False) -> None:
+        """Fold an event into its person and work off what follows. whole: the person changed by more than the event."""
         touched = self._fold(live, event)
+        touched.everything = touched.everything or whole
         self._queue.append((event, touched))
         self._drain(live)
 

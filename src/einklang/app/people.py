@@ -34,17 +34,20 @@ class People:
         living = str(rows[0][0])
         return self.aliases.get(living, living)
 
-    def of(self, event: Event) -> tuple[Live | None, list[Live]]:
-        """The person of an event, made if new; and others whom the event changed (they must be looked at whole)."""
+    def of(self, event: Event) -> tuple[Live | None, bool, list[Live]]:
+        """The person of an event, made if new; whether more than this event changed it; and others so changed.
+
+        Who was merged, got events of a device or became known must be looked at whole.
+        """
         named = dict(event.identifiers).get("person") if event.origin else None
         if named is not None:
             live = self.state.working.get(self.living(named))
             event.person = live.person.id if live is not None else ""
-            return live, []
+            return live, False, []
         found = resolve(event, self.overlay, self.state.salt)
         self.overlay.apply(event, found)
         if not found.person:
-            return None, []
+            return None, False, []
         event.person = found.person
         live = self.state.working.get(found.person) or self.state.working.create(found.person, event.at)
         others = (
@@ -52,7 +55,8 @@ class People:
             if found.identifiers or found.merges or found.moves or found.aliases or found.refused
             else []
         )
-        return live, [other for other in others if other is not live]
+        whole = any(other is live for other in others) or any(row[2] == live.person.id for row in found.identifiers)
+        return live, whole, [other for other in others if other is not live]
 
     def _apply(self, found: Resolution, event: Event) -> list[Live]:
         touched: dict[str, Live] = {}

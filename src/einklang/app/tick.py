@@ -147,10 +147,10 @@ class Engine:
         elif event.type == "row":
             put_row(state, event)
         else:
-            live, others = self.people.of(event)
+            live, whole, others = self.people.of(event)
             state.out.persons[event.seq] = event.person
             if live is not None:
-                self.moments.event(live, event)
+                self.moments.event(live, event, whole=whole)
             for other in others:
                 self.moments.everything(other)
 

@@ -1,0 +1,88 @@
+"""Live membership equals the naive rule at every instant, also where only time passes."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections import defaultdict
+from typing import Any
+
+import pytest
+
+from einklang.audience import live
+from einklang.kernel import time
+from einklang.testing.canonical import Row, table_rows
+from tests.app.dice import Random
+from tests.app.worlds import DAY, HOUR, START, UNTIL, append, home, plain_calls, run
+
+#: Places in a row of the history.
+AT, SEQ, CLOCK, TYPE, NAME, PROPERTIES = 1, 2, 3, 5, 6, 14
+
+
+def naive(events: list[Row], now: int) -> dict[str, bool]:
+    """The three segments by their words, from the events that had come by `now`."""
+    known = [row for row in events if row[CLOCK] <= now]
+    bought = [row for row in known if row[NAME] == "Order Completed" and now - 5 * DAY < row[AT] <= now]
+    seen = [row[AT] for row in known if row[NAME] == "Page Viewed" and row[AT] <= now]
+    vip = [row for row in known if row[TYPE] == "identify" and "vip" in row[PROPERTIES]]
+    last = max(vip, key=lambda row: (row[AT], row[SEQ]), default=None)
+    buyers, lapsed = len(bought) >= 1, bool(seen) and not any(at > now - 36 * HOUR for at in seen)
+    good = (buyers and not lapsed) or (last is not None and last[PROPERTIES]["vip"] is True)
+    return {"buyers": buyers, "lapsed": lapsed, "good": good}
+
+
+def changes(events: list[Row]) -> dict[str, list[tuple[int, bool]]]:
+    """Segment -> (clock, member from then on), as the log tells."""
+    found: dict[str, list[tuple[int, bool]]] = defaultdict(list)
+    for row in sorted(events, key=lambda row: row[SEQ]):
+        if row[NAME] in ("Segment Entered", "Segment Left"):
+            found[row[PROPERTIES]["segment"]].append((row[CLOCK], row[NAME] == "Segment Entered"))
+    return found
+
+
+def instants(events: list[Row]) -> set[int]:
+    """Every moment at which a membership can change, and the microsecond beside it."""
+    moments = {row[CLOCK] for row in events} | {UNTIL}
+    for row in events:
+        moments |= {row[AT] + 5 * DAY, row[AT] + 36 * HOUR}
+    return {moment + beside for moment in moments for beside in (-1, 0, 1) if START <= moment + beside <= UNTIL}
+
+
+def wrong(seed: int) -> list[Any]:
+    """Where the log's membership is not the naive rule's: (person, segment, moment, as logged, as it should be)."""
+    found = []
+    with home() as book:
+        append(book, plain_calls(Random(seed), 60))
+        run(book, [Random(seed).randint(1, 40)])
+        people = defaultdict(list)
+        for row in table_rows(book, "history"):
+            people[row[0]].append(row)
+    for person, events in people.items():
+        told = changes(events)
+        own = [row for row in events if row[4] == 0]
+        for now in sorted(instants(own)):
+            for segment, expected in naive(own, now).items():
+                logged = told.get(segment, [])
+                place = bisect_right(logged, now, key=lambda change: change[0])
+                member = logged[place - 1][1] if place else False
+                if member != expected:
+                    found.append((person, segment, time.format_moment(now), member, expected))
+    return found
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_membership_is_exact_at_every_instant(seed: int) -> None:
+    """Entered and left at the very microsecond: windows, time alone, segments of segments, late events."""
+    assert wrong(seed)[:5] == []
+
+
+def test_a_segment_that_only_looks_at_events_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Positive control: memberships that do not flip by time are wrong."""
+    refresh = live.refresh
+
+    def deaf(segments: Any, memberships: Any, view: Any, touched: Any) -> Any:
+        yield from refresh(segments, memberships, view, touched)
+        for membership in memberships.values():
+            membership.flips_at = None
+
+    monkeypatch.setattr("einklang.app.moment.refresh", deaf)
+    assert wrong(0)
