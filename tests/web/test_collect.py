@@ -164,3 +164,42 @@ def test_a_withdrawal_suppresses_at_once(
     home.track(call(event="Consent Withdrawn", properties=properties))
     found = {(row[0], row[1], row[2], row[3], row[4]) for row in home.book.read("suppressions")}
     assert found == {(address_key(SALT, c, a), c, p, "withdrawn", NOW) for c, a, p in reached}
+
+
+def raw(home: Home, messages: list[dict[str, Any]]) -> int:
+    """The status of a request whose body arrives in these messages, and then not at all."""
+    todo, told = list(messages), list[int]()
+
+    async def receive() -> dict[str, Any]:
+        if todo:
+            return todo.pop(0)
+        await asyncio.Event().wait()
+        raise AssertionError("nobody sets it")
+
+    async def send(message: dict[str, Any]) -> None:
+        told.append(message.get("status", 0))
+
+    scope = {"type": "http", "method": "POST", "path": "/v1/track", "headers": [(b"content-length", b"9")]}
+
+    async def ask() -> None:
+        await home.app(scope, receive, send)
+
+    run(ask())
+    return told[0]
+
+
+def test_who_sends_too_slowly_is_let_go(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A body that does not arrive in time is 408, one that is cut off 400; neither holds its place."""
+    monkeypatch.setattr(module, "BODY_SECONDS_MAX", 0.01)
+    monkeypatch.setattr(module, "IN_FLIGHT_MAX", 1)
+    begun = {"type": "http.request", "body": b"{", "more_body": True}
+    assert raw(home, [begun]) == 408
+    assert raw(home, [begun, {"type": "http.disconnect"}]) == 400
+    assert home.call("POST", "/v1/track", json=call(), auth=AUTH).status_code == 200
+    assert home.tail() == 1
+
+
+def test_memory_is_bounded_by_what_is_announced(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Bodies count from the moment they are announced: with no room left the next is 429 before it is read."""
+    monkeypatch.setattr(module, "IN_FLIGHT_BYTES_MAX", 0)
+    assert raw(home, []) == 429

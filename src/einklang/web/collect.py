@@ -125,13 +125,13 @@ class Collect:
         if self._in_flight >= IN_FLIGHT_MAX or self._in_flight_bytes >= IN_FLIGHT_BYTES_MAX:
             raise Unavailable("overloaded", "too many requests at once", where=kind, mend="send again a little later")
         headers = dict(scope["headers"])
+        said = headers.get(b"content-length", b"")
+        size = min(int(said), BODY_BYTES_MAX) if said.isdigit() and len(said) < 19 else BODY_BYTES_MAX
         self._in_flight += 1
-        size = 0
+        self._in_flight_bytes += size
         try:
             async with asyncio.timeout(BODY_SECONDS_MAX):
                 raw = await read_body(headers, receive, BODY_BYTES_MAX)
-            size = len(raw)
-            self._in_flight_bytes += size
             body = unpack(headers, raw, BODY_BYTES_MAX)
             check_type(headers, packed=body is not raw)
             source = await self._source(headers, body)
