@@ -16,6 +16,16 @@ def new_key(prefix: str) -> str:
     return prefix + secrets.token_hex(24)
 
 
+def new_password() -> str:
+    """A fresh password of 96 bits that can be typed."""
+    return secrets.token_hex(12)
+
+
+def new_bytes() -> bytes:
+    """16 fresh bytes."""
+    return secrets.token_bytes(16)
+
+
 def new_salt() -> str:
     """A fresh salt of 256 bits, hex."""
     return secrets.token_hex(32)

@@ -83,7 +83,13 @@ def _moment(text: str, option: str) -> int:
 def init(args: Args) -> Answer:
     """A new empty tenant."""
     keys = create(args.home_path, args.salt)
-    return 0, {"home": str(args.home_path), "write_key": keys.write_key, "server_key": keys.server_key}
+    return 0, {
+        "home": str(args.home_path),
+        "write_key": keys.write_key,
+        "server_key": keys.server_key,
+        "user": keys.user,
+        "password": keys.password,
+    }
 
 
 def apply(args: Args) -> Answer:
@@ -170,7 +176,8 @@ def segment(args: Args) -> Answer:
     """Count or list members."""
     with _open(args, writer=False) as home:
         at = _moment(args.at, "--at") if args.at else None
-        found = segments.members(home.book, home.reading_state(), args.id, at)
+        with home.book.snapshot() as reader:
+            found = segments.members(reader, home.reading_state(), home.lake, args.id, at)
     return 0, {"count": len(found)} if args.action == "count" else {"members": found}
 
 

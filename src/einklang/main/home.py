@@ -11,6 +11,7 @@ from pathlib import Path
 from einklang import __version__
 from einklang.app.apply import in_force
 from einklang.app.run import settle_definitions
+from einklang.app.staff import put_staff
 from einklang.app.state import State
 from einklang.app.tick import Engine
 from einklang.channel.outbox import OutboxFolder
@@ -21,6 +22,7 @@ from einklang.store.book import SqliteBook
 from einklang.store.lake import Lake
 
 CHANNELS = frozenset({"email"})
+USER = "admin"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +31,8 @@ class Keys:
 
     write_key: str
     server_key: str
+    user: str
+    password: str
 
 
 def key_hash(key: str) -> bytes:
@@ -36,8 +40,8 @@ def key_hash(key: str) -> bytes:
     return blake2b(key.encode(), digest_size=32).digest()
 
 
-def create(path: Path, salt: str | None) -> Keys:
-    """A new, empty home. Raises Conflict `home_exists`, InputError `bad_salt`."""
+def create(path: Path, salt: str | None, *, password: str = "") -> Keys:
+    """A new, empty home with one administrator (a fresh password unless one is given). Raises Conflict `home_exists`, InputError `bad_salt`."""
     if salt is not None:
         try:
             raw = bytes.fromhex(salt)
@@ -49,7 +53,7 @@ def create(path: Path, salt: str | None) -> Keys:
             raise InputError(
                 "bad_salt", "the salt has 16 to 64 bytes", where="--salt", mend="write 32 to 128 digits 0-9 a-f"
             )
-    keys = Keys(clock.new_key("wk_"), clock.new_key("sk_"))
+    keys = Keys(clock.new_key("wk_"), clock.new_key("sk_"), USER, password or clock.new_password())
     book = SqliteBook.create(path, salt or clock.new_salt(), meta={"write_key": keys.write_key})
     try:
         rows = [
@@ -57,6 +61,7 @@ def create(path: Path, salt: str | None) -> Keys:
             ("server", "server", "Server", key_hash(keys.server_key)),
         ]
         book.transact(lambda tx: tx.write("source_put", rows))
+        put_staff(book, keys.user, keys.password, salt=clock.new_bytes())
     finally:
         book.close()
     return keys
