@@ -63,7 +63,6 @@ def make(path: Path, *, persons: int, base_url: str) -> None:
             ("demo_persons", str(persons)),
             ("demo_start", str(start)),
             ("company", COMPANY),
-            ("demo_server_key", keys.server_key),
         ]
         home.book.transact(lambda tx: tx.write("meta_put", rows))
         _definitions(home, now)
