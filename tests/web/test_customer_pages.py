@@ -8,11 +8,15 @@ from typing import Any
 import httpx
 import pytest
 
+from einklang.app.apply import in_force
+from einklang.app.deliver import Delivery
+from einklang.app.state import State
+from einklang.channel.types import Receipt
 from einklang.content.links import Claim, Use, sign
 from einklang.event import expand
 from einklang.kernel.errors import Unavailable
-from einklang.kernel.time import MINUTE, SECOND
-from tests.web.homes import TARGET, Home, call, link
+from einklang.kernel.time import HOUR, MINUTE, SECOND
+from tests.web.homes import BASE, LINK_KEY, SALT, TARGET, Home, bought, call, link, run
 from tests.web.test_collect import _Failing
 
 HUMAN = {"User-Agent": "Mozilla/5.0 (X11; Linux x86_64) Firefox/140.0", "Accept-Language": "de-AT,de;q=0.9,en;q=0.5"}
@@ -220,3 +224,37 @@ def test_a_later_consent_counts_again(sent: tuple[Home, str]) -> None:
         home.track(call(event="Consent Given", properties=said))
         home.tick(after=MINUTE)
         assert home.book.read("suppressions") == []
+
+
+class _Mailbox:
+    """A channel that keeps what it is handed."""
+
+    def __init__(self) -> None:
+        self.got: list[str] = []
+
+    async def deliver(self, item: Any) -> Receipt:
+        self.got.append(item.key)
+        return Receipt("sent")
+
+    async def close(self) -> None:
+        """Nothing is open."""
+
+
+@pytest.mark.parametrize("withdrawn", [True, False])
+def test_what_is_ready_is_not_sent_after_an_unsubscribe(home: Home, withdrawn: bool) -> None:
+    """A message that waits for its hand-over when consent is taken back never goes out, though no tick has run since.
+
+    Control: without the click it goes out.
+    """
+    home.define()
+    home.tick()
+    home.track(*bought())
+    home.tick()
+    home.tick(after=HOUR + SECOND)
+    ((key,),) = [(row[2],) for row in home.book.read("outbox_ready", home.time, 10)]
+    if withdrawn:
+        assert post(home, link(key, Use.UNSUBSCRIBE)).status_code == 200
+    state = State(SALT, in_force(home.book), link_key=LINK_KEY, base_url=BASE, channels=frozenset({"email"}))
+    mailbox = _Mailbox()
+    run(Delivery(home.book, state, {"email": mailbox}, lambda: home.time).once())
+    assert mailbox.got == ([] if withdrawn else [key])
