@@ -30,7 +30,7 @@ LIBRARIES: dict[str, set[str]] = {
     "content": {"liquid", "mrml", "css_inline", "typst", "segno"},
     "measure": {"polars", "numpy", "scipy"},
     "insight": {"polars", "numpy", "scipy", "sklearn", "splink"},
-    "app": {"ruamel", "polars"},
+    "app": {"ruamel", "polars", "argon2"},
     "store": {"apsw", "deltalake", "duckdb", "polars", "pyarrow", "psycopg"},
     "channel": {"aiosmtplib"},
     "web": {"litestar", "uvicorn", "jinja2", "prometheus_client", "structlog", "babel"},

@@ -1,4 +1,4 @@
-"""`bench`: figures as ratios against a stated baseline in the same run, stamped with commit and machine (docs/benchmarks.md)."""
+"""`bench`: ratios against a stated baseline in the same run, stamped with commit and machine (docs/benchmarks.md)."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """`demo`: a retailer from a seed, a year of it worked through, then living on.
 
-The year is run in days: what customers did that day, then what they did because of the mails that reached them. The world is
-a pure function of (seed, persons, start, days), kept in the home, so that it goes on the same after a restart.
+The year is run in days: what customers did that day, then what they did because of the mails that reached them. The
+world is a pure function of (seed, persons, start, days), kept in the home, so that it goes on the same after a restart.
 """
 
 from __future__ import annotations
@@ -205,7 +205,7 @@ def _addresses(book: SqliteBook, host: str, port: int) -> str:
     return "\n".join(
         [
             "",
-            f"  Console    http://{host}:{port}/          sign in as {USER} with {PASSWORD} (marketer, analyst and administrator)",
+            f"  Console    http://{host}:{port}/          sign in as {USER} with {PASSWORD}",
             f"  Collect    http://{host}:{port}/v1/track  write key {write_key}",
             f"  API        http://{host}:{port}/api/openapi.json",
             "  Ctrl-C ends it; `make demo` goes on where it stopped.",

@@ -88,7 +88,7 @@ def _book(book: SqliteBook) -> Iterator[Finding]:
     dead = book.read("counter_value", "dead_letters")[0][0]
     if dead:
         yield _row("warning", f"{dead} events were put aside", "see table dead in the Book, or the console")
-    unknown = [row for row in book.read("outbox_handing_over")]
+    unknown = book.read("outbox_handing_over")
     if unknown:
         yield _row(
             "warning",

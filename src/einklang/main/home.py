@@ -41,7 +41,10 @@ def key_hash(key: str) -> bytes:
 
 
 def create(path: Path, salt: str | None, *, password: str = "") -> Keys:
-    """A new, empty home with one administrator (a fresh password unless one is given). Raises Conflict `home_exists`, InputError `bad_salt`."""
+    """A new, empty home with one administrator (a fresh password unless one is given).
+
+    Raises Conflict `home_exists`, InputError `bad_salt`.
+    """
     if salt is not None:
         try:
             raw = bytes.fromhex(salt)
