@@ -112,6 +112,15 @@ def test_the_first_gate_in_the_order_of_the_contract_speaks(first: int) -> None:
     assert door.judge(STRICT, request(), known).reason == OBSTACLES[first][0]
 
 
+def test_another_order_of_gates_would_be_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The control of the test before: with the gates turned round, another reason is given."""
+    monkeypatch.setattr(door, "GATES", door.GATES[::-1])
+    known = Known(missing={"email"})
+    for _, put in OBSTACLES:
+        put(known)
+    assert door.judge(STRICT, request(), known).reason != OBSTACLES[0][0]
+
+
 def test_quiet_hours_come_after_caps_and_the_channel_last() -> None:
     """Without an obstacle before them.
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from einklang.app.definitions import Definitions, Key
 from einklang.content.message import Message
+from einklang.content.text import Text
 from einklang.event import KNOWN_EVENTS
 from einklang.expr import Checked
 from einklang.expr.tree import walk
@@ -120,8 +121,10 @@ def _skipped(raw: journeys.RawJourney, place: str) -> Iterator[str]:
 
 
 def _message(definitions: Definitions, message: Message) -> Iterator[str]:
-    texts = list(message.email.texts()) if message.email is not None else []
+    texts = [(f"email.{name}", text) for name, text in message.email.texts()] if message.email is not None else []
+    for channel, fields in message.others.items():
+        texts += [(f"{channel}.{name}", text) for name, text in fields.items() if isinstance(text, Text)]
     for language in definitions.policy.languages:
         for field, text in texts:
             if text.languages and language not in text.languages:
-                yield f"message {message.id}: email.{field}: no text in {language!r}, a language of the policy"
+                yield f"message {message.id}: {field}: no text in {language!r}, a language of the policy"

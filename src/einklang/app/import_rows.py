@@ -111,10 +111,8 @@ def events(row: Row, known: Declared, text: bool) -> EngineCall:
     if "type" not in row:
         payload = isinstance(row.get("properties"), dict)
         row = {"type": "track", **row} if payload else _as_payload(_present(row), known, text)
-    _check(row, JSON_DEPTH_MAX + 1)
-    row = _fitted(row)
     try:
-        judged = judge_body("batch", encode({"batch": [row]}), received_at=0)
+        judged = judge_body("batch", _batch(row), received_at=0)
     except InputError as error:
         raise RowRefused(error.code, error.what, error.mend) from error
     if judged.rejected:
@@ -131,6 +129,17 @@ def events(row: Row, known: Declared, text: bool) -> EngineCall:
     call.timestamp = call.originalTimestamp = call.sentAt = None
     call.at = _moment(stamp, "timestamp")
     return call
+
+
+def _batch(row: Row) -> bytes:
+    """The row as the body of a call; the door of the log looks at it as at any other."""
+    try:
+        return encode({"batch": [row]})
+    except OverflowError:
+        row |= _fitted(row)
+        return encode({"batch": [row]})
+    except RecursionError as error:
+        raise RowRefused("too_deep", f"nested deeper than {JSON_DEPTH_MAX} levels", "make it flatter") from error
 
 
 def _as_payload(row: Row, known: Declared, text: bool) -> Row:
