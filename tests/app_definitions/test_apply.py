@@ -108,7 +108,8 @@ HINTS = [
         "{id: u, until: 'step.c.clicked', at_most: 1d}]}",
         "may have been skipped",
     ),
-    ("{kind: message, id: m, purpose: service, class: transactional, sms: {text: {de: b}}}", "sms.text: no text in 'en'"),
+    ("{kind: message, id: m, purpose: service, class: transactional, sms: {text: {de: b}}}",
+     "sms.text: no text in 'en'"),
     ("{kind: message, id: m, purpose: service, class: transactional, email: {subject: {de: a}, text: {de: b}}}",
      "no text in 'en'"),
 ]  # fmt: skip
