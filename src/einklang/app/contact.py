@@ -19,7 +19,7 @@ from einklang.decide import arms, door
 from einklang.decide.policy import Rule
 from einklang.event import Event
 from einklang.fact.moment import ALLOWED, HELD, Request, Verdict
-from einklang.fact.person import CONTROL, Contact, Run
+from einklang.fact.person import CONTROL, Arm, Contact, Run
 from einklang.flow import machine
 from einklang.flow.compile import Journey, Step
 from einklang.kernel import ids
@@ -153,17 +153,31 @@ class Desk:
         """Why a judged and allowed contact is only recorded: universal holdout, then the journey's control group."""
         if request.klass != MARKETING:
             return ""
-        state = self.state
-        share = state.definitions.policy.holdout
-        if share > 0:
-            scope = arms.holdout_scope(state.clock)
-            known = live.person.arms.get(scope)
-            if known is None:
-                known = live.person.arms[scope] = arms.assign(state.salt, scope, live.person.id, share, state.clock)
-            state.add_assignment(live, scope, run, request, known, True, "", "")
-            if known.arm == CONTROL:
+        held_out = self._held_out(live)
+        if held_out is not None:
+            scope = arms.holdout_scope(self.state.clock)
+            self.state.add_assignment(live, scope, run, request, held_out, True, "", "")
+            if held_out.arm == CONTROL:
                 return Reason.HOLDOUT
         return Reason.CONTROL if run.arm == CONTROL else ""
+
+    def _held_out(self, live: Live) -> Arm | None:
+        """The person's arm in the universal holdout of this quarter; None if the policy has none."""
+        state = self.state
+        share = state.definitions.policy.holdout
+        if share <= 0:
+            return None
+        scope = arms.holdout_scope(state.clock)
+        known = live.person.arms.get(scope)
+        if known is None:
+            known = live.person.arms[scope] = arms.assign(state.salt, scope, live.person.id, share, state.clock)
+            state.working.mark(live)
+        return known
+
+    def only_watched(self, live: Live, run: Run) -> bool:
+        """Whether acting steps other than a contact (`set`) do nothing in this run (language.md 3.6)."""
+        held_out = self._held_out(live)
+        return run.arm == CONTROL or (held_out is not None and held_out.arm == CONTROL)
 
     def _hand_over(
         self, live: Live, run: Run, request: Request, key: str, verdict: Verdict, message: Message
@@ -195,20 +209,21 @@ class Desk:
         status = "sent" if event.name == "Message Sent" else str(event.properties.get("status", "failed"))
         reason = str(event.properties.get("reason", ""))
         state.out.add("outbox_status", status, reason, state.clock, key)
-        state.log_message(
-            live,
-            key,
-            run.id,
-            run.journey,
-            str(event.properties.get("step", "")),
-            str(event.properties.get("message", "")),
-            channel,
-            status,
-            reason,
-        )
+        step, message = (str(event.properties.get(name, "")) for name in ("step", "message"))
+        state.log_message(live, key, run.id, run.journey, step, message, channel, status, reason)
         if status == "sent":
             return machine.Answer("sent", channel=channel, message=key, tracked=bool(event.properties.get("tracked")))
+        detail = str(event.properties.get("detail", ""))
+        state.add_verdict(live, run.id, run.journey, step, message, channel, "failed", reason, None, detail)
         return machine.Answer("failed", reason or Reason.SEND_FAILED)
+
+    def overdue(self, live: Live, journey: Journey, run: Run, command: machine.AskDoor) -> machine.Answer:
+        """The rule `skip`: a contact that fell due during a standstill is not made, in neither arm."""
+        message = self.state.definitions.messages[command.step.message]
+        request = self._request(journey, run, command, message)
+        self._verdict(live, run, request, "", "denied", Reason.OVERDUE, None, "")
+        self._assign(live, run, request, "", would_contact=False, suppressed_by=Reason.OVERDUE)
+        return machine.Answer("denied", Reason.OVERDUE)
 
     def gave_up(self, live: Live, journey: Journey, run: Run, step: Step) -> None:
         """A held contact ran out of patience: the decision is final, in both arms."""
@@ -281,7 +296,7 @@ class Desk:
         links: list[str] | None = None,
     ) -> None:
         now = self.state.clock
-        data = to_json({"data": request.data, "links": links or []})
+        data = to_json({"data": request.data, "links": links or [], "decided": now})
         self.state.out.add(
             "outbox_put", live.lane, live.person.id, key, run.id, request.journey, request.step, request.round,
             request.message,

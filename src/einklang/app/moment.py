@@ -246,12 +246,25 @@ class Moments:
         if paused or not concerned:
             self._wake(live, run)
             return
-        late = timer and run.due is not None and run.due < moment
-        if late and run.due is not None:
-            view.now = run.due
-        self._advance(live, journey, run, view, timer=timer)
+        skip = False
+        if timer and run.due is not None and run.due < moment:
+            gap = state.standstill(run.due)
+            if gap and journey.overdue == "shift":
+                live.touched_runs.add(run.id)
+                state.working.mark(live)
+                if not machine.after_standstill(run, journey.steps[run.step], moment, gap):
+                    self._wake(live, run)
+                    return
+            elif gap and journey.overdue == "skip":
+                skip = True
+            else:
+                view.now = run.due
+        self._advance(live, journey, run, view, timer=timer, skip=skip)
 
-    def _advance(self, live: Live, journey: Journey, run: Run, view: PersonView, *, timer: bool) -> None:
+    def _advance(
+        self, live: Live, journey: Journey, run: Run, view: PersonView, *, timer: bool, skip: bool = False
+    ) -> None:
+        """Move the token as far as it goes. skip: contacts that fell due during a standstill take `else`."""
         state = self.state
         live.touched_runs.add(run.id)
         state.working.mark(live)
@@ -267,9 +280,11 @@ class Moments:
             command = next(steps)
             while True:
                 answer = None
-                if isinstance(command, machine.AskDoor):
+                if skip and isinstance(command, machine.AskDoor):
+                    answer = self.desk.overdue(live, journey, run, command)
+                elif isinstance(command, machine.AskDoor):
                     answer = self.desk.ask(live, journey, run, command)
-                else:
+                elif not self.desk.only_watched(live, run):
                     self._emit(live, "", command.values, kind="identify")
                 command = steps.send(answer)
         except StopIteration:

@@ -28,6 +28,8 @@ COUNTERS = (
     "refused",
     "ticks",
     "held",
+    "stopped_from",
+    "stopped_to",
 )
 FORMAT = 1
 

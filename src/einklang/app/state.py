@@ -17,15 +17,17 @@ from einklang.app.ports import Reader
 from einklang.app.timers import TimerFeed
 from einklang.app.view import PersonView, Rules, address_of
 from einklang.app.working import Live, WorkingSet, from_json, to_json
-from einklang.consent import address_key, permits, split_key, status_of
+from einklang.consent import WITHDRAWN, address_key, permits, split_key, status_of
 from einklang.event import Event
 from einklang.fact.moment import Request
 from einklang.fact.person import Arm, Person, Run
 from einklang.flow.compile import Journey
-from einklang.kernel import ids
+from einklang.kernel import ids, time
 from einklang.profile import fold_traits
 
 SOURCE = "einklang"
+#: What is due later than this after a stop follows its journey's `overdue` rule.
+STANDSTILL_US = 6 * time.HOUR
 TICK = "tick"
 #: How time goes on: by the clock, by `run` into the outbox folder, by `run --deliver`; a tick entry changes it.
 LIVE, RUN, DELIVER = "live", "run", "deliver"
@@ -78,6 +80,7 @@ class State:
         self.mode = RUN
         self.live = False
         self.deliver = False
+        self.folding = False
         self.ledger_hash = b""
         self._old: dict[tuple[str, int], Journey] = {}
         self.take(definitions)
@@ -171,14 +174,20 @@ class State:
         return permits(word.status if word is not None else None, known, klass, channel)
 
     def suppressed(self, channel: str, address: str, purpose: str) -> bool:
-        """Whether the address is on the suppression list, as the snapshot and this tick know it."""
+        """Whether the address is on the suppression list, as the snapshot and this tick know it.
+
+        A tick leaves out what was withdrawn at the door of the log and is not folded yet: its verdicts must follow
+        from the log alone, or a rebuild would differ. The hand-over looks at all of it.
+        """
         key = address_key(self.salt, channel, address)
         if any(
             row[0] == key and row[1] == channel and row[2] in ("", purpose)
             for row in self.out.rows.get("suppression_raise", ())
         ):
             return True
-        return bool(self.reader.read("suppressed", key, channel, purpose))
+        return any(
+            not (self.folding and row[0] == WITHDRAWN) for row in self.reader.read("suppressed", key, channel, purpose)
+        )
 
     # --- folding ----------------------------------------------------------------------------------------------------
 
@@ -213,6 +222,16 @@ class State:
         self.out.log.append(event)
         self.out.persons[seq] = person
         return event
+
+    def stood_still(self, since: int, until: int) -> None:
+        """Nothing was worked off between these moments (a restart)."""
+        if until - since > STANDSTILL_US:
+            self.counters["stopped_from"], self.counters["stopped_to"] = since, until
+
+    def standstill(self, due: int) -> int:
+        """Length of the standstill during which this moment fell due, 0 if it was none."""
+        since, until = self.counters.get("stopped_from", 0), self.counters.get("stopped_to", 0)
+        return until - since if since < due <= until else 0
 
     def wake(self, person: str, due: int) -> None:
         """Time alone concerns this person at `due`."""

@@ -36,6 +36,7 @@ class Engine:
     def __init__(self, book: Book, state: State, *, version: str) -> None:
         self.book = book
         self.state = state
+        state.folding = True
         self.version = version
         self.moments = Moments(state)
         self._poison = Poison()
@@ -103,6 +104,8 @@ class Engine:
             event = inputs[index] if index < len(inputs) else None
             due = timers.peek(bound if event is None else min(bound, event.clock))
             if event is not None and (due is None or not self._first(due, event)):
+                if event.properties.get("resume") and event.type == TICK and state.clock:
+                    state.stood_still(state.clock, event.clock)
                 state.clock = max(state.clock, event.clock)
                 self._poison.working_on = event.position
                 self._event(event)

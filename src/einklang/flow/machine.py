@@ -236,6 +236,21 @@ def advance(journey: Journey, run: Run, view: View, *, timer: bool, zone: str, p
         finish(run, "failed", "too many steps at one moment", view.now)
 
 
+def after_standstill(run: Run, step: Step, now: int, gap: int) -> bool:
+    """The rule `shift` for what fell due during a pause or standstill of `gap` microseconds; True if the run moved on.
+
+    Waits for a duration, and patience, are lengthened by the stop; a wait to a date that is past takes `else`.
+    """
+    if step.wait is not None and step.wait.until is not None:
+        _leave(run, step, step.otherwise, now, done=False, reason=Reason.OVERDUE)
+        return True
+    assert run.due is not None, "only what fell due is shifted"
+    run.due += gap
+    if run.patience_ends is not None:
+        run.patience_ends += gap
+    return False
+
+
 def exits_concerned(journey: Journey, run: Run, now: int, due: Callable[[Any], bool]) -> bool:
     """Whether an exit condition may have changed: by what was touched, or because its flip is due."""
     if run.exit_due is not None and run.exit_due <= now:
