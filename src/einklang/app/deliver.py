@@ -1,37 +1,52 @@
-"""Station 7: what is ready is handed over. Consent, suppression, caps and quiet hours are judged again inside the transaction
-that moves a message to `handing_over`; that is durable before the first byte leaves. What became of it goes back into the log
-in the transaction that notes it.
+"""Station 7: what is ready is handed over.
+
+Consent, suppression, caps and quiet hours are judged again inside the transaction that moves a message to
+`handing_over`; that is durable before the first byte leaves. What became of it goes back into the log in the
+transaction that notes it.
+
+    ready ──claim──> handing_over ──> sent | failed | unknown      each in one transaction with its log entry
+      ^ held, paused: later    │
+      └── not arrived (4xx), or unknown of a class that may come twice: later, under the same key
+
+What certainly did not arrive is rendered anew; what may have arrived is sent again byte for byte, from the archive.
 """
 
 from __future__ import annotations
 
+import asyncio
+import zlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Protocol
 
-import msgspec
-
 from einklang.app.contact import Facts
 from einklang.app.find import load
-from einklang.app.ports import Book, Receipt, Row, Tx
-from einklang.app.render import Parcel, render
+from einklang.app.ports import Book, Reader, Receipt, Tx
+from einklang.app.render import TRACK_CLICK, Parcel, render
 from einklang.app.state import State
 from einklang.app.working import Live, from_json, to_json
-from einklang.content.liquid import Missing, Unrenderable
+from einklang.content.liquid import Missing
 from einklang.decide import door
 from einklang.event import EngineCall, body_of
 from einklang.fact.moment import ALLOWED, HELD, Request
+from einklang.fact.person import Contact
+from einklang.flow.machine import DELIVERY
 from einklang.kernel import time
-from einklang.kernel.errors import NotFound
+from einklang.kernel.errors import EinklangError, Unavailable
 from einklang.kernel.reasons import Reason
 
 ATTEMPTS_MAX = 5
+#: So many are handed over side by side: as many as a crash can leave unknown.
+AT_ONCE = 4
+#: A message of a paused journey is looked at again so often.
+PAUSE_US = time.MINUTE
 _BACKOFF_US = (time.MINUTE, 5 * time.MINUTE, 30 * time.MINUTE, 2 * time.HOUR)
-_FIELDS = (
-    "lane", "person", "key", "run", "journey", "step", "round", "message", "klass", "purpose", "channel", "address", "status",
-    "ready_at", "attempts", "data",
-)  # fmt: skip
+#: What may come twice rather than never; a letter or a call may not, whatever it says (invariant 14).
+_AGAIN = ("transactional", "opt_in")
+_NEVER_AGAIN = ("letter", "phone")
+#: Status of what a person got, or may have got: it takes a place in caps from its hand-over on.
+_HANDED_OVER = ("handing_over", "sent", "unknown")
 
 
 class Channel(Protocol):
@@ -62,83 +77,182 @@ class Waiting:
     attempts: int
     data: str
 
+    @property
+    def notes(self) -> dict[str, Any]:
+        """`data` of the contact, when `decided`, `links` and `tracked` of its bytes, `doubt`: it may have arrived."""
+        found: dict[str, Any] = from_json(self.data)
+        return found
+
+    @property
+    def again(self) -> bool:
+        """Whether it may be sent again after an unknown outcome."""
+        return self.klass in _AGAIN and self.channel not in _NEVER_AGAIN
+
+
+@dataclass(frozen=True, slots=True)
+class _Lost:
+    """The receipt of a channel that broke while it had the bytes."""
+
+    status: str
+    permanent: bool
+    detail: str
+
 
 class Delivery:
-    """Hands over what is ready. `state`: a State of its own, for reading; `now`: the real clock, given by main."""
+    """Hands over what is ready. `state`: a State of its own, for reading; `now`: the clock, given by main."""
 
     def __init__(self, book: Book, state: State, channels: Mapping[str, Channel], now: Callable[[], int]) -> None:
         self.book = book
         self.state = state
         self.channels = channels
         self.now = now
+        self._owed: list[tuple[Waiting, Receipt]] = []
 
-    async def once(self, limit: int = 100) -> int:
-        """Work through what is ready now; the number of messages that left `ready`."""
+    async def once(self, limit: int = 100, *, stopping: Callable[[], bool] = lambda: False) -> int:
+        """Work through what is ready now; the number of messages that were looked at. Raises Unavailable.
+
+        stopping: asked between hand-overs; True leaves the rest ready.
+        """
+        while self._owed:
+            self._note(*self._owed[-1])
+            self._owed.pop()
         rows = self.book.read("outbox_ready", self.now(), limit)
-        count = 0
-        for row in rows:
-            waiting = Waiting(*row)
-            parcel = self._render(waiting)
-            if parcel is None or not self.book.transact(partial(self._claim, waiting=waiting, parcel=parcel)):
-                count += 1
-                continue
-            receipt = await self.channels[waiting.channel].deliver(parcel)
-            self.book.transact(partial(self._record, waiting=waiting, parcel=parcel, receipt=receipt))
-            count += 1
-        return count
+        for first in range(0, len(rows), AT_ONCE):
+            if stopping():
+                return first
+            taken = [self._take(Waiting(*row)) for row in rows[first : first + AT_ONCE]]
+            carried = (self._carry(*found) for found in taken if found is not None)
+            for fault in await asyncio.gather(*carried, return_exceptions=True):
+                if fault is not None:
+                    raise fault
+        return len(rows)
 
     def recover(self) -> int:
-        """After a crash: what was being handed over is unknown. Marketing is never sent again by itself, the rest is (invariant 14)."""
-        found = [Waiting(*row) for row in self.book.read("outbox_handing_over")]
-        for waiting in found:
-            self.book.transact(partial(self._unknown, waiting=waiting))
+        """After a crash: what was being handed over is unknown; the number of such messages.
+
+        Marketing is never sent again by itself, the rest is, under the same key (invariant 14).
+        """
+        found = self.book.read("outbox_handing_over")
+        for row in found:
+            lost = _Lost("unknown", False, "the process ended while it was handed over")
+            self.book.transact(partial(self._record, waiting=Waiting(*row), receipt=lost, again_at=self.now()))
         return len(found)
 
     # --- one message ------------------------------------------------------------------------------------------------
 
-    def _render(self, waiting: Waiting) -> Parcel | None:
+    def _take(self, waiting: Waiting) -> tuple[Waiting, Parcel] | None:
+        """The message as it is handed over now, or None: it was closed, postponed, or somebody else has it."""
+        parcel = self._parcel(waiting)
+        if parcel is None:
+            return None
+        claimed = self.book.transact(partial(self._claim, key=waiting.key, parcel=parcel))
+        return None if claimed is None else (claimed, parcel)
+
+    async def _carry(self, waiting: Waiting, parcel: Parcel) -> None:
+        """The bytes leave; `handing_over` is durable."""
+        try:
+            receipt: Receipt = await self.channels[waiting.channel].deliver(parcel)
+        except Exception as error:  # a fault of the channel: nobody knows how far it came
+            receipt = _Lost("unknown", False, f"{type(error).__name__}: {error}")
+        try:
+            self._note(waiting, receipt)
+        except Unavailable:  # a full disk: what is known is noted before anything else is handed over
+            self._owed.append((waiting, receipt))
+            raise
+
+    def _note(self, waiting: Waiting, receipt: Receipt) -> None:
+        self.book.transact(partial(self._record, waiting=waiting, receipt=receipt))
+
+    def _parcel(self, waiting: Waiting) -> Parcel | None:
         """The finished bytes, or None and the reason in the outbox."""
         state = self.state
+        state.forget(state.definitions)  # what is in memory is older than the snapshot
         with self.book.snapshot() as reader:
-            state.read_from(reader)
-            state.clock = self.now()
+            self._at(reader)
             try:
                 live = load(reader, waiting.person)
+                archived = self._archived(reader, live, waiting)
+                if archived is not None:
+                    return archived
                 run = live.run(waiting.run)
                 assert run is not None, "an outbox row belongs to a run of its person"
-                data = from_json(waiting.data)["data"]
                 message = state.definitions.messages[waiting.message]
+                data = waiting.notes["data"]
                 return render(state, live, run, message, data, waiting.key, waiting.address, waiting.channel)
-            except (Missing, Unrenderable, NotFound) as error:
+            except Unavailable:
+                raise
+            except Exception as error:  # one message that cannot be rendered never stops the others
                 reason = Reason.MISSING_VARIABLE if isinstance(error, Missing) else Reason.TEMPLATE_ERROR
-                detail = str(error)
-        self.book.transact(lambda tx: self._close(tx, waiting, "failed", reason, detail))
+                told = error.what if isinstance(error, EinklangError) else str(error)
+                detail = f"{type(error).__name__}: {told}"
+        self.book.transact(partial(self._unsent, key=waiting.key, reason=reason, detail=detail))
         return None
 
-    def _claim(self, tx: Tx, waiting: Waiting, parcel: Parcel) -> bool:
-        """Judge again with what is true in this transaction; True if the message is now `handing_over`."""
-        row = tx.read("outbox_get", waiting.key)
-        if not row or row[0][_FIELDS.index("status")] != "ready":
-            return False
-        state, now = self.state, self.now()
-        state.read_from(tx)
-        state.clock = now
-        live = load(tx, waiting.person)
-        verdict = door.judge(
-            state.definitions.policy, self._request(waiting), _Pinned(state, live, self._request(waiting), waiting)
-        )
-        if verdict.verdict == HELD and verdict.until is not None:
-            tx.write("outbox_postpone", [(verdict.until, verdict.reason, now, waiting.key)])
-            return False
-        if verdict.verdict != ALLOWED:
-            self._close(tx, waiting, "failed", verdict.reason, verdict.detail)
-            return False
-        data = to_json({"data": from_json(waiting.data)["data"], "links": parcel.links})
-        tx.write("outbox_claim", [("handing_over", now, waiting.attempts + 1, data, waiting.key)])
-        tx.write("archive_put", [(waiting.key, parcel.packed, parcel.hash)])
-        return True
+    def _archived(self, reader: Reader, live: Live, waiting: Waiting) -> Parcel | None:
+        """What may have come already, byte for byte, unless a link in it may no longer be followed (invariant 30)."""
+        notes = waiting.notes
+        rows = reader.read("archive_get", waiting.key) if notes.get("doubt") else []
+        if not rows or bool(notes.get("tracked")) != self._tracks(live, waiting):
+            return None
+        body = zlib.decompress(rows[0][0])
+        return Parcel(waiting.key, waiting.address, body, list(notes["links"]), bool(notes.get("tracked")))
 
-    def _request(self, waiting: Waiting) -> Request:
+    def _tracks(self, live: Live, waiting: Waiting) -> bool:
+        return self.state.permits(live, waiting.channel, waiting.address, TRACK_CLICK, "marketing")
+
+    def _at(self, reader: Reader) -> None:
+        self.state.read_from(reader)
+        self.state.clock = self.now()
+
+    def _claim(self, tx: Tx, key: str, parcel: Parcel) -> Waiting | None:
+        """Judge again with what is true in this transaction; the row if the message is now `handing_over`."""
+        self._at(tx)
+        state, now = self.state, self.state.clock
+        waiting = _stored(tx, key)
+        if waiting is None or waiting.status != "ready" or waiting.ready_at > now:
+            return None
+        live = load(tx, waiting.person)
+        patience_ends = self._patience(tx, live, waiting)
+        if patience_ends is None or self._tracks(live, waiting) != parcel.tracked:
+            return None  # withdrawn, paused, or rendered for what is no longer true: another time
+        if now > patience_ends:
+            self._refuse(tx, waiting, Reason.PATIENCE, "it came to the hand-over too late")
+            return None
+        request = self._request(waiting, patience_ends)
+        facts = _AtHandOver(state, live, request, waiting, _contacts(tx, state, live, waiting), self.channels)
+        verdict = door.judge(state.definitions.policy, request, facts)
+        if verdict.verdict == HELD and verdict.until is not None and now < patience_ends:
+            tx.write("outbox_postpone", [(min(verdict.until, patience_ends), verdict.reason, now, key)])
+            return None
+        if verdict.verdict != ALLOWED:
+            held = verdict.verdict == HELD
+            self._refuse(
+                tx, waiting, Reason.PATIENCE if held else verdict.reason, verdict.reason if held else verdict.detail
+            )
+            return None
+        notes = waiting.notes | {"links": parcel.links, "tracked": parcel.tracked}
+        claimed = replace(waiting, status="handing_over", attempts=waiting.attempts + 1, data=to_json(notes))
+        tx.write("outbox_claim", [(claimed.status, now, claimed.attempts, claimed.data, key)])
+        tx.write("archive_set", [(key, parcel.packed, parcel.hash)])
+        return claimed
+
+    def _patience(self, tx: Tx, live: Live, waiting: Waiting) -> int | None:
+        """Until when the run waits for this message; None: it does not, or not now."""
+        run = live.run(waiting.run)
+        left = run.steps.get(waiting.step) if run is not None else None
+        waits = run is not None and run.status == "active" and run.waiting_for == DELIVERY
+        if run is None or left is None or not waits or left.message != waiting.key:
+            tx.write("outbox_status", [("withdrawn", Reason.EXITED, self.state.clock, waiting.key)])
+            return None
+        journey = self.state.definitions.journeys.get(waiting.journey)
+        if journey is not None and journey.state == "paused":
+            later = self.state.clock + PAUSE_US
+            tx.write("outbox_postpone", [(later, Reason.PAUSED, self.state.clock, waiting.key)])
+            return None
+        assert run.patience_ends is not None, "a run at a contact has patience"
+        return run.patience_ends
+
+    def _request(self, waiting: Waiting, patience_ends: int) -> Request:
         journey = self.state.definitions.journeys.get(waiting.journey)
         message = self.state.definitions.messages[waiting.message]
         return Request(
@@ -155,38 +269,50 @@ class Delivery:
             channels=(waiting.channel,),
             priority=0,
             data={},
-            patience_ends=self.now() + time.DAY,
+            patience_ends=patience_ends,
         )
 
-    def _record(self, tx: Tx, waiting: Waiting, parcel: Parcel, receipt: Receipt) -> None:
-        now = self.now()
-        attempts = waiting.attempts + 1
-        if receipt.status == "failed" and not receipt.permanent and attempts < ATTEMPTS_MAX:
-            again = now + _BACKOFF_US[min(attempts - 1, len(_BACKOFF_US) - 1)]
-            tx.write("outbox_retry", [("ready", again, receipt.detail, now, waiting.key)])
-            return
-        if receipt.status == "unknown" and waiting.klass != "marketing" and attempts < ATTEMPTS_MAX:
-            tx.write("outbox_retry", [("ready", now + _BACKOFF_US[0], Reason.UNKNOWN_OUTCOME, now, waiting.key)])
-            return
-        reason = (
-            ""
-            if receipt.status == "sent"
-            else Reason.UNKNOWN_OUTCOME
-            if receipt.status == "unknown"
-            else Reason.SEND_FAILED
-        )
-        self._close(tx, waiting, receipt.status, reason, receipt.detail, tracked=parcel.tracked)
+    # --- what became of it ------------------------------------------------------------------------------------------
 
-    def _unknown(self, tx: Tx, waiting: Waiting) -> None:
-        if waiting.klass == "marketing":
-            self._close(tx, waiting, "unknown", Reason.UNKNOWN_OUTCOME, "the process ended while it was handed over")
+    def _record(self, tx: Tx, waiting: Waiting, receipt: Receipt, again_at: int | None = None) -> None:
+        """Note the receipt of what is being handed over. again_at: when to try again, else after a while."""
+        stored = _stored(tx, waiting.key)
+        if stored is None or stored.status != "handing_over":
+            return
+        now, attempts = self.now(), stored.attempts
+        if again_at is None:
+            again_at = now + _BACKOFF_US[min(attempts, len(_BACKOFF_US)) - 1]
+        notes, more = stored.notes, attempts < ATTEMPTS_MAX
+        if receipt.status == "sent":
+            self._close(tx, stored, "sent", "", receipt.detail)
+        elif receipt.status == "unknown":
+            again = more and stored.again
+            tx.write("counter_add", [("unknown_outcomes", 1), ("sent_again", int(again))])
+            if again:
+                data = to_json(notes | {"doubt": True})
+                tx.write("outbox_retry", [("ready", again_at, Reason.UNKNOWN_OUTCOME, now, data, waiting.key)])
+            else:
+                self._close(tx, stored, "unknown", Reason.UNKNOWN_OUTCOME, receipt.detail)
+        elif more and not receipt.permanent:
+            tx.write("outbox_retry", [("ready", again_at, Reason.SEND_FAILED, now, stored.data, waiting.key)])
         else:
-            tx.write("outbox_retry", [("ready", self.now(), Reason.UNKNOWN_OUTCOME, self.now(), waiting.key)])
+            self._refuse(tx, stored, Reason.SEND_FAILED, receipt.detail)
 
-    def _close(self, tx: Tx, waiting: Waiting, status: str, reason: str, detail: str, *, tracked: bool = False) -> None:
+    def _unsent(self, tx: Tx, key: str, reason: str, detail: str) -> None:
+        """Close what is still ready and cannot be handed over."""
+        stored = _stored(tx, key)
+        if stored is not None and stored.status == "ready":
+            self._refuse(tx, stored, reason, detail)
+
+    def _refuse(self, tx: Tx, waiting: Waiting, reason: str, detail: str) -> None:
+        """It is not handed over (again): failed, or unknown if an earlier attempt may have arrived."""
+        self._close(tx, waiting, "unknown" if waiting.notes.get("doubt") else "failed", reason, detail)
+
+    def _close(self, tx: Tx, waiting: Waiting, status: str, reason: str, detail: str) -> None:
         """Note the outcome, and say so in the log, in one transaction."""
         now = self.now()
         tx.write("outbox_status", [(status, str(reason), now, waiting.key)])
+        journey = self.state.definitions.journeys.get(waiting.journey)
         properties: dict[str, Any] = {
             "channel": waiting.channel,
             "message": waiting.message,
@@ -195,8 +321,10 @@ class Delivery:
             "step": waiting.step,
             "purpose": waiting.purpose,
         }
+        if journey is not None and journey.campaign:
+            properties["campaign"] = journey.campaign
         if status == "sent":
-            properties["tracked"] = tracked
+            properties["tracked"] = bool(waiting.notes.get("tracked"))
         else:
             properties |= {"status": status, "reason": str(reason), "detail": detail[:300]}
         call = EngineCall(
@@ -218,27 +346,51 @@ def append_within(tx: Tx, kind: str, calls: list[EngineCall], now: int) -> None:
     tx.write("counter_add", [("position", len(calls)), ("accepted", len(calls))])
 
 
-class _Pinned(Facts):
-    """The door's facts at the hand-over: the address that was decided, and without the slot that this contact itself holds."""
+def _stored(reader: Reader, key: str) -> Waiting | None:
+    rows = reader.read("outbox_get", key)
+    return Waiting(*rows[0]) if rows else None
 
-    def __init__(self, state: State, live: Live, request: Request, waiting: Waiting) -> None:
+
+def _contacts(reader: Reader, state: State, live: Live, own: Waiting) -> list[Contact]:
+    """The slots that are taken when `own` is handed over: what was handed over, at the moment when it was, and ghosts.
+
+    A contact counts from its hand-over on, which may come long after the decision; what merely waits takes no slot yet,
+    it is judged in its turn.
+    """
+    longest = max((cap.per_us for cap in state.definitions.policy.caps), default=0)
+    if not longest:
+        return []
+    left = list(live.person.contacts)
+    found: list[Contact] = []
+    rows = reader.read("outbox_since", live.lane, live.person.id, state.clock - longest)
+    for key, run, journey, message, klass, purpose, channel, status, handed_at, data in rows:
+        decided = from_json(data).get("decided")
+        same = [c for c in left if c.run == run and c.channel == channel and decided in (None, c.clock)]
+        if same:
+            left.remove(max(same, key=lambda contact: contact.clock))
+        if key != own.key and status in _HANDED_OVER:
+            known = state.definitions.messages.get(message)
+            campaign = state.rules.campaigns.get(journey, "")
+            topic = known.topic if known is not None else ""
+            found.append(Contact(handed_at, channel, purpose, klass, topic, campaign, run))
+    return left + found
+
+
+class _AtHandOver(Facts):
+    """The door's facts at the hand-over: the address that was decided, the slots that are really taken."""
+
+    def __init__(
+        self, state: State, live: Live, request: Request, waiting: Waiting, contacts: list[Contact], channels: Any
+    ) -> None:
         super().__init__(state, live, request)
         self._address = waiting.address
-        own = next(
-            (
-                c
-                for c in live.person.contacts
-                if c.run == waiting.run and c.channel == waiting.channel and c.clock <= waiting.ready_at
-            ),
-            None,
-        )
-        self.contacts = [contact for contact in live.person.contacts if contact is not own]
+        self._channels = channels
+        self.contacts = contacts
 
     def address(self, channel: str) -> str | None:
         """The address that was decided."""
         return self._address
 
-
-def definition_stamp(rows: list[Row]) -> bytes:
-    """Names the set of definitions in force, to notice a change."""
-    return msgspec.json.encode([[row[0], row[1], row[2]] for row in rows])
+    def available(self, channel: str) -> bool:
+        """Whether somebody carries it."""
+        return channel in self._channels and super().available(channel)

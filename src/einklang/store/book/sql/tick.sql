@@ -174,6 +174,11 @@ UPDATE outbox SET status = ?, reason = ?, updated_at = ? WHERE key = ? AND statu
 INSERT INTO message_log (n, key, lane, person, run, journey, step, message, channel, status, reason, clock) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 -- name: archive_put
 INSERT INTO archive (key, body, hash) VALUES (?, ?, ?) ON CONFLICT (key) DO NOTHING
+-- What is handed over now, after an attempt that certainly did not arrive.
+-- name: archive_set
+INSERT INTO archive (key, body, hash) VALUES (?, ?, ?) ON CONFLICT (key) DO UPDATE SET body = excluded.body, hash = excluded.hash
+-- name: archive_get
+SELECT body, hash FROM archive WHERE key = ?
 -- name: suppressed
 SELECT reason FROM suppression WHERE address_hash = ? AND channel = ? AND purpose IN (?, '')
 
@@ -201,7 +206,11 @@ UPDATE outbox SET status = ?, updated_at = ?, attempts = ?, data = ? WHERE key =
 -- name: outbox_postpone
 UPDATE outbox SET ready_at = ?, reason = ?, updated_at = ? WHERE key = ?
 -- name: outbox_retry
-UPDATE outbox SET status = ?, ready_at = ?, reason = ?, updated_at = ? WHERE key = ?
+UPDATE outbox SET status = ?, ready_at = ?, reason = ?, updated_at = ?, data = ? WHERE key = ?
+-- What a person was handed, or will be, since a moment: caps are judged by hand-overs, not by decisions. lane, person, updated_at > ?.
+-- name: outbox_since
+SELECT key, run, journey, message, class, purpose, channel, status, updated_at, data
+FROM outbox WHERE lane = ? AND person = ? AND updated_at > ? ORDER BY key
 -- name: outbox_next
 SELECT MIN(ready_at) FROM outbox WHERE status = 'ready'
 -- name: alias_count
