@@ -161,6 +161,20 @@ def test_nobody_held_out_gets_marketing(seed: int) -> None:
         assert {(row[4], row[6]) for row in decided} <= rows
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_set_does_nothing_to_those_who_are_only_watched(seed: int) -> None:
+    """A trait is set in treated runs alone: the control arm and the held out go the same way and stay as they are."""
+    with home() as book:
+        append(book, busy(seed))
+        run(book)
+        people = {row[0]: row[3] for row in table_rows(book, "person")}
+        marked = {body["person"]: body for body in runs(book).values() if body["steps"].get("mark", {}).get("done")}
+        for person, state in people.items():
+            if "stage" in state["traits"]:
+                assert state["arms"]["journey:cart"][0] == "treated"
+                assert person in marked
+
+
 def shares(text: str, share: str) -> str:
     """The definitions with this share of control in every journey, no holdout, and nothing that only one arm does."""
     changed = text.replace("holdout: 0.15", "holdout: 0").replace("control: 0.30", f"control: {share}")
