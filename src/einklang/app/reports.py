@@ -7,8 +7,8 @@ from typing import Any
 import polars as pl
 
 from einklang.app.apply import in_force
+from einklang.app.crowds import Lake
 from einklang.app.ports import Reader
-from einklang.app.segments import Lake
 from einklang.kernel.errors import InputError, NotFound
 from einklang.measure import Report
 from einklang.measure import report as measured

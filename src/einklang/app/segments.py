@@ -1,23 +1,28 @@
-"""`segment count|members`: members now as the live state has them, or at a past time by what is known now about it."""
+"""`segment count|members`: members now as the live state has them, or at a moment by what is known now about it.
+
+At a moment: persons as identity knows them now who had been heard of by then; events, traits and permissions by their
+own time. Crowds are asked by plan; what a plan cannot do is asked person by person.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Protocol
+from typing import Any
 
-import polars as pl
+import msgspec
 
+from einklang.app.crowds import Everybody, Lake, crowd_at, permissions_at
+from einklang.app.definitions import Definitions
 from einklang.app.ports import Reader
 from einklang.app.state import State
-from einklang.app.working import WorkingSet
-from einklang.fact.person import Membership
+from einklang.app.working import Live, WorkingSet
+from einklang.audience import crowd as crowds
+from einklang.expr import Checked
+from einklang.fact.person import Membership, Trait
 from einklang.kernel.errors import NotFound
+from einklang.profile import fold_traits
 
-
-class Lake(Protocol):
-    """The columns of the log."""
-
-    def scan(self, table: str) -> pl.LazyFrame: ...
+_MEMBERSHIP = {"Segment Entered": True, "Segment Left": False}
 
 
 def _known(state: State, segment: str) -> None:
@@ -26,43 +31,99 @@ def _known(state: State, segment: str) -> None:
         raise NotFound("unknown_segment", f"no segment {segment[:60]!r}", mend="known: " + (", ".join(names) or "none"))
 
 
-def everybody(reader: Reader) -> Iterator[str]:
-    """Ids of all living persons."""
-    for lane in range(64):
-        after = ""
-        while page := reader.read("persons_page", lane, after, 1000):
-            yield from (row[0] for row in page)
-            after = page[-1][0]
+def members(reader: Reader, state: State, lake: Lake, segment: str, at: int | None) -> list[str]:
+    """Sorted person ids of the members. at: microseconds, None: as the live state has them. Raises NotFound.
 
-
-def members(reader: Reader, state: State, segment: str, at: int | None) -> list[str]:
-    """Sorted person ids of the members. at: microseconds, None: as the live state has them. Raises NotFound."""
+    With `at`, `reader` is a snapshot: what it knows and what was shipped before it are one log.
+    """
     _known(state, segment)
     if at is None:
         return sorted(row[0] for row in reader.read("members_of", segment))
-    return members_at(reader, state, segment, at)
+    state.read_from(reader)
+    state.clock = at
+    order = _needed(state.definitions, segment)
+    _, crowd = crowd_at(reader, state, lake, at, crowds.asked([rule for _, rule in order if crowds.by_plan(rule)]))
+
+    def alone(name: str, known: dict[str, set[str]]) -> set[str]:
+        return set(_by_person(reader, state, name, crowd.persons["person_id"].to_list(), at, known))
+
+    return sorted(crowds.members(order, crowd, at, alone)[segment])
 
 
 def members_at(reader: Reader, state: State, segment: str, at: int) -> list[str]:
-    """Members at a moment by event time: what is known now about then."""
-    found = []
-    working = WorkingSet()
-    working.reader = reader
+    """The same as `members` without plans: everybody is loaded and asked. For tests, and where no lake is."""
+    _known(state, segment)
     state.read_from(reader)
     state.clock = at
-    for person in everybody(reader):
+    people = Everybody(reader, at).ids
+    known: dict[str, set[str]] = {}
+    for name, _ in _needed(state.definitions, segment):
+        known[name] = set(_by_person(reader, state, name, people, at, known))
+    return sorted(known[segment])
+
+
+def _needed(definitions: Definitions, segment: str) -> list[tuple[str, Checked]]:
+    """The segment and those it speaks of, directly or not, each after those it speaks of."""
+    rules = {found.id: definitions.checked[f"segment:{found.id}"] for found in definitions.segments}
+    todo, needed = [segment], set[str]()
+    while todo:
+        name = todo.pop()
+        needed.add(name)
+        todo += rules[name].needs.segments - needed
+    return [(name, rule) for name, rule in rules.items() if name in needed]
+
+
+def _by_person(
+    reader: Reader, state: State, segment: str, people: list[str], at: int, known: dict[str, set[str]]
+) -> Iterator[str]:
+    """Of these people the members, one after the other."""
+    condition = next(found for found in state.definitions.segments if found.id == segment).condition
+    working = WorkingSet()
+    working.reader = reader
+    for person in people:
         live = working.get(person)
-        assert live is not None
-        live.person.memberships = {}
-        view = state.view(live)
-        for candidate in state.definitions.segments:
-            live.person.memberships[candidate.id] = Membership(candidate.condition.holds(view), at, None)
-            if candidate.id == segment:
-                break
-        if live.person.memberships[segment].member:
-            found.append(person)
+        if live is not None:
+            _turn_back(reader, live, at, known)
+            if condition.holds(state.view(live)):
+                yield person
         working.forget()
-    return sorted(found)
+
+
+def _turn_back(reader: Reader, live: Live, at: int, known: dict[str, set[str]]) -> None:
+    """Make a loaded person what is known now about a moment. Rules leave later events out by themselves."""
+    person = live.person
+    traits: dict[str, Trait] = {}
+    for event in live.history:
+        if event.type == "identify" and event.at <= at:
+            fold_traits(traits, event.properties, event.at, event.seq)
+    said = [
+        (channel, address, purpose, status, when, seq)
+        for _, seq, channel, address, purpose, status, when, *_ in reader.read("ledger_of", live.lane, person.id)
+    ]
+    person.traits = traits
+    person.permissions = permissions_at(person.permissions, said, at)
+    person.identifiers = [row for row in person.identifiers if row[2] <= at]
+    person.last_seen_at = max(
+        (event.at for event in live.history if event.origin == 0 and event.at <= at), default=person.created_at
+    )
+    person.memberships = {name: _membership(live, name, person.id in ids, at) for name, ids in known.items()}
+    live.runs = [
+        msgspec.structs.replace(run, status="active" if run.ended_at is None or run.ended_at > at else run.status)
+        for run in live.runs
+        if run.entry.clock <= at
+    ]
+
+
+def _membership(live: Live, segment: str, member: bool, at: int) -> Membership:
+    """A membership at a moment; since when is as recorded, and the moment itself where the record says otherwise.
+
+    Who never entered is no member since the first entry of the history, as far as the record goes.
+    """
+    for event in reversed(live.history):
+        if event.at <= at and event.name in _MEMBERSHIP and event.properties.get("segment") == segment:
+            return Membership(member, event.at if _MEMBERSHIP[event.name] is member else at, None)
+    first = min((event.clock for event in live.history), default=at)
+    return Membership(member, at if member else min(first, at), None)
 
 
 def summary(reader: Reader) -> dict[str, Any]:

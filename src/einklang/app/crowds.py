@@ -1,0 +1,188 @@
+"""The frames of a crowd at a moment: events from the lake and the unshipped tail of the Book, persons as identity knows
+them now, their traits and permissions by event time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any, Protocol
+
+import msgspec
+import polars as pl
+
+from einklang.app.ports import Reader
+from einklang.app.state import State
+from einklang.app.working import Live, from_json
+from einklang.audience import crowd as crowds
+from einklang.consent import Declaration, fold
+from einklang.expr import Crowd
+from einklang.fact.person import Permission, Person, Trait
+
+_PAGE = 20_000
+LANES = 64
+_DONE = ("track", "page", "screen")
+#: Traits behind the fields of `person` and the addresses in use.
+_BASIC = frozenset({"timezone", "email", "phone", "language", "country", "address"})
+#: Columns of the Book's log_page, in its order.
+_TAIL = (
+    "position", "seq", "clock", "at", "received_at", "format", "origin", "type", "name", "message_id", "source",
+    "touchpoint", "machine", "person", "identifiers", "properties", "context",
+)  # fmt: skip
+COLUMNS: dict[str, pl.DataType | type[pl.DataType]] = {
+    "seq": pl.Int64, "at": pl.Int64, "origin": pl.Int8, "type": pl.String, "name": pl.String, "source": pl.String,
+    "touchpoint": pl.String, "machine": pl.Boolean, "person_id": pl.String,
+    "identifiers": pl.List(pl.Struct({"key": pl.String, "value": pl.String})), "properties": pl.String,
+}  # fmt: skip
+Ledger = tuple[str, str, str, str, int, int]
+
+
+class Lake(Protocol):
+    """The columns of the log."""
+
+    def scan(self, table: str) -> pl.LazyFrame: ...
+
+
+class _State(msgspec.Struct):
+    """What the state of a person says about permissions."""
+
+    permissions: dict[str, Permission] = {}
+
+
+_STATE = msgspec.json.Decoder(_State)
+
+
+class Everybody:
+    """All persons as identity knows them now, those of `at` marked by their first identifier."""
+
+    def __init__(self, reader: Reader, at: int) -> None:
+        rows = reader.read("all_identifier")
+        schema = {"kind": pl.String, "value": pl.String, "person": pl.String, "first_at": pl.Int64}
+        self.identifiers = pl.DataFrame(rows, schema=schema, orient="row")
+        self.of: dict[str, list[tuple[str, str, int]]] = {}
+        for kind, value, person, first_at in rows:
+            if first_at <= at:
+                self.of.setdefault(person, []).append((kind, value, first_at))
+        self.ids = sorted(self.of)
+
+
+def permissions_at(now: dict[str, Permission], said: list[Ledger], at: int) -> dict[str, Permission]:
+    """The last words of a person about a moment: those that stand now where they are older, else by the ledger.
+
+    said: (channel, address, purpose, status, at, seq) of the person's rows of the ledger.
+    """
+    told: dict[str, Permission] = {}
+    if any(permission.at > at for permission in now.values()):
+        for channel, address, purpose, status, when, seq in said:
+            if when <= at:
+                fold(told, Declaration(status, channel, address, purpose, when, "", "", "", ""), seq)
+    kept = {key: permission for key, permission in now.items() if permission.at <= at}
+    return kept | {key: told[key] for key in now.keys() & told.keys() - kept.keys()}
+
+
+def crowd_at(reader: Reader, state: State, lake: Lake, at: int, need: crowds.Asked) -> tuple[list[str], Crowd]:
+    """Ids of all persons of the moment, and their frames. The state's clock must stand at the moment."""
+    people = Everybody(reader, at)
+    basic = bool(need.fields - {"id"}) or bool(need.consents)
+    names = need.traits | (_BASIC if basic else {"timezone"} if need.zone else frozenset())
+    log = _log(reader, lake, at, need, people, identifies=bool(names))
+    traits = crowds.traits_of(log.filter(pl.col("type") == "identify").sort("seq"), names)
+    done = log.filter(pl.col("type").is_in(_DONE))
+    shown = _Shown(reader, state, people, traits, basic=basic, consents=bool(need.consents))
+    columns: dict[str, list[Any]] = {name: [] for name in ("person_id", "zone", *sorted(need.fields - {"id"}))}
+    consents: list[tuple[str, str, str]] = []
+    for person in people.ids:
+        view = state.view(shown.live(person))
+        for name, column in columns.items():
+            column.append(person if name == "person_id" else view.zone if name == "zone" else view.person_field(name))
+        consents += [(person, *pair) for pair in need.consents if view.consent(*pair)]
+    types = {name: pl.Boolean if name == "known" else pl.String for name in columns}
+    schema = {"person_id": pl.String, "channel": pl.String, "purpose": pl.String}
+    return people.ids, Crowd(
+        pl.DataFrame(columns, schema=types, strict=False),
+        crowds.events_of(done),
+        traits,
+        pl.DataFrame(consents, schema=schema, orient="row"),
+        pl.DataFrame(schema={"person_id": pl.String, "segment": pl.String}),
+    )
+
+
+class _Shown:
+    """Persons with what `person`, `consent` and the zone read, as of the moment; nothing else of them is loaded."""
+
+    def __init__(
+        self, reader: Reader, state: State, people: Everybody, traits: pl.DataFrame, *, basic: bool, consents: bool
+    ) -> None:
+        self.people = people if basic else None
+        self.traits: dict[str, dict[str, Trait]] = {}
+        wanted = traits.filter(pl.col("name").is_in(sorted(_BASIC))).with_row_index("order").sort("at", "order")
+        for order, person, name, value, when in wanted.select("order", "person_id", "name", "value", "at").iter_rows():
+            self.traits.setdefault(person, {})[name] = Trait(from_json(value), when, order)
+        self.permissions = dict(_permissions(reader, people, state.clock)) if consents else {}
+
+    def live(self, person: str) -> Live:
+        """The person, without history."""
+        found = Person(person, 0, 0, traits=self.traits.get(person, {}), permissions=self.permissions.get(person, {}))
+        if self.people is not None:
+            found.identifiers = self.people.of[person]
+        return Live(found, [], [])
+
+
+def _permissions(reader: Reader, people: Everybody, at: int) -> Iterator[tuple[str, dict[str, Permission]]]:
+    said: dict[str, list[Ledger]] = {}
+    after = 0
+    while page := reader.read("all_ledger", after, _PAGE):
+        for n, seq, person, channel, address, purpose, status, when, *_ in page:
+            after = n
+            said.setdefault(person, []).append((channel, address, purpose, status, when, seq))
+    for lane in range(LANES):
+        for person, _, _, body in reader.read("all_person", lane):
+            if person in people.of:
+                yield person, permissions_at(_STATE.decode(body).permissions, said.get(person, []), at)
+
+
+def _log(
+    reader: Reader, lake: Lake, at: int, need: crowds.Asked, people: Everybody, *, identifies: bool
+) -> pl.DataFrame:
+    """Entries up to the moment that plans read, with their present owners: from the lake, then the Book's tail."""
+    marks = reader.read("ship_mark", "events")
+    ((_, newest),) = reader.read("entry_span")
+    end = max(newest or 0, marks[0][0] if marks else 0)
+    wanted = pl.col("type").is_in(_DONE)
+    if not need.all_events:
+        wanted = wanted & pl.col("name").is_in(sorted(need.events))
+    if identifies:
+        wanted = wanted | (pl.col("type") == "identify")
+    # How far the lake got and its rows come from one list of files; it may hold more than the snapshot, never less.
+    events = lake.scan("events").filter(pl.col("seq") <= end)
+    reached = int(events.select(pl.col("seq").max()).collect().item() or 0)
+    shipped = (
+        events.with_columns(pl.col("at").dt.epoch("us"))
+        .filter(wanted & (pl.col("at") <= at))
+        .select(pl.col(name).cast(kind) for name, kind in COLUMNS.items())
+        .collect()
+    )
+    tail = _tail(reader, reached).filter(wanted & (pl.col("at") <= at))
+    log = pl.concat([shipped, tail]).with_columns(own=pl.col("origin") != 0)
+    schema = {"person": pl.String, "living": pl.String}
+    living = pl.DataFrame(reader.read("ship_persons"), schema=schema, orient="row")
+    return crowds.owned(log, people.identifiers, _sign_ins(reader), living)
+
+
+def _tail(reader: Reader, reached: int) -> pl.DataFrame:
+    """Entries that the lake does not hold yet."""
+    parts = [pl.DataFrame(schema=COLUMNS)]
+    while page := reader.read("log_page", reached, _PAGE):
+        reached = page[-1][1]
+        columns: dict[str, Sequence[Any]] = dict(zip(_TAIL, zip(*page, strict=True), strict=True))
+        columns["person_id"] = columns["person"]
+        pairs = [[{"key": kind, "value": value} for kind, value in from_json(text)] for text in columns["identifiers"]]
+        columns["identifiers"], columns["machine"] = pairs, [bool(cell) for cell in columns["machine"]]
+        parts.append(pl.DataFrame({name: columns[name] for name in COLUMNS}, schema=COLUMNS))
+    return pl.concat(parts)
+
+
+def _sign_ins(reader: Reader) -> pl.DataFrame:
+    """Sign-ins that count, in order of (at, message id)."""
+    rows = [(device, at, kind, value) for device, at, _, kind, value, void in reader.read("all_sign_in") if not void]
+    schema = {"device": pl.String, "at": pl.Int64, "kind": pl.String, "value": pl.String}
+    return pl.DataFrame(rows, schema=schema, orient="row")

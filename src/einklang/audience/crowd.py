@@ -1,0 +1,143 @@
+"""Segments of everybody at a moment, column by column: whose an event is, which values a trait had, who is a member.
+
+Persons are those that identity knows now; what they did counts by its own time. What a plan cannot do is asked person
+by person, by a function of the caller's.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+
+import msgspec
+import polars as pl
+
+from einklang.expr import Checked, Crowd, compile_crowd, crowd_supports
+from einklang.expr.tree import walk
+
+#: Fields of `person` that the caller's frame can hold for a moment of the past.
+FIELDS = frozenset({"id", "known", "email", "phone", "language", "country", "timezone"})
+#: Ops that read the zone of a person.
+_ZONED = frozenset({"today", "date_of_ts", "ts_of_date", "hour", "age", "anniversary"})
+Alone = Callable[[str, "dict[str, set[str]]"], "set[str]"]
+_OBJECT = msgspec.json.Decoder(dict[str, msgspec.Raw])
+
+
+class Asked(msgspec.Struct, frozen=True):
+    """What plans read of the frames. events: names, all: what persons did under any name."""
+
+    events: frozenset[str] = frozenset()
+    all_events: bool = False
+    traits: frozenset[str] = frozenset()
+    fields: frozenset[str] = frozenset()
+    consents: frozenset[tuple[str, str]] = frozenset()
+    zone: bool = False
+
+
+def by_plan(checked: Checked) -> bool:
+    """Whether a plan answers this condition as the condition itself does."""
+    persons = {term.data for term in walk(checked.tree) if term.op == "person"}
+    return not crowd_supports(checked) and persons <= FIELDS
+
+
+def asked(conditions: Sequence[Checked]) -> Asked:
+    """What the plans of these conditions read."""
+    terms = [term for checked in conditions for term in walk(checked.tree)]
+    return Asked(
+        events=frozenset(name for checked in conditions for name in checked.needs.events),
+        all_events=any(checked.needs.all_events for checked in conditions),
+        traits=frozenset(name for checked in conditions for name in checked.needs.traits),
+        fields=frozenset(term.data for term in terms if term.op == "person"),
+        consents=frozenset((term.data[0], term.data[1]) for term in terms if term.op == "consent"),
+        zone=any(term.op in _ZONED for term in terms),
+    )
+
+
+def owned(
+    events: pl.DataFrame, identifiers: pl.DataFrame, sign_ins: pl.DataFrame, living: pl.DataFrame
+) -> pl.DataFrame:
+    """The events with `person_id` as identity knows it now; those of nobody are left out. Order is kept.
+
+    events: seq, at, person_id (as processed, null: nobody), own (said by Einklang), identifiers (list of {key, value},
+    strongest first); identifiers: kind, value, person; sign_ins, in order of (at, message id): device, at, kind, value,
+    of those that count; living: person, living. An event belongs to the owner of its strongest identifier; one with a
+    device alone to whom was signed in there at its time, before the first sign-in to the first (identity.devices).
+    """
+    owners = identifiers.select(pl.concat_str("kind", "value", separator="\x1f").alias("_key"), "person")
+    keys = (
+        events.filter(~pl.col("own"))
+        .select("seq", "at", "identifiers")
+        .explode("identifiers")
+        .select("seq", "at", pl.col("identifiers").struct.unnest())
+        .select("seq", "at", pl.col("key").alias("kind"), "value")
+        .with_columns(pl.concat_str("kind", "value", separator="\x1f").alias("_key"))
+        .join(owners, on="_key", how="inner", maintain_order="left")
+    )
+    device = pl.col("kind") == "anonymousId"
+    strong = keys.filter(~device).group_by("seq", maintain_order=True).agg(pl.col("person").first())
+    alone = keys.filter(device).join(strong, on="seq", how="anti")
+    signed = _signed_in(alone, sign_ins, owners)
+    found = pl.concat([strong, signed.select("seq", "person")])
+    rows = events.join(living.rename({"person": "person_id"}), on="person_id", how="left", maintain_order="left")
+    rows = rows.join(found, on="seq", how="left", maintain_order="left")
+    living_id = pl.coalesce("living", "person_id")
+    person = pl.when(pl.col("own")).then(living_id).otherwise(pl.coalesce("person", living_id))
+    rows = rows.with_columns(person.alias("person_id")).drop("living", "person")
+    return rows.filter(pl.col("person_id").is_not_null())
+
+
+def _signed_in(alone: pl.DataFrame, sign_ins: pl.DataFrame, owners: pl.DataFrame) -> pl.DataFrame:
+    """Events of devices alone (seq, at, value: the device, person: of the device) -> seq, person."""
+    rows = (
+        sign_ins.with_columns(pl.concat_str("kind", "value", separator="\x1f").alias("_key"))
+        .join(owners, on="_key", how="inner", maintain_order="left")
+        .select(pl.col("device").alias("value"), "at", pl.col("person").alias("signed"))
+    )
+    first = rows.group_by("value", maintain_order=True).agg(pl.col("signed").first().alias("first"))
+    last = rows.unique(["value", "at"], keep="last", maintain_order=True).sort("at")
+    found = (
+        alone.sort("at")
+        .join_asof(last, on="at", by="value", strategy="backward", check_sortedness=False)
+        .join(first, on="value", how="left")
+    )
+    return found.select("seq", pl.coalesce("signed", "first", "person").alias("person"))
+
+
+def traits_of(identifies: pl.DataFrame, names: frozenset[str]) -> pl.DataFrame:
+    """person_id, name, value (JSON), at of these traits.
+
+    identifies, sorted by seq: person_id, at, properties (JSON).
+    """
+    rows: list[tuple[str, str, str, int]] = []
+    for person, at, text in identifies.select("person_id", "at", "properties").iter_rows():
+        said = _OBJECT.decode(text)
+        rows += [(person, name, bytes(said[name]).decode(), at) for name in names & said.keys()]
+    schema = {"person_id": pl.String, "name": pl.String, "value": pl.String, "at": pl.Int64}
+    return pl.DataFrame(rows, schema=schema, orient="row")
+
+
+def events_of(done: pl.DataFrame) -> pl.DataFrame:
+    """The `events` of a crowd, Einklang's own marked by their source.
+
+    done: owned tracks, pages and screens with person_id, seq, at, name, touchpoint, source, own, machine, properties.
+    """
+    source = pl.when("own").then(pl.lit("einklang")).otherwise("source").alias("source")
+    return done.select("person_id", "seq", "at", "name", "touchpoint", source, "machine", "properties")
+
+
+def members(order: Sequence[tuple[str, Checked]], crowd: Crowd, now: int, alone: Alone) -> dict[str, set[str]]:
+    """Segment -> ids of its members at `now`, segments in an order in which each comes after those it speaks of.
+
+    alone(segment, members so far): the members of a segment that is asked person by person.
+    """
+    found: dict[str, set[str]] = {}
+    known = crowd.segments
+    for name, checked in order:
+        if by_plan(checked):
+            plan = compile_crowd(checked).members(dataclasses.replace(crowd, segments=known), now)
+            found[name] = set(plan.filter("holds")["person_id"])
+        else:
+            found[name] = alone(name, found)
+        fresh = pl.DataFrame({"person_id": sorted(found[name])}, schema={"person_id": pl.String})
+        known = pl.concat([known, fresh.with_columns(segment=pl.lit(name))])
+    return found
