@@ -23,7 +23,7 @@ def take(state: State, live: Live, event: Event) -> bool:
         if not declared.address and declared.status != "withdrawn":
             declared = msgspec.structs.replace(declared, address=address_of(live, declared.channel) or "")
         changed = fold(live.person.permissions, declared, event.seq)
-        if declared.status == GIVEN and declared.address:
+        if declared.address and (declared.status == GIVEN or not changed):
             # the ledger knows every withdrawal by now: what was suppressed ahead of it gives way to a later consent
             key = address_key(state.salt, declared.channel, declared.address)
             state.out.add("suppression_lift", key, declared.channel, declared.purpose, declared.at)

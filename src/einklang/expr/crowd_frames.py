@@ -53,7 +53,7 @@ class Docs:
     def of_objects(cls, texts: pl.Series, names: frozenset[str]) -> Docs:
         """JSON objects, of which only the fields of these names are decoded."""
         # a TypedDict made at run time: msgspec skips all other fields
-        wanted = TypedDict("wanted", dict.fromkeys(sorted(names), Any), total=False)  # type: ignore[misc]
+        wanted = TypedDict("wanted", dict.fromkeys(sorted(names), Any), total=False)  # type: ignore[misc]  # fields known at run time
         decoder: msgspec.json.Decoder[Any] = msgspec.json.Decoder(wanted, float_hook=Decimal)
         return cls(None, lambda: [decoder.decode(text) for text in texts])
 
