@@ -111,6 +111,7 @@ class Post:
         self.source.now = self.now
         while self.engine.step(self.source, 100):
             pass
+        self.now = max(self.now, self.engine.state.clock)  # each event has an instant of its own
 
     def define(self, text: str) -> None:
         """Put definitions in force."""

@@ -37,7 +37,7 @@ def test_from_the_decision_to_the_next_step() -> None:
                 assert other.read("archive_get", it.rows()[0].key)
 
         key = decided(it)
-        handler = Handler(seen=look)
+        handler, when = Handler(seen=look), it.now
         hand(it, handler)
         assert during == ["handing_over"]
         assert it.statuses() == ["sent"]
@@ -45,7 +45,7 @@ def test_from_the_decision_to_the_next_step() -> None:
         assert to == [ADDRESS]
         assert it.archived(key) == body
         sent = [event for event in it.live().history if event.name == "Message Sent"]
-        assert [(event.properties["message_id"], event.at) for event in sent] == [(key, it.now)]
+        assert [(event.properties["message_id"], event.at) for event in sent] == [(key, when)]
         (run,) = it.live().runs
         left = run.steps["first"]
         assert (run.status, run.contacted, left.done, left.at) == ("done", True, True, sent[0].clock)
