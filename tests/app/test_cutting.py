@@ -17,7 +17,7 @@ from einklang.event import EngineCall, Event
 from einklang.testing.canonical import canonical_hash, difference
 from tests.app import worlds
 from tests.app.dice import Random
-from tests.app.worlds import DAY, START, append, home, random_calls, run, with_reactions
+from tests.app.worlds import DAY, START, append, churning_calls, home, random_calls, run, with_reactions
 
 LOGS = int(os.environ.get("EINKLANG_LOGS", "100"))
 PARTS = 8
@@ -37,7 +37,8 @@ def cuttings(random: Random) -> list[list[int]]:
 def check_cuttings(seed: int) -> None:
     """One log, six homes, one state."""
     random = Random(seed)
-    calls = with_reactions(random, random_calls(random, random.randint(25, 50)))
+    kind = churning_calls if seed % 3 == 2 else random_calls
+    calls = with_reactions(random, kind(random, random.randint(25, 50)))
     until = START + random.randint(2, 20) * DAY
     with home() as single:
         append(single, calls)

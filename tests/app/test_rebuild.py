@@ -9,19 +9,37 @@ from typing import Any
 
 import pytest
 
-from einklang.app.apply import Body
+from einklang.app.apply import Body, apply
 from einklang.app.deliver import Delivery
+from einklang.app.run import settle_definitions
 from einklang.app.sources import LiveSource
 from einklang.app.state import State
 from einklang.app.tick import Engine
+from einklang.app.yaml import Document
 from einklang.consent import address_key
 from einklang.event import EngineCall, body_of
 from einklang.kernel import time
 from einklang.store.book import SqliteBook
 from einklang.store.lake import Lake, ship, ship_all
+from einklang.testing.canonical import table_rows
 from einklang.testing.rebuild import findings, inputs_of, rebuilt
 from tests.app.dice import Random
-from tests.app.worlds import DAY, HOUR, SALT, START, UNTIL, append, engine_of, home, random_calls, run, with_reactions
+from tests.app.worlds import (
+    DAY,
+    DEFINITIONS,
+    HOUR,
+    SALT,
+    START,
+    UNTIL,
+    append,
+    churning_calls,
+    documents,
+    engine_of,
+    home,
+    random_calls,
+    run,
+    with_reactions,
+)
 
 
 def state_of(book: SqliteBook) -> State:
@@ -40,11 +58,33 @@ def differences(book: SqliteBook, lake: Lake, *, batch: int = 5_000) -> list[str
 def test_a_rebuild_of_run_gives_the_same_state(seed: int, tmp_path: Path) -> None:
     """What `run` made, sends included, is made again from the inputs at the same seq, whatever the size of ticks."""
     random = Random(seed)
-    calls = with_reactions(random, random_calls(random, 50))
+    kind = churning_calls if seed % 3 == 2 else random_calls
     with home() as book:
-        append(book, calls)
+        append(book, with_reactions(random, kind(random, 50)))
         run(book, [random.randint(1, 30)])
         assert differences(book, Lake(tmp_path), batch=random.randint(1, 40)) == []
+
+
+def changed(day: int) -> list[Document]:
+    """The definitions as somebody changed them on this day."""
+    text = DEFINITIONS.replace("at_most: 2, per: 7d", f"at_most: {day % 3 + 1}, per: 7d")
+    text = text.replace('within("5d")', f'within("{day}d")').replace("wait: 2h", f"wait: {day}h")
+    return list(documents(text))
+
+
+def test_a_rebuild_follows_changes_of_definitions(tmp_path: Path) -> None:
+    """Definitions applied between runs come at their place in the log; runs stay on their version."""
+    random = Random(9)
+    with home() as book:
+        append(book, random_calls(random, 80))
+        for day in (4, 7, 11):
+            run(book, [random.randint(1, 30)], until=START + day * DAY)
+            apply(book, changed(day), now=START + day * DAY)
+            settle_definitions(book, engine_of(book))
+            assert differences(book, Lake(tmp_path), batch=random.choice((1, 9, 5_000))) == []
+        run(book)
+        assert {row[3] for row in table_rows(book, "run") if row[2] == "visits"} > {1, 2}
+        assert differences(book, Lake(tmp_path)) == []
 
 
 def test_a_rebuild_reads_lake_and_tail(tmp_path: Path) -> None:

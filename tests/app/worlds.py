@@ -334,3 +334,43 @@ def plain_calls(random: Random, count: int) -> list[EngineCall]:
             call.traits = {name: value for name, value in call.traits.items() if name not in ("email", "timezone")}
         calls.append(call)
     return calls
+
+
+def churning_calls(random: Random, count: int) -> list[EngineCall]:
+    """A log in which identifiers meet in every combination, often late: merges, refusals, moves of devices."""
+    calls: list[EngineCall] = []
+    at = START
+    for number in range(count):
+        at += random.choice((0, 1, HOUR, 5 * HOUR))
+        late = random.choice((HOUR, DAY, 5 * DAY)) if random.random() < 0.4 else 0
+        call = EngineCall(at=at - late, messageId=f"e{number}")
+        found = {"email": f"e{random.randrange(4)}@example.org", "phone": f"+4930{random.randrange(3)}"}
+        call.identifiers = {kind: value for kind, value in found.items() if random.random() < 0.45}
+        call.userId = f"u{random.randrange(3)}" if random.random() < 0.5 else None
+        if random.random() < 0.5 or not (call.userId or call.identifiers):
+            call.anonymousId = f"d{random.randrange(4)}"
+        _say(random, call, number)
+        calls.append(call)
+    return calls
+
+
+def _say(random: Random, call: EngineCall, number: int) -> None:
+    """What a call of `churning_calls` is about."""
+    kind, cart = random.random(), f"c{random.randrange(3)}"
+    if kind < 0.35:
+        call.type, call.traits = "identify", {f"t{random.randrange(3)}": number}
+    elif kind < 0.5:
+        call.type, call.name = "page", "Home"
+    elif kind < 0.75:
+        call.type, call.event = "track", "Product Added"
+        call.properties = {"cart_id": cart, "price": 30, "name": "Hat"}
+    elif kind < 0.85:
+        call.type, call.event = "track", "Order Completed"
+        call.properties = {"cart_id": cart, "order_id": f"o{number}", "revenue": 30}
+    elif kind < 0.95:
+        call.type, call.event = "track", random.choice(("Consent Given", "Consent Given", "Consent Withdrawn"))
+        address = f"e{random.randrange(4)}@example.org"
+        call.properties = {"channel": "email", "purpose": "marketing", "address": address}
+    else:
+        call.type, call.identifiers, call.anonymousId = "alias", {}, None
+        call.userId, call.previousId = call.userId or "u0", f"u{random.randrange(3)}"

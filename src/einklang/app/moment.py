@@ -178,11 +178,14 @@ class Moments:
     def _segments(self, live: Live, view: PersonView, touched: Touched) -> None:
         state = self.state
         memberships = live.person.memberships
+        flips = [membership.flips_at for membership in memberships.values()]
         for change in refresh(state.definitions.segments, memberships, view, touched.by):
             touched.segments.add(change.segment)
             state.working.mark(live)
             live.touched_segments.add(change.segment)
             self._emit(live, "Segment Entered" if change.entered else "Segment Left", {"segment": change.segment})
+        if flips != [membership.flips_at for membership in memberships.values()]:
+            state.working.mark(live)
 
     def _goals(self, live: Live, event: Event, touched: Touched) -> None:
         if event.name not in self.state.goal_events:
