@@ -15,6 +15,7 @@ from einklang.event import Event
 BATCH = 5_000
 Handed = Callable[[str, str, bytes], None]
 Progress = Callable[[int, int], None]
+Deliver = Callable[[int], int]
 
 
 def expand_pending(book: Book, *, version: str) -> int:
@@ -56,21 +57,29 @@ def run(
     batch: int = BATCH,
     handed: Handed | None = None,
     progress: Progress | None = None,
+    deliver: Deliver | None = None,
 ) -> int:
     """Everything pending and due up to `until` (microseconds); the number of log entries written.
 
     handed(channel, key, body): called for each message after its tick is durable. progress(done, clock): once a tick.
+    deliver(clock): hands over on real channels what is ready, gives how many. What it reports is worked off before
+    time goes on.
     """
-    expand_pending(book, version=engine.version)
-    source, total = RunSource(until, mode), 0
-    while not source.finished:
-        total += engine.step(source, batch)
-        for channel, key, body in engine.state.out.files:
-            if handed is not None:
-                handed(channel, key, body)
-        if progress is not None:
-            progress(total, engine.state.clock)
-    return total
+    total = 0
+    while True:
+        expand_pending(book, version=engine.version)
+        source = RunSource(until, mode)
+        while not source.finished:
+            total += engine.step(source, batch)
+            for channel, key, body in engine.state.out.files:
+                if handed is not None:
+                    handed(channel, key, body)
+            if deliver is not None and deliver(engine.state.clock):
+                expand_pending(book, version=engine.version)
+            if progress is not None:
+                progress(total, engine.state.clock)
+        if deliver is None or not deliver(until):
+            return total
 
 
 def settle_definitions(book: Book, engine: Engine) -> None:

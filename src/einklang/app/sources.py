@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from einklang.app.intake import from_row, take
 from einklang.app.ports import Reader
-from einklang.app.state import LIVE, TICK, State
+from einklang.app.state import DELIVER, LIVE, TICK, State
 from einklang.event import Event
 
 if TYPE_CHECKING:
@@ -19,8 +19,11 @@ if TYPE_CHECKING:
 class Source:
     """Where a tick's events come from. `inputs` gives them in order, each with its clock, and how far time may go.
 
-    It may be asked again for the same ones; `settled` says that they are durable.
+    It may be asked again for the same ones; `settled` says that they are durable. stops: whether time waits at an
+    instant that made a message ready, until it is handed over.
     """
+
+    stops = False
 
     def inputs(self, engine: Engine, reader: Reader, limit: int) -> tuple[list[Event], int]:
         """(events, bound): timers are worked off up to `bound`."""
@@ -88,9 +91,11 @@ class RunSource(Source):
     def __init__(self, until: int, mode: str) -> None:
         self.until = until
         self.mode = mode
+        self.stops = mode == DELIVER
         self.started = False
         self.finished = False
         self._last = False
+        self._end: Event | None = None
 
     def inputs(self, engine: Engine, reader: Reader, limit: int) -> tuple[list[Event], int]:
         """The next pending entries; the last chunk ends with a tick entry at `until`."""
@@ -117,13 +122,14 @@ class RunSource(Source):
             following = max(from_row(rows[limit]).at, reached)
             last = events[-1].clock
             return events, last if following > last else last - 1
-        events.append(engine.tick_entry(max(self.until, reached), self.mode))
+        self._end = engine.tick_entry(max(self.until, reached), self.mode)
+        events.append(self._end)
         return events, events[-1].clock
 
     def settled(self, state: State) -> None:
-        """The chunk is in the log."""
+        """The chunk is in the log, or, with real delivery, the part of it before a message became ready."""
         self.started = True
-        self.finished = self._last
+        self.finished = self._last and bool(state.out.log) and state.out.log[-1] is self._end
 
 
 class ReplaySource(Source):

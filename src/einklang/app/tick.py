@@ -23,7 +23,7 @@ from einklang.app.people import People
 from einklang.app.poison import Poison, dead_letter, hold
 from einklang.app.ports import Book, Reader
 from einklang.app.sources import Source
-from einklang.app.state import RUN, SOURCE, TICK, State
+from einklang.app.state import DELIVER, RUN, SOURCE, TICK, State
 from einklang.app.timers import TimerFeed
 from einklang.event import Event
 from einklang.kernel import ids
@@ -73,7 +73,7 @@ class Engine:
             begun_at = self._begin(reader)
             inputs, bound = source.inputs(self, reader, limit)
             inputs, bound = self._without_poison(inputs, bound)
-            self._work_off(inputs, bound, reader)
+            self._work_off(inputs, bound, reader, stops=source.stops)
             self._close()
             self._poison.working_on = None
             return self._commit(begun_at)
@@ -95,14 +95,17 @@ class Engine:
             self._begun = True
         return state.counters["seq"]
 
-    def _work_off(self, inputs: Sequence[Event], bound: int, reader: Reader) -> None:
-        """Events and timers up to `bound`, in the order of moments."""
+    def _work_off(self, inputs: Sequence[Event], bound: int, reader: Reader, *, stops: bool) -> None:
+        """Events and timers up to `bound`, in the order of moments. stops: at an instant that made a message ready."""
         state = self.state
         timers = state.timers = TimerFeed(reader, bound)
         index = 0
         while True:
             event = inputs[index] if index < len(inputs) else None
             due = timers.peek(bound if event is None else min(bound, event.clock))
+            if stops and "outbox_put" in state.out.rows and self._moves_on(due, event):
+                self._event(self.tick_entry(state.clock, DELIVER))
+                return
             if event is not None and (due is None or not self._first(due, event)):
                 if event.properties.get("resume") and event.type == TICK and state.clock:
                     state.stood_still(state.clock, event.clock)
@@ -114,6 +117,11 @@ class Engine:
                 self._timer(*timers.pop())
             else:
                 return
+
+    def _moves_on(self, due: int | None, event: Event | None) -> bool:
+        """Whether the next moment lies after the present one: with real delivery, time waits for the hand-over."""
+        ahead = [moment for moment in (due, event.clock if event is not None else None) if moment is not None]
+        return not ahead or min(ahead) > self.state.clock
 
     def _first(self, due: int, event: Event) -> bool:
         """Whether a timer runs before this event: event before timer at one instant, but a tick closes its instant.

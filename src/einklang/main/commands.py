@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import asyncio
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,12 +14,15 @@ import msgspec
 from einklang.app import apply as applying
 from einklang.app import counts, imports, persons, reports, segments, yaml
 from einklang.app import why as whys
+from einklang.app.deliver import Delivery
 from einklang.app.run import run as run_until
 from einklang.app.run import settle_definitions
 from einklang.kernel import time
 from einklang.kernel.errors import InputError, UsageError
 from einklang.main import clock
 from einklang.main.home import Home, create, opened
+from einklang.main.serve import channels_of
+from einklang.main.settings import Settings
 from einklang.store.lake import ship_all
 
 Answer = tuple[int, Any]
@@ -147,7 +151,10 @@ def run(args: Args) -> Answer:
     until = _moment(args.until, "--until")
     progress = _Progress("run")
     with _open(args, writer=True) as home:
-        done = run_home(home, until, batch=args.batch, progress=progress)
+        if args.deliver:
+            done = deliver_home(home, until, args.settings, progress=progress)
+        else:
+            done = run_home(home, until, batch=args.batch, progress=progress)
     progress.close()
     return 0, {"entries": done, "clock": time.format_moment(until)}
 
@@ -156,6 +163,28 @@ def run_home(home: Home, until: int, *, batch: int = 5000, progress: Any = None)
     """`run --until` on an open home: the log, the outbox folder, the lake."""
     engine = home.engine()
     done = run_until(home.book, engine, until, mode="run", batch=batch, handed=home.hand_out, progress=progress)
+    ship_all(home.book, home.lake)
+    return done
+
+
+def deliver_home(home: Home, until: int, settings: Settings, *, progress: Any = None) -> int:
+    """`run --until --deliver`: as `run`, but over the real channels; time waits for each hand-over."""
+    engine = home.engine()
+    at = [home.now()]
+    channels = channels_of(settings, home)
+    delivery = Delivery(home.book, home.reading_state(), channels, lambda: at[0])
+    with asyncio.Runner() as runner:
+
+        def deliver(clock_reached: int) -> int:
+            at[0] = clock_reached
+            return runner.run(delivery.once())
+
+        try:
+            delivery.recover()
+            done = run_until(home.book, engine, until, mode="deliver", progress=progress, deliver=deliver)
+        finally:
+            for channel in channels.values():
+                runner.run(channel.close())
     ship_all(home.book, home.lake)
     return done
 
@@ -190,7 +219,8 @@ def journey(args: Args) -> Answer:
 def report(args: Args) -> Answer:
     """What a journey was worth."""
     with _open(args, writer=False) as home:
-        return 0, reports.report(home.book, home.lake, args.id, now=home.now())
+        found = reports.report(home.book, home.lake, args.id, now=home.now())
+    return 0, found if args.json else reports.text(found)
 
 
 def verify(args: Args) -> Answer:

@@ -96,9 +96,7 @@ def _book(book: SqliteBook) -> Iterator[Finding]:
             "einklang serve resolves them",
         )
     definitions = in_force(book)
-    yield _row(
-        "ok",
-        f"{len(definitions.segments)} segments, {len(definitions.journeys)} journeys, {len(definitions.messages)} messages",
-    )
+    counts = (len(definitions.segments), len(definitions.journeys), len(definitions.messages))
+    yield _row("ok", "{} segments, {} journeys, {} messages".format(*counts))
     if not definitions.journeys:
         yield _row("warning", "no journey is defined", "einklang apply FOLDER")
