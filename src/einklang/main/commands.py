@@ -99,6 +99,7 @@ def init(args: Args) -> Answer:
 def apply(args: Args) -> Answer:
     """Check and store definitions."""
     if args.schema:
+        args.json = True
         return 0, applying.schema()
     if not args.paths:
         raise UsageError("no_path", "nothing to apply", where="apply", mend="name files or folders")
