@@ -1,6 +1,6 @@
 """The state does not depend on how the log is cut into ticks (invariant 5).
 
-500 logs: EINKLANG_LOGS=500 .venv/bin/pytest tests/app/test_cutting.py (under three minutes).
+500 logs: CUTTING_LOGS=500 .venv/bin/pytest tests/app/test_cutting.py (under three minutes).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from tests.app import worlds
 from tests.app.dice import Random
 from tests.app.worlds import DAY, START, append, churning_calls, home, random_calls, run, with_reactions
 
-LOGS = int(os.environ.get("EINKLANG_LOGS", "100"))
+LOGS = int(os.environ.get("CUTTING_LOGS", "100"))
 PARTS = 8
 
 
@@ -90,12 +90,12 @@ def test_one_event_more_is_another_state() -> None:
 class EventsFirst(Engine):
     """An engine with the error that the cutting property is there to find: a batch's events first, its timers after."""
 
-    def _work_off(self, inputs: Sequence[Event], bound: int, reader: Reader) -> None:
+    def _work_off(self, inputs: Sequence[Event], bound: int, reader: Reader, *, stops: bool) -> None:
         self.state.timers = TimerFeed(reader, bound)
         for event in inputs:
             self.state.clock = max(self.state.clock, event.clock)
             self._event(event)
-        super()._work_off([], bound, reader)
+        super()._work_off([], bound, reader, stops=stops)
 
 
 def test_timers_after_events_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
