@@ -467,3 +467,20 @@ def test_a_message_of_nobody_reads_the_newest_rows() -> None:
             asyncio.run(delivery.once())
             it.tick()
         assert [parcel.body.split(b"Subject: ")[1].split(b"\r\n")[0] for parcel in channel.got] == [b"Ulm", b"Bonn"]
+
+
+def test_a_pause_stops_waits_and_a_resume_goes_on() -> None:
+    """What falls due in a paused journey is not worked off, costs no tick, and goes on after the resume."""
+    text = DEFINITIONS.replace("- {id: first, contact", "- {id: rest, wait: 1h}\n  - {id: first, contact")
+    journey = text.split("---\n")[3]
+    with post(text) as it:
+        it.person()
+        it.tell("Product Added", name="Shoe")
+        it.tick()
+        it.define(journey.replace("id: offer", "id: offer\nstate: paused"))
+        it.tick(2 * HOUR)
+        it.source.now = it.now + HOUR
+        assert (it.engine.step(it.source, 100), it.rows(), it.book.read("next_timer")) == (0, [], [])
+        it.define(journey)
+        it.tick(HOUR)
+        assert it.statuses() == ["ready"]

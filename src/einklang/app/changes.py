@@ -51,12 +51,16 @@ def change_definitions(state: State, event: Event, moments: Moments) -> None:
         for row in change["body"].get("rows", []) if key[0] == "catalog" else []:
             name = change["body"]["key"]
             _put(state, key[1], str(row.get(name)), row)
+    paused = {name for name, journey in state.definitions.journeys.items() if journey.state == "paused"}
     state.take(compile_all(docs, versions))
-    if any(change["kind"] in ("segment", "policy", "trait", "purpose") for change in event.properties["changes"]):
-        for person in everybody(state):
-            live = state.working.get(person)
-            if live is not None:
-                moments.everything(live)
+    resumed = {name for name in paused if state.definitions.journeys[name].state != "paused"}
+    all_of_them = any(
+        change["kind"] in ("segment", "policy", "trait", "purpose") for change in event.properties["changes"]
+    )
+    for person in everybody(state) if resumed or all_of_them else ():
+        live = state.working.get(person)
+        if live is not None and (all_of_them or any(run.journey in resumed for run in live.runs)):
+            moments.everything(live)
 
 
 def everybody(state: State) -> list[str]:

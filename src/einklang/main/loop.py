@@ -1,4 +1,7 @@
-"""The working thread of a server: ticks, shipping and delivery, woken by what arrives and by what falls due."""
+"""The working threads of a server: one ticks and ships, one hands over, so that a slow mail server stops no journey.
+
+Both are woken by what arrives and by what falls due, and look at the clock once a second at most.
+"""
 
 from __future__ import annotations
 
@@ -9,114 +12,236 @@ from collections.abc import Callable
 
 import structlog
 
+from einklang.app.definitions import Definitions
 from einklang.app.deliver import Channel, Delivery
 from einklang.app.sources import LiveSource
 from einklang.kernel import time
-from einklang.kernel.errors import EinklangError
+from einklang.kernel.errors import EinklangError, Unavailable
 from einklang.main import clock
 from einklang.main.home import Home
 from einklang.store.lake import refresh, ship
 from einklang.store.lake.shipper import GROWING
 
 SHIP_EVERY_S = 5.0
+#: A clock that jumps forward by more than this is held (invariant 35).
 JUMP_MAX_S = 3600.0
-_IDLE_S = 1.0
+CLOCK_JUMP = "clock_jump"
+#: The clock is looked at so often, a fault of the world is tried again after so long.
+IDLE_S = 1.0
+#: What is due and could not be done yet is looked at again after this.
+_SOON_S = 0.05
 _BATCH = 5_000
+_LAST_TICKS_MAX = 100
 
 log = structlog.get_logger()
 
 
-class Loop:
-    """Ticks until stopped. `told`: called with the newest seq after each tick that wrote something."""
+def _nothing() -> None:
+    return None
 
-    def __init__(self, home: Home, channels: dict[str, Channel], told: Callable[[], None]) -> None:
-        self.home = home
-        self.engine = home.engine()
-        self.source = LiveSource()
-        self.delivery = Delivery(home.book, home.reading_state(), channels, clock.now)
-        self.channels = channels
-        self.told = told
-        self.alarm = ""
-        self._wake = threading.Event()
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="tick", daemon=True)
-        self._shipped_at = system.monotonic()
-        self._offset = system.time() - system.monotonic()
-        self._aliases = (-1, -1)
+
+class Beat:
+    """A thread that does `work` until stopped; `work` says in how many seconds it wants to be called again.
+
+    A fault of the world is tried again, unless the Book is broken; that, and a fault of ours, ends the thread: `failed`
+    holds it, and `ended` is called.
+    """
+
+    def __init__(
+        self, name: str, work: Callable[[], float], check: Callable[[], None], ended: Callable[[], None]
+    ) -> None:
         self.failed: BaseException | None = None
+        self.stopping = threading.Event()
+        self._wake = threading.Event()
+        self._work, self._check, self._ended = work, check, ended
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
 
     def start(self) -> None:
-        """Begin to tick."""
+        """Begin."""
         self._thread.start()
 
     def wake(self) -> None:
-        """Something arrived."""
+        """There is something to do."""
         self._wake.set()
 
     def stop(self) -> None:
-        """End after the present tick, ship what is there."""
-        self._stop.set()
+        """End after the present work. A thread that never began has nothing to end."""
+        self.stopping.set()
         self._wake.set()
-        self._thread.join()
+        if self._thread.ident is not None:
+            self._thread.join()
 
     def _run(self) -> None:
-        runner = asyncio.Runner()
         try:
-            self.delivery.recover()
-            while not self._stop.is_set():
-                self._once(runner)
-            self._ship(everything=True)
+            while not self.stopping.is_set():
+                self._wake.clear()
+                pause = self._once()
+                if pause > 0:
+                    self._wake.wait(pause)
         except BaseException as error:  # the server must not go on without its heart
             self.failed = error
-            log.error("the tick failed", error=str(error), kind=type(error).__name__, exc_info=error)
-        finally:
-            runner.run(self._close())
-            runner.close()
+            log.error("stopped", thread=self._thread.name, error=str(error), exc_info=error)
+            self._ended()
+
+    def _once(self) -> float:
+        try:
+            return self._work()
+        except Unavailable as error:
+            self._check()
+            log.warning("tried again", thread=self._thread.name, error=error.line())
+            return IDLE_S
+
+
+class Loop:
+    """Ticks, ships and hands over until stopped.
+
+    told: called after each tick that wrote something. ended: called once a thread has failed. now, steady: the clock in
+    microseconds and a timer in seconds that nobody sets, for tests.
+    """
+
+    def __init__(
+        self,
+        home: Home,
+        channels: dict[str, Channel],
+        told: Callable[[], None],
+        *,
+        ended: Callable[[], None] = _nothing,
+        held: Callable[[str], None] = lambda alarm: None,
+        now: Callable[[], int] = clock.now,
+        steady: Callable[[], float] = system.monotonic,
+    ) -> None:
+        self.home = home
+        self.engine = home.engine()
+        self.source = LiveSource()
+        self.delivery = Delivery(home.book, home.reading_state(), channels, now)
+        self.channels = channels
+        self.alarm = ""
+        self._told, self._held, self._now, self._steady = told, held, now, steady
+        self._in_force: Definitions = self.engine.state.definitions
+        self._shipped_at = steady()
+        self._offset = self._offset_now()
+        self._guard = threading.Lock()
+        self._aliases = (-1, -1)
+        self._runner = asyncio.Runner()
+        self._recovered = False
+        self._tick = Beat("tick", self.tick, home.book.check, ended)
+        self._post = Beat("deliver", self.deliver, home.book.check, ended)
+
+    @property
+    def failed(self) -> BaseException | None:
+        """What ended a thread."""
+        return self._tick.failed or self._post.failed
+
+    def start(self) -> None:
+        """Begin to work."""
+        self._tick.start()
+        self._post.start()
+
+    def wake(self) -> None:
+        """Something arrived."""
+        self._tick.wake()
+
+    def stop(self) -> None:
+        """End after the present hand-overs and the present tick; then work off and ship what is there."""
+        self._post.stop()
+        self._tick.stop()
+        with self._runner:
+            self._runner.run(self._close())
+        if self.failed is None:
+            self._last()
 
     async def _close(self) -> None:
         for channel in self.channels.values():
             await channel.close()
 
-    def _once(self, runner: asyncio.Runner) -> None:
-        self._wake.clear()
-        if self._jumped():
-            self._wake.wait(_IDLE_S)
-            return
-        self.source.now = clock.now()
-        written = self.engine.step(self.source, _BATCH)
-        if self.delivery.state.definitions is not self.engine.state.definitions:
-            self.delivery.state.take(self.engine.state.definitions)
-        handed = runner.run(self.delivery.once())
-        if written:
-            self.told()
+    def _last(self) -> None:
+        """What the last requests and hand-overs left, so that the lake is complete."""
+        try:
+            for _ in range(_LAST_TICKS_MAX):
+                if self.alarm or not self.step():
+                    break
+            self._ship(everything=True)
+        except EinklangError as error:  # it is all in the Book: the next start goes on there
+            log.warning("not everything was shipped", error=error.line())
+
+    # --- ticks ---
+
+    def tick(self) -> float:
+        """One tick, and what is to be shipped; seconds until the next one."""
+        if self.jumped():
+            return IDLE_S
+        written = self.step()
         self._ship(everything=False)
-        if not written and not handed:
-            self._wake.wait(self._pause())
+        return 0 if written else self._until("next_timer", self.engine.state.clock)
 
-    def _pause(self) -> float:
-        """Seconds until time alone has work to do, at most a second so that a clock that jumps is seen."""
-        due = [
-            row[0] for name in ("next_timer", "outbox_next") for row in self.home.book.read(name) if row[0] is not None
-        ]
-        ahead = (min(due) - clock.now()) / time.SECOND if due else _IDLE_S
-        return min(_IDLE_S, max(0.001, ahead))
+    def step(self) -> int:
+        """One tick at the present clock; the number of entries written."""
+        self.source.now = self._now()
+        written = self.engine.step(self.source, _BATCH)
+        self._in_force = self.engine.state.definitions
+        if written:
+            self._told()
+            self._post.wake()
+        return written
 
-    def _jumped(self) -> bool:
+    def _until(self, statement: str, reached: int) -> float:
+        """Seconds until time alone has work to do; what is due already could not be done, it waits a little."""
+        due = self.home.book.read(statement)
+        if not due or due[0][0] is None:
+            return IDLE_S
+        now = self._now()
+        if now < reached:
+            return IDLE_S  # the clock was set back: nothing falls due until it is where it was
+        ahead = (due[0][0] - now) / time.SECOND
+        return min(IDLE_S, ahead) if ahead > 0 else _SOON_S
+
+    # --- hand-overs ---
+
+    def deliver(self) -> float:
+        """Hand over what is ready; seconds until the next time."""
+        if not self._recovered:
+            self.delivery.recover()
+            self._recovered = True
+            self.wake()
+        if self.jumped():
+            return IDLE_S
+        if self.delivery.state.definitions is not self._in_force:
+            self.delivery.state.take(self._in_force)
+        looked_at = self._runner.run(self.delivery.once(stopping=self._stopping))
+        if looked_at:
+            self.wake()
+            return 0
+        return self._until("outbox_next", 0)
+
+    def _stopping(self) -> bool:
+        return self._post.stopping.is_set() or self.jumped()
+
+    # --- the clock ---
+
+    def _offset_now(self) -> float:
+        return self._now() / time.SECOND - self._steady()
+
+    def jumped(self) -> bool:
         """A clock that jumps forward by more than an hour is held with an alarm: no mass release."""
-        offset = system.time() - system.monotonic()
-        if offset - self._offset > JUMP_MAX_S and not self.alarm:
-            self.alarm = "clock_jump"
-            log.error(
-                "the clock jumped forward by more than an hour; nothing is worked off until the server is restarted"
-            )
-        if not self.alarm:
-            self._offset = offset
-        return bool(self.alarm)
+        with self._guard:
+            offset = self._offset_now()
+            if offset - self._offset > JUMP_MAX_S and not self.alarm:
+                self.alarm = CLOCK_JUMP
+                log.error(
+                    "the clock jumped forward by more than an hour; events are taken, nothing else is done",
+                    mend="set the clock right, then restart the server; a restart also says that the new time is right",
+                )
+                self._held(self.alarm)
+            if not self.alarm:
+                self._offset = offset
+            return bool(self.alarm)
+
+    # --- the lake ---
 
     def _ship(self, *, everything: bool) -> None:
-        if not everything and system.monotonic() - self._shipped_at < SHIP_EVERY_S:
+        if not everything and self._steady() - self._shipped_at < SHIP_EVERY_S:
             return
-        self._shipped_at = system.monotonic()
+        self._shipped_at = self._steady()
         try:
             for table in GROWING:
                 while ship(self.home.book, self.home.lake, table):
@@ -128,3 +253,4 @@ class Loop:
                 self._aliases = (aliases, persons)
         except EinklangError as error:
             log.warning("the lake lags", error=error.line())
+            self.home.book.check()

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import signal
+import socket
 import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -14,7 +19,7 @@ from einklang.app import reports, why
 from einklang.app.deliver import Channel
 from einklang.channel.outbox import OutboxFolder
 from einklang.channel.smtp import SmtpChannel
-from einklang.kernel.errors import Unavailable, UsageError
+from einklang.kernel.errors import EinklangError, Unavailable, UsageError
 from einklang.main import clock
 from einklang.main.home import Home, opened
 from einklang.main.loop import Loop
@@ -43,14 +48,19 @@ def channels_of(settings: Settings, home: Home) -> dict[str, Channel]:
     """The channels that are set up: SMTP where EINKLANG_SMTP_URL says so, else the outbox folder. Raises UsageError."""
     if not settings.smtp_url:
         return {"email": OutboxFolder(home.path / "outbox")}
-    url = urlsplit(settings.smtp_url)
-    if url.scheme not in ("smtp", "smtps") or not url.hostname:
+    try:
+        url = urlsplit(settings.smtp_url)
+        port = url.port or (465 if url.scheme == "smtps" else 587)
+        known = url.scheme in ("smtp", "smtps") and bool(url.hostname)
+    except ValueError:
+        known = False
+    if not known or not url.hostname:
         raise UsageError(
             "bad_setting", "not an SMTP address", where="EINKLANG_SMTP_URL", mend="write smtp://user:password@host:587"
         )
     channel = SmtpChannel(
         url.hostname,
-        url.port or (465 if url.scheme == "smtps" else 587),
+        port,
         username=unquote(url.username or ""),
         password=unquote(url.password or ""),
         starttls=url.scheme == "smtp" and bool(url.username),
@@ -82,38 +92,110 @@ def services_of(home: Home, hub: Hub) -> Services:
     )
 
 
+class _Uvicorn(uvicorn.Server):
+    """Ends the streams before it waits for open requests."""
+
+    def __init__(self, config: uvicorn.Config, hub: Hub) -> None:
+        super().__init__(config)
+        self._hub = hub
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Stop to listen, let requests end."""
+        self._hub.close()
+        await super().shutdown(sockets)
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A listening socket. Raises Unavailable `cannot_listen`."""
+    try:
+        family, kind, proto, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        listener = socket.socket(family, kind, proto)
+        try:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.bind(address)
+            listener.listen(2048)
+        except BaseException:
+            listener.close()
+            raise
+    except (OSError, OverflowError, UnicodeError) as error:
+        told = getattr(error, "strerror", None) or str(error)
+        raise Unavailable(
+            "cannot_listen",
+            f"cannot listen: {told}",
+            where=f"{host[:100]}:{port}",
+            mend="choose another --host or --port",
+        ) from error
+    return listener
+
+
+@contextmanager
+def _quiet_signals() -> Iterator[None]:
+    """SIGINT and SIGTERM end the server, not the process: what is there is still worked off and shipped."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {one: signal.signal(one, lambda *_: None) for one in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for one, handler in before.items():
+            signal.signal(one, handler)
+
+
 class Server:
-    """A running server in this process; `wait` until it ends, `stop` to end it."""
+    """A server in this process. `run` serves until a signal or a fault ends it; `port` is where it listens."""
 
     def __init__(self, home: Home, settings: Settings, *, host: str, port: int) -> None:
         self.home = home
+        channels = channels_of(settings, home)
+        self._listener = listen(host, port)
+        self.port: int = self._listener.getsockname()[1]
         hub = Hub()
         services = services_of(home, hub)
-        self.loop = Loop(home, channels_of(settings, home), hub.notify)
+        self.loop = Loop(
+            home,
+            channels,
+            hub.notify,
+            ended=self._end,
+            held=lambda alarm: setattr(services, "mode", "held"),
+        )
         services.wake = self.loop.wake
         config = uvicorn.Config(
-            create_app(services), host=host, port=port, http="httptools", log_level="warning", access_log=False, server_header=False,
+            create_app(services),
+            http="httptools",
+            log_level="warning",
+            access_log=False,
+            server_header=False,
             timeout_graceful_shutdown=5,
-        )  # fmt: skip
-        self.uvicorn = uvicorn.Server(config)
+        )
+        self._uvicorn = _Uvicorn(config, hub)
+
+    def _end(self) -> None:
+        """Stop serving: without ticks nothing may be acknowledged for long. Called from any thread."""
+        self._uvicorn.should_exit = True
 
     def run(self) -> None:
-        """Serve until Ctrl-C or SIGTERM. Raises Unavailable if the tick failed."""
+        """Serve until Ctrl-C or SIGTERM. Raises Unavailable if the tick, the deliveries or the Book failed."""
         sys.setswitchinterval(0.0005)
-        self.loop.start()
-        try:
-            self.uvicorn.run()
-        finally:
-            self.loop.stop()
-        if self.loop.failed is not None:
+        with self._listener, _quiet_signals():
+            self.loop.start()
+            try:
+                self._uvicorn.run(sockets=[self._listener])
+            finally:
+                self.loop.stop()
+        failed = self.loop.failed
+        if failed is not None:
+            told = failed.line() if isinstance(failed, EinklangError) else f"{type(failed).__name__}: {failed}"
             raise Unavailable(
-                "tick_failed", f"the tick failed: {self.loop.failed}", mend="see the log, then: einklang verify"
-            )
+                "stopped", f"the server stopped itself: {told}", mend="see the log above, then: einklang verify"
+            ) from failed
 
 
 def serve_home(path: Path, settings: Settings, *, host: str, port: int) -> None:
     """Open a home and serve it."""
     logging(settings.log_level)
     with opened(path, base_url=settings.base_url, writer=True) as home:
-        sys.stderr.write(f"einklang {__version__} serves {path} on http://{host}:{port} (Ctrl-C ends it)\n")
-        Server(home, settings, host=host, port=port).run()
+        server = Server(home, settings, host=host, port=port)
+        sys.stderr.write(f"einklang {__version__} serves {path} on http://{host}:{server.port} (Ctrl-C ends it)\n")
+        sys.stderr.flush()
+        server.run()
