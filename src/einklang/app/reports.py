@@ -1,17 +1,23 @@
-"""`report`: the measurement of a journey, by plan over the lake at a stated position of the log."""
+"""`report`: the measurement of a journey or a campaign, by plan over the lake at a stated position of the log."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import polars as pl
 
 from einklang.app.apply import in_force
 from einklang.app.crowds import Lake
+from einklang.app.definitions import Definitions
 from einklang.app.ports import Reader
+from einklang.flow.compile import Journey
 from einklang.kernel.errors import InputError, NotFound
 from einklang.measure import Report
 from einklang.measure import report as measured
+
+_CLICKS = ("Message Clicked", "Email Link Clicked")
+_MEND = "give it one: goal: {event: Order Completed, within: 14d, value: revenue}"
 
 
 def _title(doc: dict[str, Any]) -> str:
@@ -21,45 +27,152 @@ def _title(doc: dict[str, Any]) -> str:
     return str(title or doc["id"])
 
 
-def report(reader: Reader, lake: Lake, journey: str, *, now: int) -> Report:
-    """The report of a journey at the clock `now` (microseconds). Raises NotFound, InputError `no_goal`."""
+def _measured(definitions: Definitions, name: str) -> tuple[str, list[Journey]]:
+    """Its kind, and the journeys that are measured, itself first. Raises NotFound, InputError `no_goal`."""
+    journey = definitions.journeys.get(name)
+    if journey is not None:
+        kind, found = "journey", [journey]
+    elif name in definitions.campaigns:
+        kind = "campaign"
+        found = [definitions.journeys[key] for key in sorted(definitions.journeys)]
+        found = [each for each in found if each.campaign == name and each.goal is not None]
+    else:
+        known = ", ".join(sorted({*definitions.journeys, *definitions.campaigns})) or "none"
+        raise NotFound("unknown_journey", f"no journey or campaign {name[:60]!r}", mend=f"known: {known}")
+    if not found or found[0].goal is None:
+        what = f"journey {name} has no goal" if journey else f"no journey of campaign {name} has a goal"
+        raise InputError("no_goal", what, mend=_MEND)
+    return kind, found
+
+
+def report(reader: Reader, lake: Lake, name: str, *, now: int) -> Report:
+    """The report of a journey or campaign at the clock `now` (microseconds). Raises NotFound, InputError `no_goal`.
+
+    A journey of a campaign is measured together with its other journeys, in its own window; a campaign in the
+    shortest window of its journeys, which all of them fill.
+    """
     definitions = in_force(reader)
-    found = definitions.journeys.get(journey)
-    if found is None:
-        known = ", ".join(sorted(definitions.journeys)) or "none"
-        raise NotFound("unknown_journey", f"no journey {journey[:60]!r}", mend=f"known: {known}")
-    if found.goal is None:
-        raise InputError(
-            "no_goal",
-            f"journey {journey} has no goal",
-            mend="give it one: goal: {event: Order Completed, within: 14d, value: revenue}",
-        )
-    scope = found.scope
-    assignments = lake.scan("assignments").filter(pl.col("scope") == scope).collect()
-    outcomes = lake.scan("outcomes").filter(pl.col("scope") == scope).collect()
-    marketing = [name for name, message in definitions.messages.items() if message.class_ == "marketing"]
-    journeys = [name for name, other in definitions.journeys.items() if other.scope == scope]
-    messages = (
-        lake.scan("messages")
-        .filter(pl.col("journey").is_in(journeys) & pl.col("message").is_in(marketing) & (pl.col("status") == "sent"))
-        .collect()
+    kind, found = _measured(definitions, name)
+    goals = [journey.goal for journey in found if journey.goal is not None]
+    scope = found[0].scope
+    return measured(
+        lake.scan("assignments").filter(pl.col("scope") == scope).collect(),
+        lake.scan("outcomes").filter(pl.col("scope") == scope).collect(),
+        _contacts(definitions, lake, scope),
+        lake.scan("persons").collect(),
+        journey=name,
+        scope=scope,
+        window_us=min(goal.within_us for goal in goals),
+        now=now,
+        title=_title(definitions.docs[kind, name][0]),
+        currency=definitions.policy.currency,
+        position=int(reader.read("counter_value", "seq")[0][0]),
+        metric="value" if any(goal.value is not None for goal in goals) else "reached",
     )
-    events = (
-        lake.scan("events")
-        .filter(pl.col("name").is_in(["Message Clicked", "Email Link Clicked"]))
-        .select("properties")
-        .collect()
-    )
-    clicked = events.select(pl.col("properties").str.json_path_match("$.message_id").alias("key")).unique().drop_nulls()
-    contacts = messages.select(
+
+
+def _contacts(definitions: Definitions, lake: Lake, scope: str) -> pl.DataFrame:
+    """Marketing messages of the scope's journeys that were handed over: person, contacted_at, responded (clicked)."""
+    marketing = [key for key, message in definitions.messages.items() if message.class_ == "marketing"]
+    journeys = [key for key, journey in definitions.journeys.items() if journey.scope == scope]
+    sent = (pl.col("status") == "sent") & pl.col("journey").is_in(journeys) & pl.col("message").is_in(marketing)
+    messages = lake.scan("messages").filter(sent).collect()
+    clicks = lake.scan("events").filter(pl.col("name").is_in(_CLICKS) & ~pl.col("machine")).select("properties")
+    keys = clicks.collect().select(pl.col("properties").str.json_path_match("$.message_id").alias("key"))["key"]
+    return messages.select(
         pl.col("person_id").alias("person"),
         pl.col("clock").alias("contacted_at"),
-        pl.col("key").is_in(clicked["key"].to_list()).alias("responded"),
+        pl.col("key").is_in(keys.drop_nulls().unique().to_list()).alias("responded"),
     )
-    position = int(reader.read("counter_value", "seq")[0][0])
-    return measured(
-        assignments, outcomes, contacts, lake.scan("persons").collect(), journey=journey, scope=scope,
-        window_us=found.goal.within_us, now=now,
-        title=_title(definitions.docs["journey", journey][0]), currency=definitions.policy.currency, position=position,
-        metric="value" if found.goal.value is not None else "reached",
-    )  # fmt: skip
+
+
+# --- in words -----------------------------------------------------------------------------------------------------
+
+_TEXTS = {
+    "up": {
+        "en": "The contacts brought {estimate} more per customer (95 % interval {low} to {high}, p {p}).",
+        "de": "Die Kontakte brachten je Kunde {estimate} mehr (95-%-Intervall {low} bis {high}, p {p}).",
+    },
+    "down": {
+        "en": "The contacts cost {estimate} per customer (95 % interval {low} to {high}, p {p}).",
+        "de": "Die Kontakte kosteten je Kunde {estimate} (95-%-Intervall {low} bis {high}, p {p}).",
+    },
+    "smaller_than": {
+        "en": "No effect is shown; if there is one, it is smaller than {bound} per customer.",
+        "de": "Ein Effekt ist nicht belegt; falls es einen gibt, ist er kleiner als {bound} je Kunde.",
+    },
+    "few": {
+        "en": "No statement yet: the smaller group has {buyers} buyers, {needed} are needed.",
+        "de": "Noch keine Aussage: Die kleinere Gruppe hat {buyers} Käufer, nötig sind {needed}.",
+    },
+    "alarm": {
+        "en": "No statement: the two groups cannot be compared.",
+        "de": "Keine Aussage: Die beiden Gruppen sind nicht vergleichbar.",
+    },
+    "nothing": {
+        "en": "No statement yet: there is nothing to compare.",
+        "de": "Noch keine Aussage: Es gibt nichts zu vergleichen.",
+    },
+}
+
+
+def sentence(found: Report, language: str = "en") -> str:
+    """What the report says, in one sentence. language: `de` or `en`."""
+    effect, gate = found.effect, found.gate
+    case: str = found.verdict
+    if case == "no_statement_yet":
+        withheld = any(note.level == "alarm" for note in found.warnings)
+        case = "alarm" if withheld else "few" if gate.buyers_smallest < gate.buyers_needed else "nothing"
+    values = {"buyers": str(gate.buyers_smallest), "needed": str(gate.buyers_needed)}
+    if effect.estimate is not None and effect.ci is not None and effect.p is not None:
+        size = abs(effect.estimate) if case == "down" else effect.estimate
+        low, high = (-effect.ci[1], -effect.ci[0]) if case == "down" else effect.ci
+        values |= {"estimate": amount(found, size, language), "p": _number(effect.p, language, 3)}
+        values |= {"low": amount(found, low, language), "high": amount(found, high, language)}
+    if found.verdict_bound is not None:
+        values["bound"] = amount(found, found.verdict_bound, language)
+    return _TEXTS[case][language].format(**values)
+
+
+def amount(found: Report, value: float, language: str) -> str:
+    """An effect with its unit: money, or percentage points where the goal has no value."""
+    if found.metric == "reached":
+        return _number(100 * value, language, 2) + {"en": " percentage points", "de": " Prozentpunkte"}[language]
+    return _number(value, language, 2) + (f" {found.currency}" if found.currency else "")
+
+
+def _number(value: Any, language: str, places: int) -> str:
+    text = f"{value:,.{places}f}"
+    return text if language == "en" else text.translate(str.maketrans(",.", ".,"))
+
+
+def text(found: Report) -> str:
+    """The report for people, in English: the sentence, both groups, the effect, what to know."""
+    return "\n".join(_lines(found))
+
+
+def _lines(found: Report) -> Iterator[str]:
+    yield f"{found.title} ({found.journey}), {found.window_days:g} days from the decision, both groups"
+    yield sentence(found)
+    yield ""
+    yield f"{'':<10}{'customers':>10}{'buyers':>8}{'revenue':>16}{'per customer':>14}"
+    for arm, figures in (("contact", found.arms.treated), ("control", found.arms.control)):
+        mean = "-" if figures.mean is None else _number(figures.mean, "en", 2)
+        revenue = _number(figures.revenue, "en", 2)
+        yield f"{arm:<10}{figures.n:>10,}{figures.buyers:>8,}{revenue:>16}{mean:>14}"
+    yield ""
+    effect, extra = found.effect, found.incremental
+    if effect.estimate is not None and effect.ci is not None:
+        low, high = (amount(found, end, "en") for end in effect.ci)
+        p = "-" if effect.p is None else _number(effect.p, "en", 3)
+        yield f"effect per customer: {amount(found, effect.estimate, 'en')} (95 % {low} to {high}; p {p})"
+    if extra.estimate is not None and extra.ci is not None and found.metric == "value":
+        low, high = (amount(found, end, "en") for end in extra.ci)
+        yield f"extra revenue so far: {amount(found, extra.estimate, 'en')} (95 % {low} to {high})"
+    ratio = found.sample_ratio
+    yield f"sample ratio: {'ok' if ratio.ok else 'ALARM'}"
+    out = found.excluded
+    yield f"left out: {out.immature} whose window is not over, {out.contaminated} in two groups after a merge"
+    yield f"position of the log: {found.position}"
+    for note in found.warnings:
+        yield f"{note.level}: {note.text['en']}"
