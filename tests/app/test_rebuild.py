@@ -11,6 +11,7 @@ import pytest
 
 from einklang.app.apply import Body, apply
 from einklang.app.deliver import Delivery
+from einklang.app.run import run as run_until
 from einklang.app.run import settle_definitions
 from einklang.app.sources import LiveSource
 from einklang.app.state import State
@@ -207,3 +208,23 @@ def test_a_tick_that_looks_ahead_of_the_log_is_found(monkeypatch: pytest.MonkeyP
             live(book, lake, random, random.randint(40, 120))
             found += differences(book, lake)
     assert found
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_rebuild_of_run_with_delivery_gives_the_same_state(seed: int, tmp_path: Path) -> None:
+    """`run --deliver`: what the channels told stands in the log, the rebuild sends nothing."""
+    random = Random(seed)
+    with home() as book:
+        append(book, random_calls(random, 60))
+        at, channel = [START], Fake(random)
+        delivery = Delivery(book, engine_of(book).state, {"email": channel}, lambda: at[0])
+
+        def deliver(clock: int) -> int:
+            at[0] = clock
+            return asyncio.run(delivery.once())
+
+        run_until(book, engine_of(book), UNTIL, mode="deliver", batch=random.choice((5, 5_000)), deliver=deliver)
+        handed = list(channel.handed)
+        assert handed
+        assert differences(book, Lake(tmp_path), batch=random.choice((1, 7, 5_000))) == []
+        assert channel.handed == handed

@@ -98,11 +98,11 @@ class Engine:
     def _work_off(self, inputs: Sequence[Event], bound: int, reader: Reader, *, stops: bool) -> None:
         """Events and timers up to `bound`, in the order of moments. stops: at an instant that made a message ready."""
         state = self.state
-        timers = state.timers = TimerFeed(reader, bound)
+        timers = state.timers = TimerFeed(reader, max(bound, inputs[-1].clock) if inputs else bound)
         index = 0
         while True:
             event = inputs[index] if index < len(inputs) else None
-            due = timers.peek(bound if event is None else min(bound, event.clock))
+            due = timers.peek(bound if event is None else event.clock)
             if stops and "outbox_put" in state.out.rows and self._moves_on(due, event):
                 self._event(self.tick_entry(state.clock, DELIVER))
                 return
