@@ -113,7 +113,7 @@ class Loop:
         self.home = home
         self.engine = home.engine()
         self.source = LiveSource()
-        self.delivery = Delivery(home.book, home.reading_state(), channels, now)
+        self.delivery = Delivery(home.book, home.reading_state(), channels, self.time)
         self.channels = channels
         self.alarm = ""
         self._told, self._held, self._now, self._steady = told, held, now, steady
@@ -123,7 +123,7 @@ class Loop:
         self._guard = threading.Lock()
         self._aliases = (-1, -1)
         self._runner = asyncio.Runner()
-        self._recovered = False
+        self._recovered = self._stopped = False
         self._tick = Beat("tick", self.tick, home.book.check, ended)
         self._post = Beat("deliver", self.deliver, home.book.check, ended)
 
@@ -131,6 +131,10 @@ class Loop:
     def failed(self) -> BaseException | None:
         """What ended a thread."""
         return self._tick.failed or self._post.failed
+
+    def time(self) -> int:
+        """The present moment: the clock, or, where that was set back, the moment that the log has reached."""
+        return max(self._now(), self.engine.state.clock)
 
     def start(self) -> None:
         """Begin to work."""
@@ -142,9 +146,12 @@ class Loop:
         self._tick.wake()
 
     def stop(self) -> None:
-        """End after the present hand-overs and the present tick; then work off and ship what is there."""
+        """End after the present hand-overs and the present tick; work off and ship what is there. Once is enough."""
         self._post.stop()
         self._tick.stop()
+        if self._stopped:
+            return
+        self._stopped = True
         with self._runner:
             self._runner.run(self._close())
         if self.failed is None:
@@ -172,11 +179,11 @@ class Loop:
             return IDLE_S
         written = self.step()
         self._ship(everything=False)
-        return 0 if written else self._until("next_timer", self.engine.state.clock)
+        return 0 if written else self._until("next_timer")
 
     def step(self) -> int:
         """One tick at the present clock; the number of entries written."""
-        self.source.now = self._now()
+        self.source.now = self.time()
         written = self.engine.step(self.source, _BATCH)
         self._in_force = self.engine.state.definitions
         if written:
@@ -184,15 +191,12 @@ class Loop:
             self._post.wake()
         return written
 
-    def _until(self, statement: str, reached: int) -> float:
+    def _until(self, statement: str) -> float:
         """Seconds until time alone has work to do; what is due already could not be done, it waits a little."""
         due = self.home.book.read(statement)
         if not due or due[0][0] is None:
             return IDLE_S
-        now = self._now()
-        if now < reached:
-            return IDLE_S  # the clock was set back: nothing falls due until it is where it was
-        ahead = (due[0][0] - now) / time.SECOND
+        ahead = (due[0][0] - self.time()) / time.SECOND
         return min(IDLE_S, ahead) if ahead > 0 else _SOON_S
 
     # --- hand-overs ---
@@ -211,7 +215,7 @@ class Loop:
         if looked_at:
             self.wake()
             return 0
-        return self._until("outbox_next", 0)
+        return self._until("outbox_next")
 
     def _stopping(self) -> bool:
         return self._post.stopping.is_set() or self.jumped()
