@@ -83,6 +83,10 @@ class Rule:
         self.asked += 1
         return self.at(view, view.now)
 
+    def holds_until(self, view: Any) -> tuple[bool, int | None]:
+        """At the view's now, and the next moment at which its own part changes by time."""
+        return self.holds(view), self.next_flip(view)
+
     def next_flip(self, view: Any) -> int | None:
         """The next moment at which its own part changes by time."""
         events = [at for name, at in view.events if name == self.name and at <= view.now]

@@ -40,10 +40,13 @@ class Facts:
         self.now = state.clock
         self.zone = zone_of(live, state.rules)
         self.contacts = live.person.contacts
+        self._addresses: dict[str, str | None] = {}
 
     def address(self, channel: str) -> str | None:
         """The address in use."""
-        return address_of(self._live, channel)
+        if channel not in self._addresses:
+            self._addresses[channel] = address_of(self._live, channel)
+        return self._addresses[channel]
 
     def permitted(self, channel: str, address: str, purpose: str, klass: str) -> bool:
         """By consent or another legal basis."""

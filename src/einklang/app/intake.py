@@ -52,10 +52,12 @@ def take(rows: Sequence[Row], reader: Reader, out: Output, *, clock: int, versio
             )
             continue
         assert len(events) == items, f"a body of {items} items gave {len(events)} events"
-        for event in events:
-            key, told = message_identity(event)
+        named = [message_identity(event) for event in events]
+        # one run over the index for a body; only where it finds something each is looked up
+        some = bool(reader.read_many("message_id_get", [(key,) for key, _ in named]))
+        for event, (key, told) in zip(events, named, strict=True):
             known = seen.get(key)
-            if known is None:
+            if known is None and some:
                 stored = reader.read("message_id_get", key)
                 known = stored[0][0] if stored else None
             if known is None:

@@ -8,8 +8,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from einklang.app.ports import Reader
-from einklang.identity import Edge, Node, Owned, SignIn
+from einklang.identity import Edge, Node, Owned, SignIn, Writes
+from einklang.identity.graph import Pair
 from einklang.kernel import ids
+
+#: Identifiers, edges and devices that are kept in memory; one is about 300 bytes.
+REMEMBERED_MAX = 500_000
 
 
 def _sign_in(row: Sequence[object]) -> SignIn:
@@ -18,21 +22,57 @@ def _sign_in(row: Sequence[object]) -> SignIn:
     return SignIn(at, str(message_id), str(device), str(kind), str(value), bool(void))
 
 
+class Remembered:
+    """What was read of identity, kept between ticks: the engine alone writes it, and tells what it wrote.
+
+    `wrote` is called with what a tick hands the writer, `forget` if that was not applied.
+    """
+
+    def __init__(self) -> None:
+        self.owners: dict[Node, Owned | None] = {}
+        self.edges: dict[Pair, Edge | None] = {}
+        self.sign_ins: dict[str, Sequence[SignIn]] = {}
+
+    def wrote(self, writes: Writes) -> None:
+        """Take over what a tick changed; drop everything when it is too much."""
+        if len(self.owners) + len(self.edges) + len(self.sign_ins) > REMEMBERED_MAX:
+            self.forget()
+        for kind, value, person, first_at in writes.identifiers:
+            self.owners[kind, value] = Owned(person, first_at)
+        for edge in writes.edges:
+            self.edges[edge.pair] = edge
+        for sign_in in (*writes.sign_ins, *writes.sign_ins_gone):
+            self.sign_ins.pop(sign_in.device, None)
+
+    def forget(self) -> None:
+        """Nothing is remembered."""
+        self.owners.clear()
+        self.edges.clear()
+        self.sign_ins.clear()
+
+
 class BookKnown:
     """Identity as the snapshot of a tick knows it."""
 
-    def __init__(self, reader: Reader) -> None:
+    def __init__(self, reader: Reader, remembered: Remembered) -> None:
         self._reader = reader
+        self._remembered = remembered
 
     def owner(self, kind: str, value: str) -> Owned | None:
         """The living person of an identifier."""
-        rows = self._reader.read("identifier_get", kind, value)
-        return Owned(*rows[0]) if rows else None
+        owners, node = self._remembered.owners, (kind, value)
+        if node not in owners:
+            rows = self._reader.read("identifier_get", kind, value)
+            owners[node] = Owned(*rows[0]) if rows else None
+        return owners[node]
 
     def edge(self, a: Node, b: Node) -> Edge | None:
         """The edge between two identifiers."""
-        rows = self._reader.read("edge_get", *a, *b)
-        return Edge(a, b, *rows[0]) if rows else None
+        edges, pair = self._remembered.edges, (a, b)
+        if pair not in edges:
+            rows = self._reader.read("edge_get", *a, *b)
+            edges[pair] = Edge(a, b, *rows[0]) if rows else None
+        return edges[pair]
 
     def edges_of(self, kind: str, value: str) -> Sequence[Edge]:
         """All edges of an identifier."""
@@ -50,7 +90,10 @@ class BookKnown:
 
     def sign_ins(self, device: str) -> Sequence[SignIn]:
         """The sign-ins of a device."""
-        return [_sign_in(row) for row in self._reader.read("sign_ins_of", device)]
+        known = self._remembered.sign_ins
+        if device not in known:
+            known[device] = [_sign_in(row) for row in self._reader.read("sign_ins_of", device)]
+        return known[device]
 
     def claims(self, kind: str, value: str) -> Sequence[SignIn]:
         """The sign-ins of an identifier."""

@@ -115,8 +115,9 @@ class Moments:
     def _fold(self, live: Live, event: Event) -> Touched:
         state, person = self.state, live.person
         state.working.mark(live)
-        live.add(event)
-        touched = Touched(events=set(names_of(event)))
+        names = names_of(event)
+        live.add(event, names)
+        touched = Touched(events=set(names))
         if event.origin == 0:
             person.last_seen_at = max(person.last_seen_at, event.at)
             touched.person_did = event.type in ("track", "page", "screen")
@@ -308,7 +309,9 @@ class Moments:
             self._wake(live, run)
 
     def _wake(self, live: Live, run: Run) -> None:
-        moments = [moment for moment in (run.due, run.exit_due) if moment is not None]
+        """When time alone concerns the run: in a paused journey only its exits, no step is taken."""
+        paused = self.state.definitions.journeys[run.journey].state == "paused"
+        moments = [moment for moment in (None if paused else run.due, run.exit_due) if moment is not None]
         wake = min(moments) if moments else None
         if wake != run.wake:
             run.wake = wake
@@ -335,9 +338,8 @@ class Moments:
         state = self.state
         view = state.view(live)
         view.event = event
-        view.entry = entries.begin(event, None)
-        key = entries.candidate_key(journey, view)
-        view.entry = entries.begin(event, key)
+        entry = view.entry = entries.begin(event, None)
+        key = entry.key = entries.candidate_key(journey, view)
         if journey.where is not None and not journey.where.holds(view):
             return
         runs = [run for run in live.runs if run.journey == journey.id]
@@ -346,7 +348,7 @@ class Moments:
             state.add_verdict(live, "", journey.id, "", "", "", "refused", reason, None, entries.key_text(key))
             return
         arm = self.arm_of(live, journey.scope, journey.control)
-        run = entries.start(journey, view.entry, live.person.id, state.salt, arm.arm, arm.probability)
+        run = entries.start(journey, entry, live.person.id, state.salt, arm.arm, arm.probability)
         live.add_run(run)
         self._emit(
             live, "Journey Entered", {"journey": journey.id, "version": journey.version, "run": run.id, "key": run.key}
@@ -376,9 +378,13 @@ class Moments:
         After a timer it lies ahead, so that time goes on.
         """
         person = live.person
-        moments: list[int] = [m.flips_at for m in person.memberships.values() if m.flips_at is not None]
-        moments += [run.wake for run in live.runs if run.status == "active" and run.wake is not None]
-        wake = min(moments) if moments else None
+        wake: int | None = None
+        for membership in person.memberships.values():
+            if membership.flips_at is not None and (wake is None or membership.flips_at < wake):
+                wake = membership.flips_at
+        for run in live.runs:
+            if run.wake is not None and run.status == "active" and (wake is None or run.wake < wake):
+                wake = run.wake
         if timer and wake is not None and wake <= self.state.clock:
             wake = self.state.clock + 1
         if wake != person.wake:

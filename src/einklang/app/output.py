@@ -54,7 +54,7 @@ def entry_row(event: Event, texts: tuple[str, str], person: str = "", *, sequenc
         event.touchpoint,
         int(event.machine),
         person or None,
-        to_json([list(pair) for pair in event.identifiers]),
+        to_json(event.identifiers),
         *texts,
     ]
 

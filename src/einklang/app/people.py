@@ -21,7 +21,7 @@ class People:
 
     def __init__(self, state: State) -> None:
         self.state = state
-        self.overlay = Overlay(BookKnown(state.reader))
+        self.overlay = Overlay(BookKnown(state.reader, state.remembered))
         self.aliases: dict[str, str] = {}
 
     def living(self, person: str) -> str:
@@ -182,6 +182,7 @@ class People:
     def write(self) -> None:
         """The identity rows of the tick."""
         out, writes = self.state.out, self.overlay.writes()
+        self.state.remembered.wrote(writes)
         for edge in writes.edges:
             out.add("edge_put", *edge.a, *edge.b, edge.strength, edge.at, edge.message_id, edge.source, edge.evidence)
         for row in writes.identifiers:

@@ -38,6 +38,7 @@ class Reader(Protocol):
     """Reads by the name of a prepared statement."""
 
     def read(self, name: str, *params: Any) -> list[Row]: ...
+    def read_many(self, name: str, rows: Iterable[Sequence[Any]]) -> list[Row]: ...
 
 
 class Tx(Reader, Protocol):

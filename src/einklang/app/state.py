@@ -12,6 +12,7 @@ from typing import Any
 
 from einklang.app import consents
 from einklang.app.definitions import Definitions, compile_old
+from einklang.app.known import Remembered
 from einklang.app.output import Output
 from einklang.app.ports import Reader
 from einklang.app.timers import TimerFeed
@@ -72,6 +73,7 @@ class State:
         self.channels = channels
         self.working = WorkingSet()
         self.catalogs = Catalogs()
+        self.remembered = Remembered()
         self.goal_events: set[str] = set()
         self.timers: TimerFeed | None = None
         self.out = Output()
@@ -107,6 +109,7 @@ class State:
         """The tick was not committed: drop what it changed in memory, put these definitions in force again."""
         self.working.forget()
         self.catalogs.forget()
+        self.remembered.forget()
         if definitions is not self.definitions:
             self.take(definitions)
 

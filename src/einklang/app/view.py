@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -36,14 +37,20 @@ def trait_value(live: Live, name: str) -> Any:
 
 def zone_of(live: Live, rules: Rules) -> str:
     """The person's time zone: trait `timezone`, else that of the policy."""
-    value = trait_value(live, "timezone")
-    if isinstance(value, str) and value:
-        try:
-            time.zone(value)
-            return value
-        except InputError:
-            pass
-    return rules.timezone
+    trait = live.person.traits.get("timezone")
+    if trait is None:
+        return rules.timezone
+    value = trait.value
+    return value if isinstance(value, str) and value and _known_zone(value) else rules.timezone
+
+
+@lru_cache(maxsize=1024)
+def _known_zone(name: str) -> bool:
+    try:
+        time.zone(name)
+    except InputError:
+        return False
+    return True
 
 
 def address_of(live: Live, channel: str) -> str | None:

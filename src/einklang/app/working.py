@@ -24,7 +24,9 @@ _JSON_OUT = msgspec.json.Encoder(decimal_format="number")
 _PERSON = msgspec.json.Decoder(Person, float_hook=Decimal)
 _RUN = msgspec.json.Decoder(Run, float_hook=Decimal)
 _ORDER = attrgetter("at", "seq")
-CACHED_MAX = 50_000
+#: What is kept in memory between ticks: events of histories, and `_PERSON_UNITS` a person; a unit is about 1 KB.
+CACHED_UNITS_MAX = 800_000
+_PERSON_UNITS = 3
 
 
 def _run_order(run: Run) -> tuple[int, str]:
@@ -72,6 +74,13 @@ def names_of(event: Event) -> tuple[str, ...]:
     return (event.name,)
 
 
+def _put(rows: list[Event], event: Event) -> None:
+    if not rows or rows[-1].at < event.at or _ORDER(rows[-1]) <= _ORDER(event):
+        rows.append(event)
+    else:
+        insort(rows, event, key=_ORDER)
+
+
 class Live:
     """One person in memory: state, history in order of (at, seq), runs, and what changed since it was loaded."""
 
@@ -87,6 +96,7 @@ class Live:
         "stored_wake",
         "touched_runs",
         "touched_segments",
+        "units",
     )
 
     def __init__(self, person: Person, history: list[Event], runs: list[Run]) -> None:
@@ -94,6 +104,7 @@ class Live:
         self.history = history
         self.runs = runs
         self.lane = ids.lane_of(person.id)
+        self.units = 0
         self.by_name: dict[str, list[Event]] = {}
         self._index(history)
         self.stored_wake = person.wake
@@ -104,17 +115,25 @@ class Live:
         self.touched_segments: set[str] = set()
 
     def _index(self, events: list[Event]) -> None:
+        by_name = self.by_name
         for event in events:
             for name in names_of(event):
-                self.by_name.setdefault(name, []).append(event)
+                rows = by_name.get(name)
+                if rows is None:
+                    by_name[name] = [event]
+                else:
+                    rows.append(event)
 
-    def add(self, event: Event) -> None:
-        """Fold an event into the history where its time belongs."""
-        for rows in (self.history, *(self.by_name.setdefault(name, []) for name in names_of(event))):
-            if not rows or _ORDER(rows[-1]) <= _ORDER(event):
-                rows.append(event)
+    def add(self, event: Event, names: tuple[str, ...]) -> None:
+        """Fold an event into the history where its time belongs. names: of `names_of`."""
+        _put(self.history, event)
+        by_name = self.by_name
+        for name in names:
+            rows = by_name.get(name)
+            if rows is None:
+                by_name[name] = [event]
             else:
-                insort(rows, event, key=_ORDER)
+                _put(rows, event)
         self.new_events.append(event)
 
     def add_run(self, run: Run) -> None:
@@ -191,6 +210,7 @@ class WorkingSet:
     def __init__(self) -> None:
         self._persons: OrderedDict[str, Live] = OrderedDict()
         self._dirty: dict[str, Live] = {}
+        self._units = 0
         self.reader: Reader | None = None
 
     def get(self, person: str) -> Live | None:
@@ -207,10 +227,18 @@ class WorkingSet:
         runs = [_RUN.decode(row[0]) for row in self.reader.read("runs_of", lane, person)]
         live = Live(_PERSON.decode(state[0][0]), history, runs)
         self._persons[person] = live
+        self._weigh(live)
         return live
+
+    def _weigh(self, live: Live) -> None:
+        units = 0 if live.gone else len(live.history) + _PERSON_UNITS
+        self._units += units - live.units
+        live.units = units
 
     def create(self, person: str, at: int) -> Live:
         """A new person, first seen at `at`."""
+        gone = self._persons.get(person)
+        self._units -= gone.units if gone is not None else 0
         live = Live(Person(person, at, at), [], [])
         self._persons[person] = live
         self.mark(live)
@@ -237,16 +265,18 @@ class WorkingSet:
             live.new_events.clear()
             live.touched_runs.clear()
             live.touched_segments.clear()
+            self._weigh(live)
             if live.gone:
                 self._persons.pop(live.person.id, None)
         self._dirty.clear()
-        while len(self._persons) > CACHED_MAX:
-            self._persons.popitem(last=False)
+        while self._units > CACHED_UNITS_MAX:
+            self._units -= self._persons.popitem(last=False)[1].units
 
     def forget(self) -> None:
         """Drop everything: the write set was not applied, or somebody else wrote."""
         self._persons.clear()
         self._dirty.clear()
+        self._units = 0
 
 
 def pack(value: Person | Run) -> bytes:

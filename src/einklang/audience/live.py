@@ -44,8 +44,7 @@ def refresh(
             and (known.flips_at is None or known.flips_at > now)
         ):
             continue
-        member = segment.condition.holds(view)
-        flips_at = segment.condition.next_flip(view)
+        member, flips_at = segment.condition.holds_until(view)
         if known is None or known.member != member:
             memberships[segment.id] = Membership(member, now, flips_at)
             if member or known is not None:

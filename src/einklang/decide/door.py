@@ -162,7 +162,11 @@ def judge(policy: Policy, request: Request, facts: Facts) -> Verdict:
     """The verdict on one request at one moment. Pure: same facts, same verdict."""
     refusals: list[Refusal] = []
     for channel in request.channels:
-        refusal = next((r for _, gate in GATES if (r := gate(policy, request, channel, facts)) is not None), None)
+        refusal = None
+        for _, gate in GATES:
+            refusal = gate(policy, request, channel, facts)
+            if refusal is not None:
+                break
         if refusal is None:
             address = facts.address(channel)
             assert address is not None

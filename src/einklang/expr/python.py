@@ -428,6 +428,16 @@ class Condition:
             return None
         return self.value_and_flip(view)[1]
 
+    def holds_until(self, view: View) -> tuple[bool, Micros | None]:
+        """`holds` and `next_flip` at the price of one evaluation."""
+        if not self.needs.time:
+            return self._value(view) is True, None
+        flips = Flips(view)
+        held = self._traced(view, flips) is True
+        if self.checked.tree.rate:
+            flips.note(view.now + 1)
+        return held, flips.at
+
     def value_and_flip(self, view: View) -> tuple[Any, Micros | None]:
         """Both at the price of one evaluation."""
         flips = Flips(view)

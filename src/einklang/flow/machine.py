@@ -267,9 +267,10 @@ def check_exits(journey: Journey, run: Run, view: View, due: Callable[[Any], boo
         return False
     flips: list[int | None] = []
     for name, condition in journey.exits:
-        if condition.holds(view):
+        held, flip = condition.holds_until(view)
+        if held:
             finish(run, "exited", name, view.now)
             return True
-        flips.append(condition.next_flip(view))
+        flips.append(flip)
     run.exit_due = _earliest(*flips)
     return False
