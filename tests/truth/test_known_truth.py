@@ -17,6 +17,7 @@ from deltalake import DeltaTable
 from einklang.app import reports
 from einklang.kernel.errors import InputError, NotFound
 from einklang.kernel.time import DAY, HOUR, Micros
+from einklang.main.cli import main
 from einklang.main.home import Home
 from einklang.measure import Report, naive
 from tests.truth.known_world import DEFINITIONS, MESSAGES, START, WINDOW, World, home, known, take, track
@@ -204,7 +205,7 @@ def test_windows_that_are_not_over_are_left_out(done: Done) -> None:
     assert none.effect.estimate is None
 
 
-def test_the_report_in_words(done: Done) -> None:
+def test_the_report_in_words(done: Done, capsys: pytest.CaptureFixture[str]) -> None:
     """One sentence in both languages, and the text of the command."""
     assert reports.sentence(done.report).startswith("The contacts brought ")
     german = reports.sentence(done.report, "de")
@@ -213,6 +214,8 @@ def test_the_report_in_words(done: Done) -> None:
     text = reports.text(done.report)
     assert f"{done.report.arms.control.n:,}" in text
     assert "sample ratio: ok" in text
+    assert main(["report", "offer", "--home", str(done.home.path)]) == 0
+    assert capsys.readouterr().out == text + "\n"
 
 
 def test_without_goal_there_is_no_report(done: Done) -> None:
