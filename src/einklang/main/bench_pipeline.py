@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import shutil
 import sys
 import time as system
@@ -141,7 +140,6 @@ def _fill(home: Home) -> None:
 
 def pipeline(folder: Path) -> dict[str, Any]:
     """Seconds of bulk-writing the same touched rows / seconds of the pipeline, in one run on equal copies of a home."""
-    gc.set_threshold(200_000, 50, 1_000)
     source, copy = folder / "home", folder / "copy"
     create(source, "00" * 32)
     book = SqliteBook.open(source)

@@ -7,16 +7,17 @@ Exit status: 0 done, 1 a finding or a refusal, 2 wrong usage. An error is one li
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import msgspec
 
 from einklang import __version__
 from einklang.kernel.errors import EinklangError, UsageError
-from einklang.main import commands, settings
+from einklang.main import collector, commands, settings
 
 Answer = tuple[int, Any]
 
@@ -29,6 +30,7 @@ def emit(value: Any, *, as_json: bool) -> None:
     else:
         for line in commands.lines(value):
             sys.stdout.write(line + "\n")
+    sys.stdout.flush()
 
 
 def _command(sub: Any, name: str, text: str, run: Any) -> argparse.ArgumentParser:
@@ -39,9 +41,17 @@ def _command(sub: Any, name: str, text: str, run: Any) -> argparse.ArgumentParse
     return parser
 
 
+class _Parser(argparse.ArgumentParser):
+    """Tells wrong usage as every other error is told: in one line."""
+
+    def error(self, message: str) -> NoReturn:
+        """Raises UsageError `wrong_usage`."""
+        raise UsageError("wrong_usage", message, where=self.prog, mend=f"see: {self.prog} --help")
+
+
 def build_parser() -> argparse.ArgumentParser:
     """The parser of all commands; docs/commands.md lists them and a test compares."""
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="einklang",
         description="Cross-channel customer engagement: one log, one customer, one language, one door, one clock.",
     )
@@ -100,33 +110,39 @@ def build_parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; the exit status."""
-    args = build_parser().parse_args(argv)
+    level = ""
     try:
+        args = build_parser().parse_args(argv)
+        collector.settle()
         found = settings.load()
+        level = found.log_level
         args.home_path = settings.home_of(args.home, found)
         args.settings = found
         status, value = args.run(args)
         if value is not None:
             emit(value, as_json=args.json)
         return int(status)
-    except UsageError as error:
-        sys.stderr.write(f"einklang: {error.line()}\n")
-        return 2
     except EinklangError as error:
-        sys.stderr.write(f"einklang: {error.line()}\n")
-        return 1
+        sys.stderr.write(f"einklang: {error.line()} [{error.code}]\n")
+        return 2 if isinstance(error, UsageError) else 1
     except KeyboardInterrupt:
         return 1
+    except BrokenPipeError:
+        # whoever read the answer has gone; what is left of it must not be tried again at the exit
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except OSError as error:
+        where, what = error.filename or "system", error.strerror or str(error)
+        sys.stderr.write(f"einklang: {where}: {what}; check the path, its rights and the space [os_error]\n")
+        return 1
     except Exception as error:
-        if args.settings.log_level == "debug":
+        if level == "debug":
             raise
         sys.stderr.write(
-            f"einklang: internal error: {type(error).__name__}: {str(error)[:200]}; "
-            "set EINKLANG_LOG_LEVEL=debug and report it\n"
+            f"einklang: internal error: {type(error).__name__}: {' '.join(str(error).split())[:200]}; "
+            "set EINKLANG_LOG_LEVEL=debug and report it [our_fault]\n"
         )
         return 1
-    except BrokenPipeError:
-        return 0
 
 
 def path_of(text: str) -> Path:

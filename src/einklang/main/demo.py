@@ -6,7 +6,6 @@ world is a pure function of (seed, persons, start, days), kept in the home, so t
 
 from __future__ import annotations
 
-import gc
 import sys
 import tempfile
 import threading
@@ -106,6 +105,7 @@ def _year(home: Home, world: World, now: int) -> None:
         since = until
     if sys.stderr.isatty():
         sys.stderr.write("\n")
+    home.note_handed_out()
     ship_all(home.book, home.lake)
 
 
@@ -181,7 +181,6 @@ def _world(home: Home) -> World:
 def run_demo(path: Path, settings: Settings, *, host: str, port: int, persons: int, prepare_only: bool) -> None:
     """Make the company if there is none, and serve it."""
     logging(settings.log_level)
-    gc.set_threshold(200_000, 50, 1_000)
     base_url = settings.base_url if port == 8787 else f"http://{host}:{port}"
     if not (path / "book.db").exists():
         _say(f"Making a demo company in {path}: a retailer with {persons:,} people and a year behind it.")
