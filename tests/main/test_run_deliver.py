@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from einklang.main.cli import main
+from einklang.main.home import opened
 
 _DEFINITIONS = """
 kind: policy
@@ -77,3 +78,17 @@ def test_delivery_changes_nothing_but_the_way(tmp_path: Path, capsys: pytest.Cap
     sent = sorted(path.name for path in (plain / "outbox" / "email").iterdir())
     assert len(sent) > 40
     assert sorted(path.name for path in (real / "outbox" / "email").iterdir()) == sent
+
+
+def test_an_interrupted_run_loses_no_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A message whose file was not written when the process ended is written by the next command, from the archive."""
+    home, _ = _home(tmp_path, capsys)
+    folder = home / "outbox" / "email"
+    whole = {path.name: path.read_bytes() for path in folder.iterdir()}
+    with opened(home, base_url="http://127.0.0.1", writer=True) as unwritten:
+        unwritten.book.transact(lambda tx: tx.write("meta_put", [("files_at", "0")]))
+    for path in sorted(folder.iterdir())[::2]:
+        path.unlink()
+    assert main(["run", "--until", "2026-02-02T00:00:00Z", "--home", str(home), "--json"]) == 0
+    capsys.readouterr()
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == whole

@@ -197,7 +197,7 @@ class Desk:
             self._verdict(live, run, request, verdict.channel, "failed", reason, None, str(error))
             self.emit(live, "Message Failed", self._named(request, key, verdict.channel) | {"reason": str(reason)})
             return machine.Answer("failed", reason)
-        self._outbox(live, run, request, key, verdict, "sent", "", links=parcel.links)
+        self._outbox(live, run, request, key, verdict, "sent", Reason.HANDED_OVER, links=parcel.links)
         state.out.add("archive_put", key, parcel.packed, parcel.hash)
         state.out.files.append((verdict.channel, key, parcel.body))
         self.emit(live, "Message Sent", self._named(request, key, verdict.channel))
@@ -285,6 +285,9 @@ class Desk:
     ) -> None:
         if request.klass == MARKETING:
             arm = live.person.arms.get(run.scope)
+            if arm is not None:  # what the run does is said by its own arm, whatever a merge or another share made of it
+                mixed = arm.contaminated or arm.arm != run.arm
+                arm = Arm(run.arm, run.probability, arm.at, arm.key, mixed)
             self.state.add_assignment(live, run.scope, run, request, arm, would_contact, suppressed_by, channel)
 
     def _outbox(

@@ -111,6 +111,7 @@ def apply(args: Args) -> Answer:
             engine = home.engine()
             applied = applying.apply(home.book, docs, now=clock.now())
             settle_definitions(home.book, engine)
+            home.hand_out_rest()
             ship_all(home.book, home.lake)
     return 0, {
         "checked": args.check,
@@ -164,6 +165,7 @@ def run_home(home: Home, until: int, *, batch: int = 5000, progress: Any = None)
     """`run --until` on an open home: the log, the outbox folder, the lake."""
     engine = home.engine()
     done = run_until(home.book, engine, until, mode="run", batch=batch, handed=home.hand_out, progress=progress)
+    home.note_handed_out()
     ship_all(home.book, home.lake)
     return done
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from einklang.app.tick import Engine
 from einklang.channel.outbox import OutboxFolder
 from einklang.channel.types import Parcel
 from einklang.kernel.errors import InputError, Unavailable
+from einklang.kernel.reasons import Reason
 from einklang.main import clock
 from einklang.store.book import SqliteBook
 from einklang.store.lake import Lake
@@ -92,7 +94,22 @@ class Home:
         state = State(self.salt, definitions, link_key=self.link_key, base_url=self.base_url, channels=CHANNELS)
         engine = Engine(self.book, state, version=__version__)
         settle_definitions(self.book, engine)
+        self.hand_out_rest()
         return engine
+
+    def hand_out_rest(self) -> None:
+        """Write what an interrupted `run`, or definitions applied to one, handed over but did not write yet."""
+        mark = int((self.book.read("meta_value", "files_at") or [("0",)])[0][0])
+        newest = mark
+        for key, channel, at in self.book.read("outbox_handed_since", Reason.HANDED_OVER, mark):
+            newest = at
+            self.hand_out(channel, key, zlib.decompress(self.book.read("archive_get", key)[0][0]))
+        if newest > mark:
+            self.note_handed_out()
+
+    def note_handed_out(self) -> None:
+        """All that `run` handed over up to the clock reached is in the outbox folder."""
+        self.book.transact(lambda tx: tx.write("meta_put", [("files_at", str(self.now()))]))
 
     def hand_out(self, channel: str, key: str, body: bytes) -> None:
         """Write a message of `run` to the outbox folder. Raises Unavailable."""

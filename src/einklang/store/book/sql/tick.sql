@@ -230,3 +230,6 @@ SELECT body FROM definition WHERE kind = 'journey' AND active = 0
 -- A consent given later lifts what a withdrawal suppressed; bounces and complaints stay.
 -- name: suppression_lift
 DELETE FROM suppression WHERE address_hash = ? AND channel = ? AND purpose IN (?, '') AND reason = 'withdrawn' AND at <= ?
+-- Messages that `run` handed over at or after a moment (they are written to the outbox folder).
+-- name: outbox_handed_since
+SELECT key, channel, ready_at FROM outbox WHERE status = 'sent' AND reason = ? AND ready_at >= ? ORDER BY ready_at, key
