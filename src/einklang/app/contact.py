@@ -129,17 +129,36 @@ class Desk:
         live.person.contacts.append(contact)
         state.working.mark(live)
         ghost = self._ghost(live, run, request)
-        if request.klass == MARKETING:
-            self._assign(
-                live,
-                run,
-                request,
-                verdict.channel,
-                would_contact=ghost != Reason.HOLDOUT,
-                suppressed_by=ghost if ghost == Reason.HOLDOUT else "",
-            )
-            if ghost != Reason.HOLDOUT and run.decided_at is None:
-                run.decided_at = state.clock
+        if request.klass == MARKETING and ghost != Reason.HOLDOUT and run.decided_at is None:
+            run.decided_at = state.clock
+        answer = self._carried_out(live, run, request, verdict, message, ghost)
+        self._assigned(live, run, request, verdict.channel, ghost, contacted=answer.kind == "sent")
+        return answer
+
+    def _assigned(self, live: Live, run: Run, request: Request, channel: str, ghost: str, *, contacted: bool) -> None:
+        """The rows of an allowed marketing contact: of its scope, and of the universal holdout where there is one."""
+        if request.klass != MARKETING:
+            return
+        held_out = self._held_out(live)
+        if held_out is not None:
+            scope = arms.holdout_scope(self.state.clock)
+            self.state.add_assignment(live, scope, run, request, held_out, True, "", channel, contacted=contacted)
+        held = ghost == Reason.HOLDOUT
+        self._assign(
+            live,
+            run,
+            request,
+            channel,
+            would_contact=not held,
+            suppressed_by=ghost if held else "",
+            contacted=contacted,
+        )
+
+    def _carried_out(
+        self, live: Live, run: Run, request: Request, verdict: Verdict, message: Message, ghost: str
+    ) -> machine.Answer:
+        """An allowed contact becomes a ghost, waits for delivery, or is handed over at once."""
+        state = self.state
         if ghost:
             self._verdict(live, run, request, verdict.channel, "ghost", ghost, None, "")
             self._decided(live, request, "allowed", "", verdict.channel)
@@ -157,11 +176,8 @@ class Desk:
         if request.klass != MARKETING:
             return ""
         held_out = self._held_out(live)
-        if held_out is not None:
-            scope = arms.holdout_scope(self.state.clock)
-            self.state.add_assignment(live, scope, run, request, held_out, True, "", "")
-            if held_out.arm == CONTROL:
-                return Reason.HOLDOUT
+        if held_out is not None and held_out.arm == CONTROL:
+            return Reason.HOLDOUT
         return Reason.CONTROL if run.arm == CONTROL else ""
 
     def _held_out(self, live: Live) -> Arm | None:
@@ -281,14 +297,25 @@ class Desk:
         )
 
     def _assign(
-        self, live: Live, run: Run, request: Request, channel: str, *, would_contact: bool, suppressed_by: str
+        self,
+        live: Live,
+        run: Run,
+        request: Request,
+        channel: str,
+        *,
+        would_contact: bool,
+        suppressed_by: str,
+        contacted: bool = False,
     ) -> None:
         if request.klass == MARKETING:
             arm = live.person.arms.get(run.scope)
-            if arm is not None:  # what the run does is said by its own arm, whatever a merge or another share made of it
+            # what the run does is said by its own arm, whatever a merge or another share made of it
+            if arm is not None:
                 mixed = arm.contaminated or arm.arm != run.arm
                 arm = Arm(run.arm, run.probability, arm.at, arm.key, mixed)
-            self.state.add_assignment(live, run.scope, run, request, arm, would_contact, suppressed_by, channel)
+            self.state.add_assignment(
+                live, run.scope, run, request, arm, would_contact, suppressed_by, channel, contacted=contacted
+            )
 
     def _outbox(
         self,

@@ -37,7 +37,8 @@ FORMAT = 1
 def entry_row(event: Event, texts: tuple[str, str], person: str = "", *, sequenced: bool) -> list[Any]:
     """The log row of an event; the engine's own (position 0) get theirs when they are written.
 
-    texts: of `Output.texts`; person: whose it was when it was folded; a merge later in the tick changes `event.person`, not the log.
+    texts: of `Output.texts`. person: whose it was when it was folded; a merge later in the tick changes `event.person`,
+    not the log.
     """
     return [
         event.position,
@@ -118,8 +119,8 @@ class Output:
 ORDER = (
     "tail_delete", "entry_put", "entry_drop", "message_id_put", "dead_put", "definition_put", "definition_retire",
     "catalog_put", "edge_put", "identifier_put",
-    "alias_drop", "alias_put", "sign_in_drop", "sign_in_put", "refused_put", "suppression_lift", "suppression_raise", "ledger_put",
-    "verdict_put", "assignment_put",
+    "alias_drop", "alias_put", "sign_in_drop", "sign_in_put", "refused_put", "suppression_lift", "suppression_raise",
+    "ledger_put", "verdict_put", "assignment_put",
     "outcome_put", "outbox_put", "outbox_status", "outbox_withdraw", "message_log_put", "archive_put", "history_put",
 )  # fmt: skip
 AFTER = (

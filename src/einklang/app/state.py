@@ -274,16 +274,17 @@ class State:
         would_contact: bool,
         suppressed_by: str,
         channel: str,
+        *,
+        contacted: bool,
     ) -> None:
-        """One row a decision, both arms (statistics.md 2.2)."""
+        """One row a decision, both arms (statistics.md 2.2). contacted: handed over at this very moment."""
         n = self.count("assignments")
         share, name, mixed = (arm.probability, arm.arm, arm.contaminated) if arm is not None else (0.0, run.arm, False)
         cost = self.definitions.policy.cost.get(channel, Decimal(0))
-        treated = would_contact and name != "control"
         self.out.add(
             "assignment_put", n, live.lane, live.person.id, scope, run.id, run.journey, request.step, name, share, 1,
             run.entry.clock, self.clock, int(would_contact), str(suppressed_by),
-            self.clock if treated and not (self.live or self.deliver) else None,
+            self.clock if contacted else None,
             channel, 1.0, str(cost), int(mixed),
         )  # fmt: skip
 

@@ -40,11 +40,14 @@ def message_key(salt: bytes, run_id: str, step: str, round_: int, person: str, a
 
 
 def unit(salt: bytes, scope: str, key: str) -> float:
-    """u in [0, 1) for the assignment of `key` within `scope`: the first 53 bits of BLAKE2b-64 of (scope, key), / 2^53.
+    """u in [0, 1) for the assignment of `key` within `scope`: BLAKE2b-64(salt | "|" | scope | "|" | key) / 2^64.
 
-    53 bits are what a float holds; 64 would round up to 1.0 now and then.
+    Plain, so that anyone who has the salt can work the arms out again: the bytes are joined by "|", the digest has 8
+    bytes and is read big-endian. Of the 64 bits the first 53 count, which is what a float holds; all 64 would round up
+    to 1.0 now and then.
     """
-    return (int.from_bytes(_digest(salt, b"unit", (scope, key), 8), "big") >> 11) / 2.0**53
+    data = b"|".join((salt, scope.encode("utf-8", "surrogatepass"), key.encode("utf-8", "surrogatepass")))
+    return (int.from_bytes(blake2b(data, digest_size=8).digest(), "big") >> 11) / 2.0**53
 
 
 def content_hash(data: bytes) -> bytes:
