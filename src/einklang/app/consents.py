@@ -20,6 +20,8 @@ def take(state: State, live: Live, event: Event) -> bool:
     changed = False
     declared = declare(event)
     if declared is not None:
+        # a clock that is ahead must not make a word the last one for years: it counts from when it was received
+        declared = msgspec.structs.replace(declared, at=min(declared.at, event.clock))
         if not declared.address and declared.status != "withdrawn":
             declared = msgspec.structs.replace(declared, address=address_of(live, declared.channel) or "")
         changed = fold(live.person.permissions, declared, event.seq)

@@ -230,13 +230,20 @@ class Moments:
             return step.until is not None and touched.by(step.until.needs)
         if step.kind == "wait":
             return step.wait is not None and step.wait.until is not None and touched.by(step.wait.until.needs)
-        return run.waiting_for == "held" and touched.consent
+        return run.waiting_for == "held" and self._may_pass(touched)
+
+    def _may_pass(self, touched: Touched) -> bool:
+        """Whether the door may say something else of a held contact before its time has come."""
+        rules = self.state.definitions.rules.values()
+        return touched.consent or touched.everything or any(touched.by(rule.needs) for rule in rules)
 
     def _step(self, live: Live, run: Run, touched: Touched, *, timer: bool) -> None:
         state = self.state
         journey = state.journey(run.journey, run.version)
         concerned = self._concerned(run, journey.steps[run.step], touched, timer=timer)
         if not concerned and not machine.exits_concerned(journey, run, state.clock, touched.by):
+            if touched.everything:  # the journey may have been paused or resumed
+                self._wake(live, run)
             return
         view = state.view(live).of_run(run)
         moment, known = state.clock, run.exit_due

@@ -126,9 +126,11 @@ class Engine:
     def _first(self, due: int, event: Event) -> bool:
         """Whether a timer runs before this event: event before timer at one instant, but a tick closes its instant.
 
+        So do definitions: they come at the clock reached, where all that was due had been done when they came.
+
         A tick that resumes closes only the instant at which time stood still: what fell due since then comes late.
         """
-        if event.type != TICK:
+        if event.type not in (TICK, "definition"):
             return due < event.clock
         return due <= (self.state.clock if event.properties.get("resume") else event.clock)
 

@@ -59,7 +59,7 @@ class Withdrawal(NamedTuple):
     """A withdrawal of consent in the body, so that it can suppress in the transaction that appends it.
 
     channel: "" = all. address: normal form, None = every address of the person. purpose: "" = all.
-    at: microseconds, as claimed, else as received.
+    at: microseconds, as claimed, but never later than received.
     """
 
     channel: str
@@ -321,7 +321,7 @@ def _withdrawal(call: Call, kind: str, received_at: Micros) -> Withdrawal | None
         id_text(address) or None if isinstance(address, str | int) else None,
         purpose if isinstance(purpose, str) else "",
         identifiers_of(kind, call),
-        at,
+        min(at, received_at),
     )
 
 

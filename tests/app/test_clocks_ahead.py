@@ -1,0 +1,46 @@
+"""A device whose clock is years ahead takes nobody's right to withdraw, nor to consent again."""
+
+from __future__ import annotations
+
+import msgspec
+
+from einklang.app.collect import collect
+from einklang.app.sources import LiveSource
+from einklang.store.book import SqliteBook
+from einklang.testing.canonical import table_rows
+from tests.app.worlds import HOUR, SALT, START, engine_of, home
+
+AHEAD = "2090-01-01T00:00:00Z"
+
+
+def say(book: SqliteBook, status: str, hour: int, **more: str) -> str:
+    """A call of the tracking API, and the tick that folds it; the last word of the only person by then."""
+    said = {"channel": "email", "purpose": "marketing", "address": "u@example.org"}
+    call = {"userId": "u", "event": f"Consent {status}", "properties": said, "messageId": str(hour), **more}
+    now = START + hour * HOUR
+    found = collect(book, "track", msgspec.json.encode(call), source="web", now=now, salt=bytes.fromhex(SALT))
+    assert found.durable is not None
+    found.durable.result()
+    engine, source = engine_of(book), LiveSource()
+    source.now = now
+    while engine.step(source, 100):
+        pass
+    (state,) = (row[3] for row in table_rows(book, "person"))
+    return str(state["permissions"]["email|marketing|u@example.org"][0])
+
+
+def test_consent_from_the_future_can_be_withdrawn() -> None:
+    """What is said later counts, whatever the clock of a device said before; the address is suppressed."""
+    with home() as book:
+        assert say(book, "Given", 1, timestamp=AHEAD) == "given"
+        assert say(book, "Withdrawn", 2) == "withdrawn"
+        assert [row[3] for row in book.read("suppressions")] == ["withdrawn"]
+
+
+def test_after_a_withdrawal_from_the_future_consent_can_be_given_again() -> None:
+    """The withdrawal is in force at once, and lifted by the consent that follows it."""
+    with home() as book:
+        assert say(book, "Withdrawn", 1, timestamp=AHEAD) == "withdrawn"
+        assert [row[3] for row in book.read("suppressions")] == ["withdrawn"]
+        assert say(book, "Given", 2) == "given"
+        assert book.read("suppressions") == []
