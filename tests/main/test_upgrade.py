@@ -1,0 +1,38 @@
+"""Homes of earlier landings open, migrate, verify and go on."""
+
+from __future__ import annotations
+
+import json
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from einklang.main.cli import main
+
+FIXTURES = sorted((Path(__file__).resolve().parents[1] / "fixtures").glob("home-*.tar.gz"))
+
+
+def test_there_is_a_home_of_this_format() -> None:
+    """Each format of the home has its fixture (made by `python -m tools.fixture_home`)."""
+    assert FIXTURES
+
+
+@pytest.mark.parametrize("archive", FIXTURES, ids=lambda path: path.name)
+def test_a_home_of_an_earlier_landing_goes_on(
+    archive: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It is migrated, equals its rebuild, works off what was pending, and equals its rebuild again."""
+    home = tmp_path / "home"
+    with tarfile.open(archive) as tar:
+        tar.extractall(home, filter="data")
+    at = ["--home", str(home), "--json"]
+    for until in ("2026-02-05T01:00:00Z", "2026-02-20T00:00:00Z"):
+        assert main(["run", "--until", until, *at]) == 0
+        capsys.readouterr()
+        assert main(["verify", *at]) == 0
+        found = json.loads(capsys.readouterr().out)
+        assert found["ok"]
+        assert found["state_equal"]
+    assert found["pending"] == 0
+    assert found["projected"] > 500
