@@ -44,7 +44,14 @@ class Parcel:
 
 
 def brand_of(state: State, message: Message) -> Brand:
-    """The brand of a message, or a plain one."""
+    """The brand of a message, or a plain one; made once for the definitions in force."""
+    made = state.brands.get(message.brand)
+    if made is None:
+        made = state.brands[message.brand] = _brand(state, message)
+    return made
+
+
+def _brand(state: State, message: Message) -> Brand:
     known = state.definitions.docs.get(("brand", message.brand)) if message.brand else None
     fields = {
         key: str(value)

@@ -19,6 +19,7 @@ from einklang.app.timers import TimerFeed
 from einklang.app.view import PersonView, Rules, address_of
 from einklang.app.working import Live, WorkingSet, from_json, to_json
 from einklang.consent import WITHDRAWN, address_key, permits, split_key, status_of
+from einklang.content.mail import Brand
 from einklang.event import Event
 from einklang.fact.moment import Request
 from einklang.fact.person import Arm, Person, Run
@@ -94,6 +95,7 @@ class State:
             if journey.goal is not None:
                 self.goal_events |= journey.goal.events
         self._entered: dict[str, list[Journey]] = {}
+        self.brands: dict[str | None, Brand] = {}
         self.rules = Rules(
             salt=self.salt,
             timezone=definitions.policy.timezone,

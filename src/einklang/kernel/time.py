@@ -153,6 +153,7 @@ def local(at: Micros, zone_name: str) -> datetime:
         raise _beyond() from error
 
 
+@lru_cache(maxsize=16_384)
 def moment_of(wall: datetime, zone_name: str) -> Micros:
     """The moment of a naive wall-clock time in a zone; a gap takes the offset before it, a repeat the first.
 
