@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from einklang.app.apply import apply
+from einklang.app.counts import journey_counts
 from einklang.app.run import settle_definitions
 from einklang.app.sources import LiveSource
 from einklang.app.tick import Engine
@@ -45,6 +46,11 @@ def track(name: str, at: int, user: str = "u", **properties: str) -> EngineCall:
     call = EngineCall("track", name, userId=user, messageId=f"{name}-{at}-{user}")
     call.at, call.properties = at, dict(properties)
     return call
+
+
+def page(at: int) -> EngineCall:
+    """Somebody looks at a page."""
+    return EngineCall("page", name="Home", userId="u", messageId=f"page-{at}", at=at)
 
 
 def permitted(at: int = START) -> list[EngineCall]:
@@ -102,3 +108,38 @@ def test_definitions_come_after_what_was_due_at_their_instant(monkeypatch: pytes
         assert differences(book, Lake(tmp_path)) == []
         monkeypatch.setattr(Engine, "_first", lambda engine, due, event: due < event.clock)
         assert differences(book, Lake(tmp_path))
+
+
+INSIDE = """
+{kind: segment, id: inside, where: 'inJourney("calm")'}
+---
+{kind: journey, id: calm, entry: {event: Page Viewed}, steps: [{id: w, wait: 1h}]}
+"""
+CLICKED = """
+{kind: journey, id: started, entry: {event: Message Clicked}, steps: [{id: w, wait: 1h}]}
+---
+{kind: journey, id: aimed, entry: {event: Page Viewed}, goal: {event: Message Clicked, within: 5d},
+ steps: [{id: w, wait: 1h}]}
+"""
+
+
+def test_a_segment_follows_who_is_in_a_journey() -> None:
+    """Entering and leaving a journey are looked at like any other change."""
+    with home(INSIDE) as book:
+        append(book, [track("Other", START), page(START + HOUR)])
+        run(book, until=START + HOUR)
+        assert [row[1] for lane in range(64) for row in book.read("all_member", lane)] == ["inside"]
+        run(book)
+        assert [row for lane in range(64) for row in book.read("all_member", lane)] == []
+
+
+@pytest.mark.parametrize(("machine", "started", "reached"), [(False, 1, 1), (True, 0, 0)])
+def test_a_machine_starts_no_journey_and_reaches_no_goal(machine: bool, started: int, reached: int) -> None:
+    """A scanner that follows every link of a mail is no customer (invariant 46)."""
+    with home(CLICKED) as book:
+        click = track("Message Clicked", START + 2 * HOUR, message_id="m_x")
+        click.machine = machine
+        append(book, [page(START + HOUR), click])
+        run(book)
+        assert journey_counts(book, "started")["entered"] == started
+        assert journey_counts(book, "aimed")["goal"] == reached

@@ -121,6 +121,8 @@ class Moments:
         if event.origin == 0:
             person.last_seen_at = max(person.last_seen_at, event.at)
             touched.person_did = event.type in ("track", "page", "screen")
+        elif event.name in ("Journey Entered", "Journey Left"):
+            touched.journeys = True
         if event.type == "identify":
             touched.traits = state.fold_traits(person, event)
             touched.everything = not _BASIC.isdisjoint(touched.traits)
@@ -189,7 +191,7 @@ class Moments:
             state.working.mark(live)
 
     def _goals(self, live: Live, event: Event, touched: Touched) -> None:
-        if event.name not in self.state.goal_events:
+        if event.machine or event.name not in self.state.goal_events:
             return
         for run in live.runs:
             journey = self.state.journey(run.journey, run.version)
@@ -338,6 +340,8 @@ class Moments:
     # --- entry ----------------------------------------------------------------------------------------------------
 
     def _enter(self, live: Live, event: Event) -> None:
+        if event.machine:
+            return  # what a scanner did is nobody's wish
         for journey in self.state.entered_by(event.name):
             self._candidate(live, journey, event)
 
