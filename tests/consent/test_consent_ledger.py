@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import product
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -323,3 +324,22 @@ def test_complaints_and_hard_bounces_suppress() -> None:
         event("Message Complained", type_="page", channel="email", address="b@x"),
     ):
         assert suppression_of(none) is None
+
+
+def test_a_late_consent_does_not_widen_what_a_merge_narrowed() -> None:
+    """A consent older than the merge that arrives after it is beaten; one given after the merge counts."""
+    word = Declaration("given", "email", "u@x", "marketing", 1, "", "", "", "")
+
+    def said(status: str, at: int) -> Declaration:
+        return msgspec.structs.replace(word, status=status, at=at)
+
+    kept: dict[str, Permission] = {}
+    lost: dict[str, Permission] = {}
+    fold(kept, said("given", 7), 1)
+    fold(lost, said("withdrawn", 5), 2)
+    merge_permissions(kept, lost, 8)
+    for at, expected in ((6, "withdrawn"), (8, "withdrawn"), (9, "given")):
+        fold(kept, said("given", at), 10 + at)
+        found = status_of(kept, "email", "marketing", "u@x")
+        assert found is not None
+        assert found.status == expected

@@ -99,7 +99,7 @@ class People:
         kept.created_at = min(kept.created_at, lost.created_at)
         kept.last_seen_at = max(kept.last_seen_at, lost.last_seen_at)
         merge_traits(kept.traits, lost.traits)
-        merge_permissions(kept.permissions, lost.permissions)
+        merge_permissions(kept.permissions, lost.permissions, state.clock)
         kept.contacts = sorted(kept.contacts + lost.contacts, key=lambda contact: (contact.clock, contact.run))
         merge_arms(kept.arms, lost.arms)
         self._merge_runs(loser, winner)

@@ -92,8 +92,11 @@ def permits(status: str | None, purpose: Purpose, klass: str, channel: str = "")
     return status == GIVEN or (status == REQUESTED and klass == "opt_in")
 
 
-def merge_permissions(kept: MutableMapping[str, Permission], lost: Mapping[str, Permission]) -> None:
+def merge_permissions(kept: MutableMapping[str, Permission], lost: Mapping[str, Permission], at: int = 0) -> None:
     """Lay a merged person's permissions over those of the living one; the more restrictive wins, at whatever time.
+
+    at: moment of the merge. A refusal that beats the other's consent counts from then, so that no word which is older
+    than the merge and arrives after it widens what the merge narrowed.
 
     A merge never permits what was refused to either. Each person's own last words count, so what one gave after
     withdrawing it stays given; what one withdrew (also for all addresses or purposes) and the other gave is withdrawn.
@@ -106,7 +109,9 @@ def merge_permissions(kept: MutableMapping[str, Permission], lost: Mapping[str, 
         own = [side[key] for side in (kept, lost) if key in side]
         if not request:
             refusals += [word for word in own if word.status == WITHDRAWN]
-            merged[key] = max(refusals or own, key=_weight)
+            word = max(refusals or own, key=_weight)
+            beaten = refusals and any(other.status == GIVEN for other in own)
+            merged[key] = Permission(WITHDRAWN, max(word.at, at), word.seq) if beaten else word
         elif not refusals:
             merged[key] = max(own, key=_weight)
     kept.clear()
