@@ -49,6 +49,20 @@ class _Parser(argparse.ArgumentParser):
         raise UsageError("wrong_usage", message, where=self.prog, mend=f"see: {self.prog} --help")
 
 
+def _port(text: str) -> int:
+    """A port, 0 for a free one."""
+    if not text.isascii() or not text.isdigit() or int(text[:9]) > 65_535:
+        raise argparse.ArgumentTypeError(f"{text[:20]!r} is no port; write 0 to 65535")
+    return int(text)
+
+
+def _persons(text: str) -> int:
+    """How many people a demo company has."""
+    if not text.isascii() or not text.isdigit() or not 10 <= int(text[:9]) <= 1_000_000:
+        raise argparse.ArgumentTypeError(f"{text[:20]!r} people; write 10 to 1000000")
+    return int(text)
+
+
 def build_parser() -> argparse.ArgumentParser:
     """The parser of all commands; docs/commands.md lists them and a test compares."""
     parser = _Parser(
@@ -75,7 +89,7 @@ def build_parser() -> argparse.ArgumentParser:
     run.add_argument("--batch", type=int, default=5000, help=argparse.SUPPRESS)
     serve = _command(sub, "serve", "HTTP, ticks and delivery in one process", commands.serve)
     serve.add_argument("--host", default="127.0.0.1")
-    serve.add_argument("--port", type=int, default=8787)
+    serve.add_argument("--port", type=_port, default=8787)
     person = _command(sub, "person", "show a person", commands.person)
     person.add_argument("action", choices=["show"])
     person.add_argument("id", metavar="ID", help="person id, or kind:value such as email:a@b.example")
@@ -101,18 +115,29 @@ def build_parser() -> argparse.ArgumentParser:
     bench = _command(sub, "bench", "the benchmarks, as ratios measured side by side", commands.bench)
     bench.add_argument("name", nargs="?", choices=["collect", "pipeline", "visible"])
     demo = _command(sub, "demo", "make a demo company if there is none, and serve it", commands.demo)
-    demo.add_argument("--port", type=int, default=8787)
+    demo.add_argument("--port", type=_port, default=8787)
     demo.add_argument("--host", default="127.0.0.1")
-    demo.add_argument("--persons", type=int, default=6000)
+    demo.add_argument("--persons", type=_persons, default=4000)
     demo.add_argument("--prepare-only", action="store_true", help="make the company and stop")
     return parser
+
+
+def _plain(text: str) -> None:
+    """Raises UsageError `bad_argument` for what no name or path can hold."""
+    if "\0" in text or any(0xD800 <= ord(sign) <= 0xDFFF for sign in text):
+        raise UsageError(
+            "bad_argument", f"not text: {text[:40]!r}", where="arguments", mend="write it in UTF-8, without NUL"
+        )
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; the exit status."""
     level = ""
     try:
-        args = build_parser().parse_args(argv)
+        given = sys.argv[1:] if argv is None else list(argv)
+        for text in given:
+            _plain(text)
+        args = build_parser().parse_args(given)
         collector.settle()
         found = settings.load()
         level = found.log_level

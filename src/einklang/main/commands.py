@@ -79,9 +79,12 @@ def _open(args: Args, *, writer: bool) -> Any:
 
 def _moment(text: str, option: str) -> int:
     try:
-        return time.parse_moment(text if "T" in text or "t" in text else f"{text}T00:00:00Z")
+        found = time.parse_moment(text if "T" in text or "t" in text else f"{text}T00:00:00Z")
     except InputError as error:
         raise UsageError(error.code, error.what, where=option, mend=error.mend) from error
+    if not 0 <= found <= time.parse_moment("2200-01-01T00:00:00Z"):
+        raise UsageError("bad_moment", f"{text[:40]!r} lies outside 1970 to 2200", where=option, mend="check the year")
+    return found
 
 
 def init(args: Args) -> Answer:

@@ -6,6 +6,7 @@ world is a pure function of (seed, persons, start, days), kept in the home, so t
 
 from __future__ import annotations
 
+import shutil
 import sys
 import tempfile
 import threading
@@ -32,7 +33,7 @@ from einklang.sim.files import write
 from einklang.sim.live import Stream
 from einklang.sim.response import Sent, react
 from einklang.sim.world import World
-from einklang.store.book import SqliteBook
+from einklang.store.book import Setup, SqliteBook
 from einklang.store.lake import ship_all
 
 SEED = 7
@@ -52,12 +53,26 @@ def _say(text: str) -> None:
 
 
 def make(path: Path, *, persons: int, base_url: str) -> None:
-    """A new home with a year of the demo company in it."""
-    create(path, SALT, password=PASSWORD)
+    """A new home with a year of the demo company in it.
+
+    It is made beside its place, without waiting for the disk at each step, and moved there when it is whole: what is
+    interrupted leaves no half company.
+    """
+    making = path.with_name(path.name + ".making")
+    if making.exists():
+        shutil.rmtree(making)
+    create(making, SALT, password=PASSWORD)
+    _fill(making, persons=persons, base_url=base_url)
+    if path.is_dir():
+        path.rmdir()
+    making.rename(path)
+
+
+def _fill(path: Path, *, persons: int, base_url: str) -> None:
     now = clock.now()
     start = time.start_of_day(time.day_of(now - DAYS * time.DAY, _ZONE), _ZONE)
     world = World(SEED, persons, start, DAYS)
-    with opened(path, base_url=base_url, writer=True) as home:
+    with opened(path, base_url=base_url, writer=True, setup=Setup(synchronous="OFF")) as home:
         rows = [
             ("demo_persons", str(persons)),
             ("demo_start", str(start)),

@@ -20,7 +20,7 @@ from einklang.channel.types import Parcel
 from einklang.kernel.errors import InputError, Unavailable
 from einklang.kernel.reasons import Reason
 from einklang.main import clock
-from einklang.store.book import SqliteBook
+from einklang.store.book import Setup, SqliteBook
 from einklang.store.lake import Lake
 
 CHANNELS = frozenset({"email"})
@@ -134,9 +134,9 @@ class Home:
 
 
 @contextmanager
-def opened(path: Path, *, base_url: str, writer: bool) -> Iterator[Home]:
+def opened(path: Path, *, base_url: str, writer: bool, setup: Setup | None = None) -> Iterator[Home]:
     """A home for the length of a command. Raises InputError `not_a_home`, Conflict `home_in_use`."""
-    book = SqliteBook.open(path, writer=writer)
+    book = SqliteBook.open(path, writer=writer, setup=setup)
     try:
         yield Home(path, book, base_url=base_url)
     finally:
