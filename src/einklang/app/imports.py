@@ -56,6 +56,17 @@ class Table:
     text: bool
 
 
+def _first_not_utf8(path: Path) -> int:
+    """The first line that is not UTF-8."""
+    with path.open("rb") as file:
+        for number, line in enumerate(file, 1):
+            try:
+                line.decode()
+            except UnicodeDecodeError:
+                return number
+    return 1
+
+
 def _header(path: Path) -> list[str]:
     """The columns of a CSV file that is one from its first byte to its last. Raises InputError."""
     csv.field_size_limit(_CELL_CHARS_MAX)
@@ -67,7 +78,7 @@ def _header(path: Path) -> list[str]:
                 pass
     except UnicodeDecodeError as error:
         raise InputError(
-            "bad_encoding", "not UTF-8", where=f"{path.name}:{reader.line_num + 1}", mend="save the file as UTF-8"
+            "bad_encoding", "not UTF-8", where=f"{path.name}:{_first_not_utf8(path)}", mend="save the file as UTF-8"
         ) from error
     except csv.Error as error:
         raise InputError(
