@@ -11,10 +11,12 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from einklang.app.apply import Body
+from einklang.app.known import BookKnown, Remembered
 from einklang.app.ports import Reader
 from einklang.app.working import from_json
 from einklang.consent import address_key, built_in_purposes, parse_purpose
 from einklang.event import Judged, Withdrawal, judge
+from einklang.identity import owner_at
 from einklang.kernel.ids import lane_of
 
 WITHDRAWN = "withdrawn"
@@ -88,12 +90,16 @@ def _reached(reader: Reader, found: Withdrawal) -> set[tuple[str, str]]:
         kind = "email" if "@" in found.address else "phone"
         return {(channel, found.address) for channel in channels if found.channel or _KIND_OF[channel] == kind}
     known = set(found.identifiers)
-    for person in sorted({owner for owner in (_owner(reader, *pair) for pair in found.identifiers) if owner}):
+    for person in sorted({owner for owner in (_owner(reader, *pair, found.at) for pair in found.identifiers) if owner}):
         known |= {(kind, value) for kind, value, _ in reader.read("identifiers_of", person)}
     return {(channel, value) for channel in channels for kind, value in known if kind == _KIND_OF.get(channel, channel)}
 
 
-def _owner(reader: Reader, kind: str, value: str) -> str | None:
+def _owner(reader: Reader, kind: str, value: str, at: int) -> str | None:
+    """Whose identifier it is; a device's: who was signed in on it at that moment."""
+    signed = owner_at(BookKnown(reader, Remembered()).sign_ins(value), at) if kind == "anonymousId" else None
+    if signed is not None:
+        kind, value = signed.node
     rows = reader.read("identifier_get", kind, value)
     if rows:
         return str(rows[0][0])

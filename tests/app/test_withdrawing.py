@@ -1,4 +1,4 @@
-"""A device whose clock is years ahead takes nobody's right to withdraw, nor to consent again."""
+"""A device takes nobody's right to withdraw: not by a clock that is years ahead, nor by who used it before."""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ import msgspec
 
 from einklang.app.collect import collect
 from einklang.app.sources import LiveSource
+from einklang.consent import address_key
+from einklang.event import EngineCall
 from einklang.store.book import SqliteBook
 from einklang.testing.canonical import table_rows
-from tests.app.worlds import HOUR, SALT, START, engine_of, home
+from tests.app.worlds import HOUR, SALT, START, append, engine_of, home
 
 AHEAD = "2090-01-01T00:00:00Z"
 
@@ -44,3 +46,23 @@ def test_after_a_withdrawal_from_the_future_consent_can_be_given_again() -> None
         assert [row[3] for row in book.read("suppressions")] == ["withdrawn"]
         assert say(book, "Given", 2) == "given"
         assert book.read("suppressions") == []
+
+
+def test_who_withdraws_on_a_device_is_who_is_signed_in_there() -> None:
+    """At the door of the log, before any tick: not the first who ever signed in on the device."""
+    with home() as book:
+        engine, source = engine_of(book), LiveSource()
+        for hour, user in ((1, "v"), (2, "u")):
+            traits = {"email": f"{user}@example.org"}
+            call = EngineCall("identify", userId=user, anonymousId="d", messageId=user, traits=traits)
+            call.at = source.now = START + hour * HOUR
+            append(book, [call], received_at=source.now)
+            while engine.step(source, 100):
+                pass
+        said = {"channel": "email", "purpose": "marketing"}
+        body = {"anonymousId": "d", "event": "Consent Withdrawn", "properties": said, "messageId": "w"}
+        salt = bytes.fromhex(SALT)
+        found = collect(book, "track", msgspec.json.encode(body), source="web", now=START + 3 * HOUR, salt=salt)
+        assert found.durable is not None
+        found.durable.result()
+        assert [row[0] for row in book.read("suppressions")] == [address_key(salt, "email", "u@example.org")]
