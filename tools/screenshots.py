@@ -16,7 +16,8 @@ from pathlib import Path
 
 from playwright.sync_api import Error, Page, expect, sync_playwright
 
-from einklang.main.demo import PASSWORD, USER
+from einklang.main.demo import PASSWORD
+from einklang.main.home import USER
 
 IMAGES = Path(__file__).resolve().parents[1] / "docs" / "img"
 WIDTH, HEIGHT = 1360, 850

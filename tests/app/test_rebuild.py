@@ -133,6 +133,7 @@ class Told:
     status: str
     permanent: bool
     detail: str
+    stage: str = ""
 
 
 class Fake:

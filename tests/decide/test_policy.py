@@ -43,7 +43,7 @@ def test_one_name_or_a_list() -> None:
         ({"timezone": "Europe/Atlantis"}, "unknown_zone", ".timezone"),
         ({"patience": "1 day"}, "bad_duration", ".patience"),
         ({"patience": "1mo"}, "months_in_window", ".patience"),
-        ({"holdout": Decimal(1)}, "bad_share", ".holdout"),
+        ({"holdout": Decimal("1.1")}, "bad_share", ".holdout"),
         ({"holdout": Decimal("NaN")}, "bad_share", ".holdout"),
         ({"holdout": "0.02"}, "wrong_type", ".holdout"),
         ({"caps": [{"at_most": 1, "per": "1mo"}]}, "months_in_window", ".caps[0].per"),

@@ -115,7 +115,8 @@ def test_an_alias_names_a_user_who_comes_later() -> None:
 
 
 @pytest.mark.parametrize(
-    "value", ["", " ", "null", "NULL", "0", "000-000", "00000000-0000-0000-0000-000000000000", "undefined", "anonymous"]
+    "value",
+    ["", " ", "null", "NULL", "00", "0-0", "00000000-0000-0000-0000-000000000000", "undefined", "anonymous"],
 )
 def test_values_that_say_nothing_name_nobody(value: str) -> None:
     """Empty, null, zeros and the like are no identifiers: alone nobody is meant, beside another they add nothing."""

@@ -102,7 +102,8 @@ class Naive:
         """Events of the names up to the moment."""
         rows = [row for row in self.history[person] if at - within < row[AT] <= at and not row[MACHINE]]
         if not names:
-            return [row for row in rows if row[ORIGIN] == 0 and row[TYPE] in ("track", "page", "screen")]
+            done = [row for row in rows if row[ORIGIN] == 0 and row[TYPE] in ("track", "page", "screen")]
+            return [row for row in done if row[NAME].split()[0] not in ("Consent", "Message")]
         return [row for row in rows if row[NAME] in names]
 
     def trait(self, person: str, name: str, at: int) -> Any:

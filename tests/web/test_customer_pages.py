@@ -58,7 +58,7 @@ def test_a_click_goes_on_and_is_noted(sent: tuple[Home, str]) -> None:
     "headers",
     [
         {"User-Agent": "Mozilla/5.0 (compatible; BarracudaCentral; scanner)"},
-        {"User-Agent": "python-requests/2"},
+        {"User-Agent": "Googlebot/2.1"},
         {"User-Agent": ""},
         {**HUMAN, "Purpose": "prefetch"},
         {**HUMAN, "Sec-Purpose": "prefetch;prerender"},

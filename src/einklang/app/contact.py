@@ -27,7 +27,6 @@ from einklang.kernel.errors import InputError
 from einklang.kernel.reasons import Reason
 
 MARKETING = "marketing"
-SALT_VERSION = 1
 
 
 class Facts:

@@ -43,9 +43,10 @@ class Lake(Protocol):
 
 
 class _State(msgspec.Struct):
-    """What the state of a person says about permissions."""
+    """What the state of a person says about permissions and the time zone."""
 
     permissions: dict[str, Permission] = {}
+    zone: Trait | None = None
 
 
 _STATE = msgspec.json.Decoder(_State)
@@ -87,7 +88,8 @@ def crowd_at(reader: Reader, state: State, lake: Lake, at: int, need: crowds.Ask
     log = _log(reader, lake, at, need, people, identifies=bool(names))
     traits = crowds.traits_of(log.filter(pl.col("type") == "identify").sort("seq"), names)
     done = log.filter(pl.col("type").is_in(_DONE))
-    shown = _Shown(reader, state, people, traits, basic=basic, consents=bool(need.consents))
+    zoned = need.zone or "timezone" in need.fields
+    shown = _Shown(reader, state, people, traits, basic=basic, consents=bool(need.consents), zoned=zoned)
     columns: dict[str, list[Any]] = {name: [] for name in ("person_id", "zone", *sorted(need.fields - {"id"}))}
     consents: list[tuple[str, str, str]] = []
     for person in people.ids:
@@ -110,7 +112,15 @@ class _Shown:
     """Persons with what `person`, `consent` and the zone read, as of the moment; nothing else of them is loaded."""
 
     def __init__(
-        self, reader: Reader, state: State, people: Everybody, traits: pl.DataFrame, *, basic: bool, consents: bool
+        self,
+        reader: Reader,
+        state: State,
+        people: Everybody,
+        traits: pl.DataFrame,
+        *,
+        basic: bool,
+        consents: bool,
+        zoned: bool,
     ) -> None:
         self.people = people if basic else None
         self.traits: dict[str, dict[str, Trait]] = {}
@@ -118,13 +128,24 @@ class _Shown:
         for order, person, name, value, when in wanted.select("order", "person_id", "name", "value", "at").iter_rows():
             self.traits.setdefault(person, {})[name] = Trait(from_json(value), when, order)
         self.permissions = dict(_permissions(reader, people, state.clock)) if consents else {}
+        self.zones = dict(_zones(reader)) if zoned else {}
 
     def live(self, person: str) -> Live:
         """The person, without history."""
         found = Person(person, 0, 0, traits=self.traits.get(person, {}), permissions=self.permissions.get(person, {}))
+        found.zone = self.zones.get(person)
         if self.people is not None:
             found.identifiers = self.people.of[person]
         return Live(found, [], [])
+
+
+def _zones(reader: Reader) -> Iterator[tuple[str, Trait]]:
+    """The time zones that calls named in their context, the latest of each person."""
+    for lane in range(LANES):
+        for person, _, _, body in reader.read("all_person", lane):
+            zone = _STATE.decode(body).zone
+            if zone is not None:
+                yield person, zone
 
 
 def _permissions(reader: Reader, people: Everybody, at: int) -> Iterator[tuple[str, dict[str, Permission]]]:

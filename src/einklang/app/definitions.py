@@ -246,7 +246,7 @@ class _Compiler:
         found = {}
         for name, doc, where in self.of_kind("campaign"):
             raw = convert(doc, kinds.RawCampaign, where)
-            if not raw.control.is_finite() or not 0 <= raw.control < 1:
+            if not raw.control.is_finite() or not 0 <= raw.control <= 1:
                 raise InputError(
                     "bad_share", f"control {raw.control} is no share", where=f"{where}.control", mend="write 0 to 1"
                 )

@@ -26,6 +26,7 @@ from einklang.app.ports import Book, Reader, Receipt, Tx
 from einklang.app.render import TRACK_CLICK, Parcel, render
 from einklang.app.state import State
 from einklang.app.working import Live, from_json, to_json
+from einklang.consent import address_key
 from einklang.content.liquid import Missing
 from einklang.decide import door
 from einklang.event import EngineCall, body_of
@@ -96,6 +97,7 @@ class _Lost:
     status: str
     permanent: bool
     detail: str
+    stage: str = ""
 
 
 class Delivery:
@@ -297,6 +299,33 @@ class Delivery:
             tx.write("outbox_retry", [("ready", again_at, Reason.SEND_FAILED, now, stored.data, waiting.key)])
         else:
             self._refuse(tx, stored, Reason.SEND_FAILED, receipt.detail)
+            if receipt.permanent and receipt.stage == "rcpt":
+                self._bounced(tx, stored, receipt.detail)
+
+    def _bounced(self, tx: Tx, waiting: Waiting, detail: str) -> None:
+        """The other side refused the address for good: suppressed in this transaction, and said in the log."""
+        now = self.now()
+        key = address_key(self.state.salt, waiting.channel, waiting.address)
+        tx.write("suppression_raise", [(key, waiting.channel, "", "hard_bounce", now)])
+        call = EngineCall(
+            type="track",
+            event="Message Bounced",
+            messageId=f"{waiting.key}-bounced",
+            identifiers={"person": waiting.person},
+            properties={
+                "channel": waiting.channel,
+                "address": waiting.address,
+                "message": waiting.message,
+                "message_id": waiting.key,
+                "journey": waiting.journey,
+                "step": waiting.step,
+                "kind": "hard",
+                "detail": detail[:300],
+            },
+            origin=1,
+            at=now,
+        )
+        append_within(tx, "engine", [call], now)
 
     def _unsent(self, tx: Tx, key: str, reason: str, detail: str) -> None:
         """Close what is still ready and cannot be handed over."""

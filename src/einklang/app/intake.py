@@ -33,6 +33,7 @@ def take(rows: Sequence[Row], reader: Reader, out: Output, *, clock: int, versio
     Fills `out` with the rows of message ids, dead letters and the tail.
     """
     taken, seen = Taken(), dict[bytes, bytes]()
+    salt = bytes.fromhex(reader.read("meta_value", "salt")[0][0])
     for first_position, items, received_at, source, kind, body in rows:
         out.add("tail_delete", first_position)
         try:
@@ -52,7 +53,7 @@ def take(rows: Sequence[Row], reader: Reader, out: Output, *, clock: int, versio
             )
             continue
         assert len(events) == items, f"a body of {items} items gave {len(events)} events"
-        named = [message_identity(event) for event in events]
+        named = [message_identity(event, salt) for event in events]
         # one run over the index for a body; only where it finds something each is looked up
         some = bool(reader.read_many("message_id_get", [(key,) for key, _ in named]))
         for event, (key, told) in zip(events, named, strict=True):

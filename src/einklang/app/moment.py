@@ -12,13 +12,13 @@ from typing import Any
 
 from einklang.app.contact import Desk
 from einklang.app.state import State
-from einklang.app.view import PersonView, zone_of
-from einklang.app.working import Live, names_of
+from einklang.app.view import PersonView, is_zone, zone_of
+from einklang.app.working import Live, did, take_zone
 from einklang.audience.live import refresh
 from einklang.decide import arms
-from einklang.event import Event, canonical_name
+from einklang.event import Event, canonical_name, names_of
 from einklang.expr import Needs
-from einklang.fact.person import TREATED, Arm, Run
+from einklang.fact.person import TREATED, Arm, Run, Trait
 from einklang.flow import entry as entries
 from einklang.flow import machine, reaction
 from einklang.flow.compile import Journey, Step
@@ -120,12 +120,15 @@ class Moments:
         touched = Touched(events=set(names))
         if event.origin == 0:
             person.last_seen_at = max(person.last_seen_at, event.at)
-            touched.person_did = event.type in ("track", "page", "screen")
+            touched.person_did = did(event)
+            zone = event.context.get("timezone")
+            if isinstance(zone, str) and is_zone(zone):
+                touched.everything = take_zone(person, Trait(zone, event.at, event.seq))
         elif event.name in ("Journey Entered", "Journey Left"):
             touched.journeys = True
         if event.type == "identify":
             touched.traits = state.fold_traits(person, event)
-            touched.everything = not _BASIC.isdisjoint(touched.traits)
+            touched.everything = touched.everything or not _BASIC.isdisjoint(touched.traits)
         if state.declare(live, event):
             touched.consent = True
         if canonical_name(event.name) in reaction.FIELDS:
@@ -149,6 +152,8 @@ class Moments:
         state = self.state
         if not self._nobody_listens(live, touched):
             self._segments(live, state.view(live), touched)
+        if touched.everything:
+            self._goals_of_history(live, touched, live.runs)
         if event is not None:
             self._goals(live, event, touched)
             if event.name in ("Message Sent", "Message Failed") and event.origin == 1:
@@ -191,22 +196,36 @@ class Moments:
             state.working.mark(live)
 
     def _goals(self, live: Live, event: Event, touched: Touched) -> None:
-        if event.machine or event.name not in self.state.goal_events:
+        if not event.machine and not self.state.goal_events.isdisjoint(names_of(event)):
+            for run in live.runs:
+                self._goal(live, run, event, touched)
+
+    def _goal(self, live: Live, run: Run, event: Event, touched: Touched) -> None:
+        """Count the event for the run's goal, once."""
+        journey = self.state.journey(run.journey, run.version)
+        if journey.goal is None or event.seq in run.counted:
             return
-        for run in live.runs:
+        view = self.state.view(live).of_run(run)
+        view.event = event
+        value = reaction.goal_value(journey, run, event, view)
+        if value is None:
+            return
+        reached = run.goal_at
+        run.counted.append(event.seq)
+        reaction.note_goal(journey, run, event)
+        touched.goal = touched.goal or run.goal_at != reached
+        live.touched_runs.add(run.id)
+        self.state.working.mark(live)
+        self.state.add_outcome(live, run, event, value)
+
+    def _goals_of_history(self, live: Live, touched: Touched, runs: list[Run]) -> None:
+        """What happened before it was known whose it was, or before the run was, counts too."""
+        for run in runs:
             journey = self.state.journey(run.journey, run.version)
-            if journey.goal is None or event.name not in journey.goal.events:
-                continue
-            view = self.state.view(live).of_run(run)
-            view.event = event
-            value = reaction.goal_value(journey, run, event, view)
-            if value is None:
-                continue
-            reached = run.goal_at
-            reaction.note_goal(journey, run, event)
-            touched.goal = touched.goal or run.goal_at != reached
-            live.touched_runs.add(run.id)
-            self.state.add_outcome(live, run, event, value)
+            for name in sorted(journey.goal.events) if journey.goal is not None else ():
+                for event in list(live.by_name.get(name, ())):
+                    if event.at > run.entry.at and not event.machine:
+                        self._goal(live, run, event, touched)
 
     def _handed_over(self, live: Live, event: Event, touched: Touched) -> None:
         """A delivery reports back: the run that waits for it goes on."""
@@ -342,8 +361,9 @@ class Moments:
     def _enter(self, live: Live, event: Event) -> None:
         if event.machine:
             return  # what a scanner did is nobody's wish
-        for journey in self.state.entered_by(event.name):
-            self._candidate(live, journey, event)
+        for name in names_of(event):
+            for journey in self.state.entered_by(name):
+                self._candidate(live, journey, event)
 
     def _candidate(self, live: Live, journey: Journey, event: Event) -> None:
         state = self.state
@@ -364,6 +384,8 @@ class Moments:
         self._emit(
             live, "Journey Entered", {"journey": journey.id, "version": journey.version, "run": run.id, "key": run.key}
         )
+        if live.history[-1].at > event.at:
+            self._goals_of_history(live, Touched(), [run])
         fresh = state.view(live).of_run(run)
         if machine.check_exits(journey, run, fresh, lambda needs: True):
             self._left(live, run)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from einklang.app.known import BookKnown
 from einklang.app.output import REKEYS
 from einklang.app.state import State
-from einklang.app.working import Live
+from einklang.app.working import Live, take_zone
 from einklang.consent import merge_permissions
 from einklang.decide.arms import merge_arms
 from einklang.event import Event
@@ -99,6 +99,8 @@ class People:
         kept.created_at = min(kept.created_at, lost.created_at)
         kept.last_seen_at = max(kept.last_seen_at, lost.last_seen_at)
         merge_traits(kept.traits, lost.traits)
+        if lost.zone is not None:
+            take_zone(kept, lost.zone)
         merge_permissions(kept.permissions, lost.permissions, state.clock)
         kept.contacts = sorted(kept.contacts + lost.contacts, key=lambda contact: (contact.clock, contact.run))
         merge_arms(kept.arms, lost.arms)

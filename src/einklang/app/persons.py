@@ -12,7 +12,7 @@ from einklang.profile import current
 
 
 def _moment(at: int | None) -> str | None:
-    return None if at is None else time.format_moment(at)
+    return None if at is None or at <= time.BEFORE_ALL else time.format_moment(at)
 
 
 def show(reader: Reader, text: str) -> dict[str, Any]:

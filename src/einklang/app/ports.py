@@ -68,7 +68,7 @@ class Parcel(Protocol):
 
 
 class Receipt(Protocol):
-    """`sent`, `failed` or `unknown`; `permanent` marks a failure that a retry cannot mend."""
+    """`sent`, `failed` or `unknown`. permanent: a retry cannot mend it; at the stage `rcpt` speaks of the address."""
 
     @property
     def status(self) -> str: ...
@@ -76,3 +76,5 @@ class Receipt(Protocol):
     def permanent(self) -> bool: ...
     @property
     def detail(self) -> str: ...
+    @property
+    def stage(self) -> str: ...

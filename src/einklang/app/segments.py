@@ -7,7 +7,6 @@ own time. Crowds are asked by plan; what a plan cannot do is asked person by per
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 import msgspec
 
@@ -124,8 +123,3 @@ def _membership(live: Live, segment: str, member: bool, at: int) -> Membership:
             return Membership(member, event.at if _MEMBERSHIP[event.name] is member else at, None)
     first = min((event.clock for event in live.history), default=at)
     return Membership(member, at if member else min(first, at), None)
-
-
-def summary(reader: Reader) -> dict[str, Any]:
-    """Members of each segment."""
-    return {row[0]: row[1] for row in reader.read("member_counts")}

@@ -28,6 +28,8 @@ from einklang.kernel import ids, time
 from einklang.profile import fold_traits
 
 SOURCE = "einklang"
+#: Of the formula of arms (kernel.ids.unit), kept with each assignment.
+SALT_VERSION = 1
 #: What is due later than this after a stop follows its journey's `overdue` rule.
 STANDSTILL_US = 6 * time.HOUR
 TICK = "tick"
@@ -284,8 +286,8 @@ class State:
         share, name, mixed = (arm.probability, arm.arm, arm.contaminated) if arm is not None else (0.0, run.arm, False)
         cost = self.definitions.policy.cost.get(channel, Decimal(0))
         self.out.add(
-            "assignment_put", n, live.lane, live.person.id, scope, run.id, run.journey, request.step, name, share, 1,
-            run.entry.clock, self.clock, int(would_contact), str(suppressed_by),
+            "assignment_put", n, live.lane, live.person.id, scope, run.id, run.journey, request.step, name, share,
+            SALT_VERSION, run.entry.clock, self.clock, int(would_contact), str(suppressed_by),
             self.clock if contacted else None,
             channel, 1.0, str(cost), int(mixed),
         )  # fmt: skip

@@ -36,16 +36,16 @@ def trait_value(live: Live, name: str) -> Any:
 
 
 def zone_of(live: Live, rules: Rules) -> str:
-    """The person's time zone: trait `timezone`, else that of the policy."""
-    trait = live.person.traits.get("timezone")
-    if trait is None:
-        return rules.timezone
-    value = trait.value
-    return value if isinstance(value, str) and value and _known_zone(value) else rules.timezone
+    """The person's time zone: trait `timezone`, else that of the latest call's context, else that of the policy."""
+    for trait in (live.person.traits.get("timezone"), live.person.zone):
+        if trait is not None and isinstance(trait.value, str) and trait.value and is_zone(trait.value):
+            return trait.value
+    return rules.timezone
 
 
 @lru_cache(maxsize=1024)
-def _known_zone(name: str) -> bool:
+def is_zone(name: str) -> bool:
+    """Whether the pinned database knows the name."""
     try:
         time.zone(name)
     except InputError:

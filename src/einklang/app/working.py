@@ -15,8 +15,8 @@ from typing import Any
 import msgspec
 
 from einklang.app.ports import Reader, Row
-from einklang.event import ALIASES, Event, canonical_name
-from einklang.fact.person import Person, Run
+from einklang.event import OWN_EVENTS, Event, names_of
+from einklang.fact.person import Person, Run, Trait
 from einklang.kernel import ids
 
 _JSON_IN = msgspec.json.Decoder(float_hook=Decimal)
@@ -59,26 +59,30 @@ def label_of(person: Person) -> str:
     return person.id
 
 
-#: Einklang's name of a reaction -> Segment's name of it on the channel e-mail.
-_ON_EMAIL = {own: name for name, (own, channel) in ALIASES.items() if channel == "email"}
-
-
-def names_of(event: Event) -> tuple[str, ...]:
-    """The names under which an event is found: its own, and the alias of reactions to e-mail (language.md 7)."""
-    own = canonical_name(event.name)
-    if own != event.name:
-        return event.name, own
-    alias = _ON_EMAIL.get(event.name)
-    if alias is not None and event.properties.get("channel", "email") == "email":
-        return event.name, alias
-    return (event.name,)
-
-
 def _put(rows: list[Event], event: Event) -> None:
     if not rows or rows[-1].at < event.at or _ORDER(rows[-1]) <= _ORDER(event):
         rows.append(event)
     else:
         insort(rows, event, key=_ORDER)
+
+
+_DONE = ("track", "page", "screen")
+#: Einklang's own events (contract.md): said about the person, not done at a touchpoint, also when they come by import.
+_OWN = frozenset(OWN_EVENTS) - {"Page Viewed", "Screen Viewed"}
+
+
+def did(event: Event) -> bool:
+    """Whether the person did this at a touchpoint: what `events()` without a name speaks of."""
+    return event.origin == 0 and event.type in _DONE and event.name not in _OWN
+
+
+def take_zone(person: Person, zone: Trait) -> bool:
+    """Take the time zone of a call's context in; True if the person's changed."""
+    old = person.zone
+    if old is not None and (old.at, old.seq) >= (zone.at, zone.seq):
+        return False
+    person.zone = zone
+    return old is None or old.value != zone.value
 
 
 class Live:
@@ -153,14 +157,11 @@ class Live:
         if names:
             found = {event.seq: event for name in names for event in self.by_name.get(name, ())}
             return sorted(found.values(), key=_ORDER)
-        return [event for event in self.history if event.origin == 0 and event.type in _DONE]
+        return [event for event in self.history if did(event)]
 
     def run(self, run_id: str) -> Run | None:
         """The run of this id."""
         return next((run for run in self.runs if run.id == run_id), None)
-
-
-_DONE = ("track", "page", "screen")
 
 
 def _event(row: Row, person: str) -> Event:

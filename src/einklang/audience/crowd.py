@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 import msgspec
 import polars as pl
 
+from einklang.event import OWN_EVENTS
 from einklang.expr import Checked, Crowd, compile_crowd, crowd_supports
 from einklang.expr.tree import walk
 
@@ -121,7 +122,8 @@ def events_of(done: pl.DataFrame) -> pl.DataFrame:
 
     done: owned tracks, pages and screens with person_id, seq, at, name, touchpoint, source, own, machine, properties.
     """
-    source = pl.when("own").then(pl.lit("einklang")).otherwise("source").alias("source")
+    own = pl.col("own") | pl.col("name").is_in(sorted(set(OWN_EVENTS) - {"Page Viewed", "Screen Viewed"}))
+    source = pl.when(own).then(pl.lit("einklang")).otherwise("source").alias("source")
     return done.select("person_id", "seq", "at", "name", "touchpoint", source, "machine", "properties")
 
 

@@ -231,7 +231,7 @@ def parse(raw: RawPolicy, where: str) -> Policy:
         time.zone(raw.timezone)
     except InputError as error:
         raise InputError(error.code, error.what, where=f"{where}.timezone", mend=error.mend) from error
-    if not raw.holdout.is_finite() or not 0 <= raw.holdout < 1:
+    if not raw.holdout.is_finite() or not 0 <= raw.holdout <= 1:
         raise InputError(
             "bad_share",
             f"holdout {raw.holdout} is no share",

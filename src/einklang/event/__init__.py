@@ -10,7 +10,7 @@ from einklang.event.admit import ADMISSION, KINDS, Judged, Rejection, Withdrawal
 from einklang.event.catalog import KNOWN_EVENTS, OWN_EVENTS
 from einklang.event.event import Event
 from einklang.event.expand import ENGINE_KINDS, body_of, expand, message_identity
-from einklang.event.names import ALIASES, RESERVED, canonical_channel, canonical_name
+from einklang.event.names import ALIASES, RESERVED, canonical_channel, canonical_name, names_of
 from einklang.event.wire import EngineCall
 
 __all__ = [
@@ -32,4 +32,5 @@ __all__ = [
     "expand",
     "judge",
     "message_identity",
+    "names_of",
 ]

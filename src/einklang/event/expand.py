@@ -18,7 +18,7 @@ from einklang.event.wire import (
     id_text,
     moment,
 )
-from einklang.kernel.ids import content_hash
+from einklang.kernel.ids import content_hash, keyed_hash
 from einklang.kernel.time import BEFORE_ALL, EARLIEST, LATEST, Micros
 
 #: Bodies that Einklang wrote itself: {"batch": [EngineCall, ...]}. `import`: events of a file; `row`, `definition`,
@@ -62,12 +62,15 @@ def expand(kind: str, body: bytes, *, first_position: int, received_at: Micros, 
     return events
 
 
-def message_identity(event: Event) -> tuple[bytes, bytes]:
-    """(hash of the message id, hash of the body), 16 bytes each: equal ids with unequal bodies are an `id_conflict`.
+def message_identity(event: Event, salt: bytes) -> tuple[bytes, bytes]:
+    """(name of the message id, name of the body), 16 bytes each: equal ids with unequal bodies are an `id_conflict`.
 
-    The body hash leaves out when the event was received and sent, so that a retry is a duplicate.
+    Keyed by the salt of the home, as they are kept for ever. Ids that Einklang gives itself have a space of their own,
+    so that nobody outside can take one first. The body leaves out when the event was received and sent, so that a retry
+    is a duplicate.
     """
-    return content_hash(event.message_id.encode("utf-8", "surrogatepass")), event.body_hash
+    space = "own" if event.origin else "outside"
+    return keyed_hash(salt, "message id", space, event.message_id), keyed_hash(salt, "body", event.body_hash.hex())
 
 
 def _event(call: Call, kind: str, position: int, received_at: Micros, source: str, seen: dict[bytes, int]) -> Event:
@@ -186,7 +189,8 @@ def _hashed(
 ) -> tuple[str, dict[str, Any], dict[str, Any], bytes]:
     """(name, properties, context, hash of all that the sender claimed)."""
     name, properties = _content(call, kind)
-    context = call.context or {}
+    # the address of a network is kept of nobody: no rule needs it, and without consent it may not be stored
+    context = {name: value for name, value in (call.context or {}).items() if name != "ip"}
     body = encode_canonical((kind, name, identifiers, properties, context, claimed))
     return name, properties, context, content_hash(body)
 

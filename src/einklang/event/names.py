@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from einklang.event.event import Event
+
 #: Segment's name -> (Einklang's name, channel). The log keeps the name as sent; rules see both (language.md 7).
 ALIASES: dict[str, tuple[str, str]] = {
     "Email Delivered": ("Message Delivered", "email"),
@@ -39,3 +41,18 @@ def canonical_channel(name: str) -> str:
     """The channel that an aliased name implies (`email`), or ""."""
     alias = ALIASES.get(name)
     return alias[1] if alias else ""
+
+
+#: Einklang's name of a reaction -> Segment's name of it on the channel e-mail.
+_ON_EMAIL = {own: name for name, (own, channel) in ALIASES.items() if channel == "email"}
+
+
+def names_of(event: Event) -> tuple[str, ...]:
+    """The names under which an event is found: its own, and the alias of reactions to e-mail (language.md 7)."""
+    own = canonical_name(event.name)
+    if own != event.name:
+        return event.name, own
+    alias = _ON_EMAIL.get(event.name)
+    if alias is not None and event.properties.get("channel", "email") == "email":
+        return event.name, alias
+    return (event.name,)

@@ -35,7 +35,7 @@ COUNT = "count"
 FLAG = "0 or 1"
 SHARE = "0 to 1"
 HASH = "hash"
-MSGPACK = "msgpack"
+STATE = "JSON text"
 
 #: Types of the Book (SQLite STRICT) and of the lake (Delta).
 BOOK_TYPES = ("integer", "text", "blob", "real")
@@ -153,7 +153,7 @@ BOOK: dict[str, tuple[Column, ...]] = {
         _PERSON,
         _book("label", "text", "", IDENTIFIER),
         _book("last_seen_at", "integer", US),
-        _book("state", "blob", MSGPACK, IDENTIFIER),
+        _book("state", "blob", STATE, IDENTIFIER),
     ),
     "history": (
         _LANE,
@@ -190,7 +190,7 @@ BOOK: dict[str, tuple[Column, ...]] = {
         _book("ended_at", "integer", US, null=True),
         _book("contacted", "integer", FLAG),
         _book("goal", "integer", FLAG),
-        _book("body", "blob", MSGPACK, CONTENT),
+        _book("body", "blob", STATE, CONTENT),
     ),
     "ledger": (
         _book("n", "integer", N),

@@ -101,7 +101,7 @@ class Run(msgspec.Struct):
     """The one token of one run. `status`: active, done, exited, merged, stopped, failed.
 
     due: the moment at which the current step must be looked at again by itself (a wait, patience, a flip), or None.
-    arrived: when the token reached `step`. asked: the delivery that a contact step waits for.
+    arrived: when the token reached `step`. counted: seq of the events that count for the goal.
     """
 
     id: str
@@ -129,6 +129,7 @@ class Run(msgspec.Struct):
     contacted: bool = False
     ended_at: int | None = None
     end_reason: str = ""
+    counted: list[int] = []
 
 
 class Person(msgspec.Struct):
@@ -147,3 +148,4 @@ class Person(msgspec.Struct):
     contacts: list[Contact] = []
     arms: dict[str, Arm] = {}
     wake: int | None = None
+    zone: Trait | None = None

@@ -25,6 +25,8 @@ KINDS = ("wait", "until", "branch", "split", "contact", "set", "assign")
 #: Words of the language of expressions: `vars.if` and `step.in` could not be written.
 _WORDS = {"as", "break", "const", "continue", "else", "false", "for", "function", "if", "import", "in", "let", "loop"}
 _WORDS |= {"namespace", "null", "package", "return", "true", "var", "void", "while"}
+#: What the engine does in a journey: entered by it again and again, a journey would feed itself.
+OWN_DOING = frozenset({"Journey Entered", "Journey Left", "Contact Decided", "Message Sent", "Message Failed"})
 LATER = ("limit", "repeat", "offer", "voucher", "task", "webhook", "track", "start")
 
 
@@ -190,7 +192,7 @@ def _check_head(raw: RawJourney, where: str) -> None:
         raise _fail("bad_overdue", f"unknown rule {raw.overdue!r}", f"{where}.overdue", "use shift, skip or send")
     if not 0 <= raw.priority <= 100:
         raise _fail("bad_number", f"priority {raw.priority} is not 0 to 100", f"{where}.priority", "write 0 to 100")
-    _check_share(raw.control, "control", f"{where}.control", whole=False)
+    _check_share(raw.control, "control", f"{where}.control", whole=True)
     if raw.move is not None:
         raise _fail(
             "not_supported_yet",
@@ -241,6 +243,10 @@ def _check_entry(entry: RawEntry, where: str) -> None:
             raise _fail("not_supported_yet", f"`{field}` is not supported yet", f"{where}.{field}", "leave it out")
     if entry.event is None or not names(entry.event):
         raise _fail("no_entry", "a journey needs an entry", where, "write entry: {event: Order Completed}")
+    own = sorted(OWN_DOING.intersection(names(entry.event)))
+    if own and entry.reenter == "always":
+        mend = "write reenter: never, or a duration"
+        raise _fail("own_circle", f"{own[0]!r} is what a journey itself does, for ever", f"{where}.reenter", mend)
     if entry.reenter not in ("never", "always"):
         exact(entry.reenter, f"{where}.reenter")
     exact(entry.max_age, f"{where}.max_age")

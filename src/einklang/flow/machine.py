@@ -65,7 +65,7 @@ def _left(run: Run, step: Step) -> StepLeft:
 
 def _leave(run: Run, step: Step, target: str, now: int, *, done: bool, reason: str = "") -> None:
     left = _left(run, step)
-    left.done, left.at, left.reason = done, now, reason or None
+    left.done, left.at, left.reason = done, now, str(reason) or None
     left.left += 1
     run.waiting_for, run.due, run.patience_ends = "", None, None
     if target == END:
@@ -80,7 +80,7 @@ def finish(run: Run, status: str, reason: str, now: int) -> None:
         _stand = run.steps.get(run.step)
         if _stand is not None:
             _stand.left += 1
-    run.status, run.end_reason, run.ended_at = status, reason, now
+    run.status, run.end_reason, run.ended_at = status, str(reason), now
     run.step, run.waiting_for = "", ""
     run.due = run.exit_due = run.patience_ends = run.wake = None
 
@@ -224,7 +224,8 @@ def advance(journey: Journey, run: Run, view: View, *, timer: bool, zone: str, p
             elif step.kind == "split":
                 _at_split(run, step, view)
             else:
-                values = {key: work_out(value, view) for key, value in step.values.items()}
+                stored = step.kind == "set"
+                values = {key: work_out(value, view, stored=stored) for key, value in step.values.items()}
                 if step.kind == "set":
                     yield SetTraits(values)
                 else:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from einklang.event import Event, canonical_name
+from einklang.event import Event, canonical_name, names_of
 from einklang.expr import View
 from einklang.fact.person import Run
 from einklang.flow.compile import Journey
@@ -47,7 +47,7 @@ def goal_value(journey: Journey, run: Run, event: Event, view: View) -> Decimal 
     The window is (entry.at, entry.at + within]; for measuring it goes on to (decided_at, decided_at + within].
     """
     goal = journey.goal
-    if goal is None or event.name not in goal.events:
+    if goal is None or goal.events.isdisjoint(names_of(event)):
         return None
     if not run.entry.at < event.at <= counts_until(journey, run):
         return None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from einklang.expr import Condition, View
+from einklang.expr import Condition, View, as_json
 
 Compile = Callable[[str, str, str], Condition]
 """(text, site, where) -> condition. Sites are the keys of `expr.types.SITES`."""
@@ -25,12 +25,13 @@ def compile_value(value: Any, site: str, where: str, compile_text: Compile) -> A
     return value
 
 
-def work_out(value: Any, view: View) -> Any:
-    """The compiled value at one moment."""
+def work_out(value: Any, view: View, *, stored: bool = False) -> Any:
+    """The compiled value at one moment. stored: as JSON, where moments, days and durations are text (traits)."""
     if isinstance(value, Condition):
-        return value.value(view)
+        found = value.value(view)
+        return as_json(found, value.checked.type) if stored else found
     if isinstance(value, list):
-        return [work_out(item, view) for item in value]
+        return [work_out(item, view, stored=stored) for item in value]
     if isinstance(value, dict):
-        return {key: work_out(item, view) for key, item in value.items()}
+        return {key: work_out(item, view, stored=stored) for key, item in value.items()}
     return value

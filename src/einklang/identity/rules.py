@@ -42,7 +42,7 @@ class Rules:
 ALIAS_STRENGTH = 1_000_000
 
 _BLOCKED = re.compile(
-    r"""\s* | [+0\s.-]*                                    # empty, zeros, the UUID of zeros
+    r"""\s* | [+\s.-]* | [+0\s.-]{2,}                        # empty, zeros (an account may be 0), the UUID of zeros
     | null | none | nil | nan | undefined | unknown | anonymous | guest | n/a | \(not\ set\) | not_set
     | true | false | \[object\ object\]
     | (test|null|none|undefined|unknown|anonymous|no-?reply)@.*""",

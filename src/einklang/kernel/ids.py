@@ -50,6 +50,11 @@ def unit(salt: bytes, scope: str, key: str) -> float:
     return (int.from_bytes(blake2b(data, digest_size=8).digest(), "big") >> 11) / 2.0**53
 
 
+def keyed_hash(salt: bytes, purpose: str, *parts: str) -> bytes:
+    """16 bytes that name something without telling it: nobody without the salt can guess what they stand for."""
+    return _digest(salt, purpose.encode(), parts, 16)
+
+
 def content_hash(data: bytes) -> bytes:
     """16 bytes that name a body; not keyed, for equality only."""
     return blake2b(data, digest_size=16).digest()

@@ -137,7 +137,7 @@ def import_(args: Args) -> Answer:
     progress.close()
     if done.rejected:
         _say(f"{done.rejected} of {done.rows} rows were refused; reasons in {done.rejections}")
-    return 0, done_dict(done)
+    return (1 if done.rejected and not done.accepted else 0), done_dict(done)
 
 
 def done_dict(done: imports.Imported) -> dict[str, Any]:
@@ -160,8 +160,11 @@ def run(args: Args) -> Answer:
             done = deliver_home(home, until, args.settings, progress=progress)
         else:
             done = run_home(home, until, batch=args.batch, progress=progress)
+        reached = home.now()
     progress.close()
-    return 0, {"entries": done, "clock": time.format_moment(until)}
+    if reached > until:
+        _say(f"the clock stands at {time.format_moment(reached)} already: time does not go back to --until")
+    return 0, {"entries": done, "clock": time.format_moment(reached)}
 
 
 def run_home(home: Home, until: int, *, batch: int = 5000, progress: Any = None) -> int:

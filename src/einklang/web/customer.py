@@ -35,9 +35,8 @@ _CSP = (
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
 _MACHINE = re.compile(
-    r"bot|crawl|spider|slurp|scan|preview|prefetch|safelinks|barracuda|proofpoint|mimecast|ironport|symantec|trendmicro|"
-    r"urldefense|virustotal|facebookexternalhit|whatsapp|telegram|slack|skype|headless|phantom|imageproxy|monitor|"
-    r"python|curl|wget|java/|go-http|okhttp|libwww|httpclient|axios|node-fetch|undici|ruby|perl",
+    r"(?<!cu)bot\b|crawl|spider|slurp|scan|preview|prefetch|safelinks|barracuda|proofpoint|mimecast|ironport|symantec|trendmicro|"
+    r"urldefense|virustotal|facebookexternalhit|whatsapp|telegram|slack|skype|headless|phantom|imageproxy|monitor",
     re.IGNORECASE,
 )
 _PREFETCH = ("purpose", "sec-purpose", "x-purpose", "x-moz")

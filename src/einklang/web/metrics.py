@@ -18,6 +18,8 @@ _COUNTED = {
     "projected": "Entries that were folded into the state",
     "duplicates": "Events that were dropped as repeated",
     "dead_letters": "Events that were put aside",
+    "unknown_outcomes": "Hand-overs of which nobody knows whether they arrived",
+    "sent_again": "Hand-overs that were tried again after an unknown outcome",
 }
 
 

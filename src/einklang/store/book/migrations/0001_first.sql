@@ -53,7 +53,7 @@ CREATE TABLE refused_merge (
   n INTEGER PRIMARY KEY, person_a TEXT NOT NULL, person_b TEXT NOT NULL, reason TEXT NOT NULL, at INTEGER NOT NULL, message_id TEXT NOT NULL
 ) STRICT;
 
--- Station 4: what is known of a person. state: msgpack of fact.Person.
+-- Station 4: what is known of a person. state: JSON of fact.Person.
 CREATE TABLE person (
   lane INTEGER NOT NULL, person TEXT NOT NULL, label TEXT NOT NULL, last_seen_at INTEGER NOT NULL, state BLOB NOT NULL,
   PRIMARY KEY (lane, person)
@@ -69,7 +69,7 @@ CREATE TABLE timer (lane INTEGER NOT NULL, person TEXT NOT NULL, due INTEGER NOT
 CREATE INDEX timer_due ON timer (due, person);
 CREATE TABLE member (lane INTEGER NOT NULL, person TEXT NOT NULL, segment TEXT NOT NULL, since INTEGER NOT NULL, PRIMARY KEY (lane, person, segment)) STRICT, WITHOUT ROWID;
 CREATE INDEX member_segment ON member (segment, person);
--- One token a run; it names the version of the journey that it follows. body: msgpack of fact.Run.
+-- One token a run; it names the version of the journey that it follows. body: JSON of fact.Run.
 CREATE TABLE run (
   lane INTEGER NOT NULL, person TEXT NOT NULL, run TEXT NOT NULL, journey TEXT NOT NULL, version INTEGER NOT NULL, arm TEXT NOT NULL,
   status TEXT NOT NULL, step TEXT NOT NULL, entered_at INTEGER NOT NULL, ended_at INTEGER, contacted INTEGER NOT NULL, goal INTEGER NOT NULL, body BLOB NOT NULL,

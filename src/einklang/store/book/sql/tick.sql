@@ -60,17 +60,10 @@ DELETE FROM entry WHERE position = ? AND seq IS NULL
 -- name: entry_pending
 SELECT position, at, received_at, origin, type, name, message_id, source, touchpoint, machine, identifiers, properties, context
 FROM entry WHERE seq IS NULL AND at <= ? ORDER BY at, position LIMIT ?
--- name: entry_pending_at
-SELECT position, at, received_at, origin, type, name, message_id, source, touchpoint, machine, identifiers, properties, context
-FROM entry WHERE seq IS NULL AND at = ? AND position > ? ORDER BY position
 -- name: entry_first_at
 SELECT MIN(at) FROM entry WHERE seq IS NULL AND at >= ?
 -- name: entry_pending_count
 SELECT COUNT(*) FROM entry WHERE seq IS NULL
--- name: entry_inputs
-SELECT seq, clock, position, at, received_at, origin, type, name, message_id, source, touchpoint, machine, identifiers, properties, context
-FROM entry WHERE seq > ? AND origin <> 2 ORDER BY seq LIMIT ?
-
 -- name: definition_put
 INSERT INTO definition (kind, id, version, body, hash, position, active) VALUES (?, ?, ?, ?, ?, ?, 1)
 ON CONFLICT (kind, id, version) DO UPDATE SET body = excluded.body, hash = excluded.hash, position = excluded.position, active = 1
