@@ -47,7 +47,8 @@ check: lint ## the quick loop, under a minute: lint, house rules, quick unit tes
 	HYPOTHESIS_PROFILE=quick $(BIN)/pytest -q -n 2 -m "not slow and not browser and not real"
 
 test: install lint ## everything
-	$(BIN)/pytest -n 2 --dist loadgroup --durations=20
+	CUTTING_LOGS=500 $(BIN)/pytest -n 2 --durations=20 -m "not browser"
+	$(BIN)/pytest -n 2 --dist loadgroup --durations=5 -m browser  # apart: a browser leaves an event loop behind
 
 format: $(PACKAGE) ## let ruff lay out and mend what it can
 	$(BIN)/ruff format .

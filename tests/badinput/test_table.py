@@ -224,9 +224,9 @@ TABLE = [
         "point to it",
     ),
     Row(
-        "a control group of 100 %",
+        "a control group of 110 %",
         "apply",
-        "kind: journey\nid: b\ncontrol: 1.0\nentry: {event: X}\nsteps:\n- {id: a, wait: 1d}",
+        "kind: journey\nid: b\ncontrol: 1.1\nentry: {event: X}\nsteps:\n- {id: a, wait: 1d}",
         "bad_share",
         "journey b.control",
         "0 to 1",
