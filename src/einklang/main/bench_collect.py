@@ -59,12 +59,12 @@ async def _answer(reader: asyncio.StreamReader) -> bytes:
 
 
 class _Server:
-    """A server in a process of its own; `null` has no store behind it."""
+    """A server in a process of its own: `serve` as users run it, `store` without ticks, `null` without a store."""
 
-    def __init__(self, home: Path, *, null: bool) -> None:
+    def __init__(self, home: Path, mode: str) -> None:
         code = "from einklang.main.bench_server import main; main()"
         self.process = subprocess.Popen(
-            [sys.executable, "-c", code, str(home), "null" if null else "store"], stdout=subprocess.PIPE, text=True
+            [sys.executable, "-c", code, str(home), mode], stdout=subprocess.PIPE, text=True
         )
         assert self.process.stdout is not None
         self.port = int(self.process.stdout.readline())
@@ -102,29 +102,31 @@ def _numbers(start: int) -> Any:
 
 
 def collect(folder: Path) -> dict[str, Any]:
-    """Acknowledged events/s, 100 a batch, 16 connections: ratio to the same server whose append does nothing."""
-    with_store, without, ratios = [], [], []
+    """Acknowledged events/s, 100 a batch, 16 connections, as ratios to the same server whose append does nothing.
+
+    Three servers in turn: without a store, with the store alone, and as users run it, with ticks working beside it.
+    """
+    rates: dict[str, list[float]] = {"null": [], "store": [], "serve": []}
     for number in range(ROUNDS):
-        figures = []
-        for null in (False, True):
-            home = folder / f"home-{number}-{null}"
+        for mode, found in rates.items():
+            home = folder / f"home-{number}-{mode}"
             keys = create(home, None)
-            server = _Server(home, null=null)
+            server = _Server(home, mode)
             try:
-                figures.append(asyncio.run(_load(server.port, keys.write_key, _numbers(number * 1_000_000))))
+                found.append(asyncio.run(_load(server.port, keys.write_key, _numbers(number * 1_000_000))))
             finally:
                 server.stop()
-        with_store.append(figures[0])
-        without.append(figures[1])
-        ratios.append(figures[0] / figures[1])
+    ratios = {mode: [a / b for a, b in zip(rates[mode], rates["null"], strict=True)] for mode in ("store", "serve")}
     return {
-        "events_per_s": round(statistics.median(with_store)),
-        "events_per_s_without_store": round(statistics.median(without)),
-        "ratio": round(statistics.median(ratios), 3),
-        "ratios": [round(ratio, 3) for ratio in ratios],
+        "events_per_s_without_store": round(statistics.median(rates["null"])),
+        "events_per_s_store": round(statistics.median(rates["store"])),
+        "events_per_s_with_ticks": round(statistics.median(rates["serve"])),
+        "ratio_store": round(statistics.median(ratios["store"]), 3),
+        "ratio_with_ticks": round(statistics.median(ratios["serve"]), 3),
+        "ratios_store": [round(ratio, 3) for ratio in ratios["store"]],
+        "ratios_with_ticks": [round(ratio, 3) for ratio in ratios["serve"]],
         "batch": BATCH,
         "connections": CONNECTIONS,
-        "ticks": "running beside it",
     }
 
 
@@ -155,7 +157,7 @@ def visible(folder: Path) -> dict[str, Any]:
     """Single event, acknowledged -> visible in the timeline API, milliseconds."""
     home = folder / "home"
     keys = create(home, None)
-    server = _Server(home, null=False)
+    server = _Server(home, "serve")
     try:
         found = asyncio.run(_visible(server.port, keys.write_key, keys.server_key))
     finally:

@@ -46,7 +46,7 @@ class NoStore:
 
 
 def main() -> None:
-    """Serve the home of the first argument; `null` as the second takes the store away."""
+    """Serve the home of the first argument; the second says `serve`, `store` (no ticks) or `null` (no store)."""
     sys.setswitchinterval(0.0005)
     settings = Settings()
     listener = socket.create_server(("127.0.0.1", 0))
@@ -56,7 +56,7 @@ def main() -> None:
         loop = None
         if sys.argv[2] == "null":
             services.book = NoStore(home.book)
-        else:
+        elif sys.argv[2] == "serve":
             loop = Loop(home, channels_of(settings, home), hub.notify)
             services.wake = loop.wake
             loop.start()
