@@ -44,7 +44,7 @@ lint: $(PACKAGE) ## style, types and floors
 	$(BIN)/lint-imports --no-logo
 
 check: lint ## the quick loop, under a minute: lint, house rules, quick unit tests
-	HYPOTHESIS_PROFILE=quick $(BIN)/pytest -q -n 2 -m "not slow and not browser and not real"
+	CUTTING_LOGS=16 HYPOTHESIS_PROFILE=quick $(BIN)/pytest -q -n 2 -m "not slow and not browser and not real"
 
 test: install lint ## everything
 	CUTTING_LOGS=500 $(BIN)/pytest -n 2 --durations=20 -m "not browser"

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
 from hypothesis import HealthCheck, settings
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -47,3 +49,10 @@ def browser_type_launch_args() -> dict[str, Any]:
 def real_data() -> Path:
     """The folder of the real data sets; tests that use it are marked `real`."""
     return REAL_DATA
+
+
+@pytest.fixture(autouse=True)
+def _log_as_before() -> Iterator[None]:
+    """A test that starts a server sets where the log goes, to a stream that ends with it: the next begins afresh."""
+    yield
+    structlog.reset_defaults()

@@ -19,6 +19,8 @@ import pytest
 
 from einklang.main.cli import main
 
+pytestmark = pytest.mark.slow
+
 Row = dict[str, Any]
 START = datetime(2026, 1, 5, tzinfo=UTC)
 POLICY = "{kind: policy, id: default, timezone: Europe/Berlin"

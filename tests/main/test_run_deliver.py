@@ -11,6 +11,8 @@ import pytest
 from einklang.main.cli import main
 from einklang.main.home import opened
 
+pytestmark = pytest.mark.slow
+
 _DEFINITIONS = """
 kind: policy
 timezone: Europe/Berlin

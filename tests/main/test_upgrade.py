@@ -10,6 +10,8 @@ import pytest
 
 from einklang.main.cli import main
 
+pytestmark = pytest.mark.slow
+
 FIXTURES = sorted((Path(__file__).resolve().parents[1] / "fixtures").glob("home-*.tar.gz"))
 
 

@@ -165,6 +165,7 @@ def by_plan(book: SqliteBook, lake: Lake, segment: str, at: int) -> list[str]:
         return segments.members(reader, reading(book), lake, segment, at)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(3))
 def test_plan_person_by_person_and_naive_reading_agree(seed: int, tmp_path: Path) -> None:
     """On random logs with late events, merges, shared devices and reactions, at bounds of windows and anywhere."""
