@@ -58,6 +58,7 @@ class MockApi(ThreadingHTTPServer):
         self.closing = threading.Event()
         self.extra: list[dict[str, Any]] = []
         self.arrived = threading.Condition()
+        self.listening = 0
 
     @property
     def url(self) -> str:
@@ -65,14 +66,16 @@ class MockApi(ThreadingHTTPServer):
         return f"http://127.0.0.1:{self.server_address[1]}"
 
     def push(self, entry: dict[str, Any]) -> None:
-        """Hands one entry to everybody who listens to the stream."""
+        """Hands one entry to everybody who listens to the stream, once somebody does."""
         with self.arrived:
+            self.arrived.wait_for(lambda: self.listening > 0, timeout=10)
             self.extra.append(entry)
             self.arrived.notify_all()
 
     def reset(self) -> None:
         """Back to the state of a full home in English."""
         self.empty, self.broken, self.report, self.language = False, "", {}, "en"
+        self.listening = 0
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A browser that hangs up is no fault; anything else is told."""
@@ -169,7 +172,10 @@ class Handler(BaseHTTPRequestHandler):
         self.send_header("Cache-Control", "no-store")
         self.send_header("Connection", "close")
         self.end_headers()
-        told = len(self.server.extra)
+        with self.server.arrived:
+            told = len(self.server.extra)
+            self.server.listening += 1
+            self.server.arrived.notify_all()
         try:
             self.wfile.write(f"event: status\ndata: {json.dumps(data.status(self.server.empty))}\n\n".encode())
             self.wfile.flush()

@@ -179,6 +179,20 @@ def test_a_crash_while_handing_over(event: str, again: bool) -> None:
         assert it.stage() == ("paid" if again else "cold")
 
 
+def test_a_resend_of_marketing_would_be_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Positive control of 14: without the rule by class marketing goes out twice, and the check above fails."""
+    monkeypatch.setattr(deliver.Waiting, "again", property(lambda waiting: True))
+    with post() as it:
+        it.person()
+        ready(it, "Product Added")
+        first, second = Memory(cut), Memory()
+        with pytest.raises(PowerCut):
+            it.hand(first)
+        it.delivery(second).recover()
+        it.both(second)
+        assert [parcel.key for parcel in second.got] == [first.got[0].key]
+
+
 def test_a_crash_before_the_first_byte_loses_nothing() -> None:
     """The process ends in the claim itself: the transaction is undone, the message is ready, and is sent once."""
     with post() as it:
