@@ -227,6 +227,38 @@ def test_the_past_is_what_was_live_then(tmp_path: Path) -> None:
             assert by_plan(book, lake, segment, at) == found, (segment, at)
 
 
+def test_the_zone_is_that_of_the_moment(tmp_path: Path) -> None:
+    """Who moved from Honolulu to Tokyo has the hour of Honolulu before and of Tokyo since."""
+    rules = {"plan": "hour(now) < 6", "alone": 'hour(now) < 6 && reachable("email")'}
+    text = "".join(f"---\nkind: segment\nid: {name}\nwhere: '{rule}'\n" for name, rule in rules.items())
+    calls = []
+    for number, (day, zone) in enumerate([(0, "Pacific/Honolulu"), (4, "Asia/Tokyo"), (8, "no such zone")]):
+        calls.append(
+            EngineCall(
+                type="identify",
+                userId="u1",
+                traits={"email": "p1@example.org"},
+                context={"timezone": zone},
+                at=START + day * DAY,
+                messageId=f"z{number}",
+            )
+        )
+    with home(text.removeprefix("---")) as book:
+        lake = Lake(tmp_path)
+        append(book, calls)
+        run(book, until=START + 2 * DAY)
+        ship_all(book, lake, keep_entries=0)
+        run(book)
+        checked = applying.in_force(book).checked
+        assert [columns.by_plan(checked[f"segment:{name}"]) for name in rules] == [True, False]
+        for name in rules:
+            # 03:00 in Honolulu is 13:00 UTC, in Tokyo 18:00 UTC of the day before
+            hours = [(1, 13, 1), (1, 18, 0), (5, 13, 0), (5, 18, 1), (9, 13, 0), (9, 18, 1)]
+            for day, hour, count in hours:
+                found = by_plan(book, lake, name, START + day * DAY + hour * HOUR)
+                assert len(found) == count, (name, day, hour)
+
+
 def test_rules_that_a_plan_cannot_ask_are_asked_person_by_person(tmp_path: Path) -> None:
     """Only what must be: what `crowd_supports` names."""
     with home(DEFINITIONS) as book:

@@ -12,6 +12,7 @@ import polars as pl
 
 from einklang.app.ports import Reader
 from einklang.app.state import State
+from einklang.app.view import is_zone
 from einklang.app.working import Live, from_json
 from einklang.audience import crowd as crowds
 from einklang.consent import Declaration, fold
@@ -32,6 +33,7 @@ COLUMNS: dict[str, pl.DataType | type[pl.DataType]] = {
     "seq": pl.Int64, "at": pl.Int64, "origin": pl.Int8, "type": pl.String, "name": pl.String, "source": pl.String,
     "touchpoint": pl.String, "machine": pl.Boolean, "person_id": pl.String,
     "identifiers": pl.List(pl.Struct({"key": pl.String, "value": pl.String})), "properties": pl.String,
+    "context": pl.String,
 }  # fmt: skip
 Ledger = tuple[str, str, str, str, int, int]
 
@@ -85,11 +87,12 @@ def crowd_at(reader: Reader, state: State, lake: Lake, at: int, need: crowds.Ask
     people = Everybody(reader, at)
     basic = bool(need.fields - {"id"}) or bool(need.consents)
     names = need.traits | (_BASIC if basic else {"timezone"} if need.zone else frozenset())
-    log = _log(reader, lake, at, need, people, identifies=bool(names))
+    log = _owned(reader, lake, at, _wanted(need, identifies=bool(names)), people)
     traits = crowds.traits_of(log.filter(pl.col("type") == "identify").sort("seq"), names)
     done = log.filter(pl.col("type").is_in(_DONE))
     zoned = need.zone or "timezone" in need.fields
-    shown = _Shown(reader, state, people, traits, basic=basic, consents=bool(need.consents), zoned=zoned)
+    zones = _zones(reader, lake, at, people) if zoned else {}
+    shown = _Shown(reader, state, people, traits, zones, basic=basic, consents=bool(need.consents))
     columns: dict[str, list[Any]] = {name: [] for name in ("person_id", "zone", *sorted(need.fields - {"id"}))}
     consents: list[tuple[str, str, str]] = []
     for person in people.ids:
@@ -117,18 +120,18 @@ class _Shown:
         state: State,
         people: Everybody,
         traits: pl.DataFrame,
+        zones: dict[str, Trait],
         *,
         basic: bool,
         consents: bool,
-        zoned: bool,
     ) -> None:
+        self.zones = zones
         self.people = people if basic else None
         self.traits: dict[str, dict[str, Trait]] = {}
         wanted = traits.filter(pl.col("name").is_in(sorted(_BASIC))).with_row_index("order").sort("at", "order")
         for order, person, name, value, when in wanted.select("order", "person_id", "name", "value", "at").iter_rows():
             self.traits.setdefault(person, {})[name] = Trait(from_json(value), when, order)
         self.permissions = dict(_permissions(reader, people, state.clock)) if consents else {}
-        self.zones = dict(_zones(reader)) if zoned else {}
 
     def live(self, person: str) -> Live:
         """The person, without history."""
@@ -139,13 +142,27 @@ class _Shown:
         return Live(found, [], [])
 
 
-def _zones(reader: Reader) -> Iterator[tuple[str, Trait]]:
-    """The time zones that calls named in their context, the latest of each person."""
+def _zones(reader: Reader, lake: Lake, at: int, people: Everybody) -> dict[str, Trait]:
+    """The time zones that calls up to the moment named in their context, the latest of each person.
+
+    What is known now is right where it was said by then; the log is read where somebody named another one since.
+    """
+    found: dict[str, Trait] = {}
+    later = False
     for lane in range(LANES):
         for person, _, _, body in reader.read("all_person", lane):
             zone = _STATE.decode(body).zone
-            if zone is not None:
-                yield person, zone
+            if zone is not None and zone.at <= at:
+                found[person] = zone
+            later = later or (zone is not None and zone.at > at)
+    if later:
+        named = pl.col("context").str.json_path_match("$.timezone")
+        wanted = (pl.col("origin") == 0) & pl.col("context").str.contains('"timezone"', literal=True)
+        calls = _owned(reader, lake, at, wanted, people, contexts=True).with_columns(zone=named).sort("at", "seq")
+        for person, zone, when, seq in calls.select("person_id", "zone", "at", "seq").iter_rows():
+            if zone is not None and is_zone(zone):
+                found[person] = Trait(zone, when, seq)
+    return found
 
 
 def _permissions(reader: Reader, people: Everybody, at: int) -> Iterator[tuple[str, dict[str, Permission]]]:
@@ -161,24 +178,31 @@ def _permissions(reader: Reader, people: Everybody, at: int) -> Iterator[tuple[s
                 yield person, permissions_at(_STATE.decode(body).permissions, said.get(person, []), at)
 
 
-def _log(
-    reader: Reader, lake: Lake, at: int, need: crowds.Asked, people: Everybody, *, identifies: bool
-) -> pl.DataFrame:
-    """Entries up to the moment that plans read, with their present owners: from the lake, then the Book's tail."""
-    marks = reader.read("ship_mark", "events")
-    ((_, newest),) = reader.read("entry_span")
-    end = max(newest or 0, marks[0][0] if marks else 0)
+def _wanted(need: crowds.Asked, *, identifies: bool) -> pl.Expr:
+    """The entries that plans read."""
     wanted = pl.col("type").is_in(_DONE)
     if not need.all_events:
         wanted = wanted & pl.col("name").is_in(sorted(need.events))
-    if identifies:
-        wanted = wanted | (pl.col("type") == "identify")
+    return wanted | (pl.col("type") == "identify") if identifies else wanted
+
+
+def _owned(
+    reader: Reader, lake: Lake, at: int, wanted: pl.Expr, people: Everybody, *, contexts: bool = False
+) -> pl.DataFrame:
+    """Wanted entries up to the moment with their present owners: from the lake, then the Book's tail.
+
+    contexts: whether their contexts, which are large, are read from the lake.
+    """
+    marks = reader.read("ship_mark", "events")
+    ((_, newest),) = reader.read("entry_span")
+    end = max(newest or 0, marks[0][0] if marks else 0)
     # How far the lake got and its rows come from one list of files; it may hold more than the snapshot, never less.
     events = lake.scan("events").filter(pl.col("seq") <= end)
     reached = int(events.select(pl.col("seq").max()).collect().item() or 0)
     shipped = (
         events.with_columns(pl.col("at").dt.epoch("us"))
         .filter(wanted & (pl.col("at") <= at))
+        .with_columns(context=pl.col("context") if contexts else pl.lit(None, pl.String))
         .select(pl.col(name).cast(kind) for name, kind in COLUMNS.items())
         .collect()
     )

@@ -1,7 +1,8 @@
 """`segment count|members`: members now as the live state has them, or at a moment by what is known now about it.
 
-At a moment: persons as identity knows them now who had been heard of by then; events, traits and permissions by their
-own time. Crowds are asked by plan; what a plan cannot do is asked person by person.
+At a moment: persons as identity knows them now who had been heard of by then; events, traits, time zones and
+permissions by their own time; who was in a journey as recorded then; rules and catalogs as they are now. Crowds are
+asked by plan; what a plan cannot do is asked person by person.
 """
 
 from __future__ import annotations
@@ -14,7 +15,8 @@ from einklang.app.crowds import Everybody, Lake, crowd_at, permissions_at
 from einklang.app.definitions import Definitions
 from einklang.app.ports import Reader
 from einklang.app.state import State
-from einklang.app.working import Live, WorkingSet
+from einklang.app.view import is_zone
+from einklang.app.working import Live, WorkingSet, take_zone
 from einklang.audience import crowd as crowds
 from einklang.expr import Checked
 from einklang.fact.person import Membership, Trait
@@ -100,6 +102,11 @@ def _turn_back(reader: Reader, live: Live, at: int, known: dict[str, set[str]]) 
         for _, seq, channel, address, purpose, status, when, *_ in reader.read("ledger_of", live.lane, person.id)
     ]
     person.traits = traits
+    person.zone = None
+    for event in live.history:
+        zone = event.context.get("timezone") if event.origin == 0 and event.at <= at else None
+        if isinstance(zone, str) and is_zone(zone):
+            take_zone(person, Trait(zone, event.at, event.seq))
     person.permissions = permissions_at(person.permissions, said, at)
     person.identifiers = [row for row in person.identifiers if row[2] <= at]
     person.last_seen_at = max(

@@ -100,7 +100,11 @@ def build_parser() -> argparse.ArgumentParser:
     segment = _command(sub, "segment", "count or list the members of a segment", commands.segment)
     segment.add_argument("action", choices=["count", "members"])
     segment.add_argument("id", metavar="ID")
-    segment.add_argument("--at", metavar="TIME")
+    segment.add_argument(
+        "--at",
+        metavar="TIME",
+        help="the members at that moment by event time: what is known now about it (a day alone is its midnight, UTC)",
+    )
     journey = _command(sub, "journey", "how many stand where", commands.journey)
     journey.add_argument("action", choices=["counts"])
     journey.add_argument("id", metavar="ID")
