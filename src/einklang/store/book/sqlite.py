@@ -98,6 +98,7 @@ class SqliteBook:
             found, newest = format_of(connection), known[-1][0]
             check_format(found, newest, home)
             if lock is not None:
+                connection.execute("PRAGMA journal_mode = WAL").fetchall()  # a restored backup comes without
                 # Copy an old WAL back and cut it before anything new is acknowledged: after a failed fsync its
                 # middle may exist in the page cache alone, and what is written behind it would be lost with it.
                 connection.wal_checkpoint("main", apsw.SQLITE_CHECKPOINT_TRUNCATE)
