@@ -39,6 +39,8 @@ _TAG = re.compile(r'<([a-zA-Z][\w:-]*)((?:[^<>"]|"[^"]*")*)>')
 _ADDRESS = re.compile(r'(\s)(href|src|background)="([^"]*)"')
 _MARKED = re.compile(f"({_LINK}|{_RESOURCE})([^{_END}]*){_END}")
 _URL = re.compile(r"(?:https?://|\bwww\.(?=\w))[^\s<>\"'\x01-\x03]+", re.IGNORECASE)
+#: an address of which nothing needs to be joined, escaped or cleaned
+_SIGNED = re.compile(r"https?://[\w.:/-]+", re.ASCII)
 _REST = re.compile(r"[^\s<>\"'\x01-\x03]{1,500}")
 _UNSEEN = re.compile("[\x00-\x20\x7f\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]+")
 _COLOR = re.compile(r"#[0-9a-fA-F]{6}")
@@ -221,8 +223,7 @@ class _Links:
         self._facts = facts
         self._track = facts.track_click and message.class_ != "opt_in"
         self._site = facts.brand.url or facts.base_url
-        base = facts.base_url.rstrip("/") + "/"
-        self._ours = tuple(f"{base}{use}/" for use in Use)
+        self._ours = _own_paths(facts.base_url)
         self._allowed: set[str] = set()
         self._hosts = hosts | _named(facts.base_url, facts.brand.url, facts.brand.logo)
 
@@ -243,6 +244,8 @@ class _Links:
         written = unescape(found[2]).strip()
         if not written or written.startswith("#"):
             return escape(written)
+        if written.startswith(self._ours) and _SIGNED.fullmatch(written):
+            return written
         bare = _UNSEEN.sub("", written)
         scheme = bare.partition(":")[0].lower() if re.match(r"[A-Za-z][\w+.-]*:", bare) else ""
         if scheme in ("mailto", "tel", "sms", "cid"):
@@ -302,6 +305,13 @@ def _host(address: str) -> str | None:
         return None
 
 
+@lru_cache(maxsize=64)
+def _own_paths(base_url: str) -> tuple[str, ...]:
+    """What the addresses of our own customer pages begin with."""
+    return tuple(f"{base_url.rstrip('/')}/{use}/" for use in Use)
+
+
+@lru_cache(maxsize=1024)
 def _named(*addresses: str) -> frozenset[str]:
     """The hosts of these addresses, without a leading www."""
     return frozenset(host.removeprefix("www.") for address in addresses if address and (host := _host(address)))

@@ -11,6 +11,7 @@ from base64 import b64encode
 from datetime import UTC
 from email.header import Header
 from email.utils import format_datetime
+from functools import lru_cache
 from hashlib import blake2b
 
 import msgspec
@@ -51,6 +52,7 @@ def address(text: str) -> str:
     return f"{local}@{domain}"
 
 
+@lru_cache(maxsize=1024)
 def mailbox(text: str) -> tuple[str, str]:
     """(display name, address) of `Name <address>` or an address. Raises InputError `bad_address`."""
     text = one_line(text)
