@@ -15,7 +15,7 @@ from einklang.expr.explain import ExplainNode, as_json, explain
 from einklang.expr.guide import hints
 from einklang.expr.parse import parse
 from einklang.expr.python import Condition, compile_one
-from einklang.expr.types import Catalog, EventShape, Needs, Scope, Type, type_of
+from einklang.expr.types import Catalog, EventShape, Needs, ObjectShape, Scope, Type, type_of
 from einklang.expr.view import EntryLike, EventLike, View
 
 __all__ = [
@@ -30,6 +30,7 @@ __all__ = [
     "ExplainNode",
     "ExprError",
     "Needs",
+    "ObjectShape",
     "Scope",
     "Type",
     "View",

@@ -90,6 +90,14 @@ class EventShape(msgspec.Struct, frozen=True):
     alias: str = ""
 
 
+class ObjectShape(msgspec.Struct, frozen=True):
+    """A kind of business objects: the types of its fields, the events that make it; closed: it has no other fields."""
+
+    fields: Mapping[str, Type] = {}
+    events: tuple[str, ...] = ()
+    closed: bool = True
+
+
 class Catalog(msgspec.Struct, frozen=True):
     """What the definitions declare. A set that is None is not checked; undeclared traits and properties are `dyn`."""
 
@@ -100,6 +108,7 @@ class Catalog(msgspec.Struct, frozen=True):
     catalogs: Mapping[str, Mapping[str, Type]] | None = None
     purposes: frozenset[str] | None = None
     channels: frozenset[str] | None = None
+    objects: Mapping[str, ObjectShape] | None = None
 
 
 class Site(msgspec.Struct, frozen=True):
