@@ -8,8 +8,10 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from einklang.app.intake import from_row, take
+from einklang.app.output import entry_row
 from einklang.app.ports import Reader
 from einklang.app.state import DELIVER, LIVE, TICK, State
+from einklang.app.working import to_json
 from einklang.event import Event
 
 if TYPE_CHECKING:
@@ -48,7 +50,10 @@ def definitions_first(engine: Engine, reader: Reader) -> list[Event]:
 
 
 class LiveSource(Source):
-    """Bodies as they arrive: clock = time of receipt. `now` is set by the caller before each step."""
+    """Bodies as they arrive: clock = time of receipt. `now` is set by the caller before each step.
+
+    What an import says of times to come stays pending until it has come.
+    """
 
     def __init__(self) -> None:
         self.now = 0
@@ -71,14 +76,31 @@ class LiveSource(Source):
         if not self.started:
             events.append(engine.tick_entry(max(self.now, state.clock), LIVE, resume=True))
             floor = max(floor, self.now)
-        for event in taken.events:
-            floor = event.clock = max(floor, event.received_at)
-        events += taken.events
+        for moment, event in self._came(taken.events, engine, reader, limit):
+            floor = event.clock = max(floor, moment)
+            events.append(event)
         next_due = reader.read("next_timer")
         due = next_due[0][0] if next_due else None
         if due is not None and due <= self.now and self.now >= floor and count < limit:
             events.append(engine.tick_entry(self.now, LIVE))
         return events, events[-1].clock if events else state.clock - 1
+
+    def _came(self, fresh: list[Event], engine: Engine, reader: Reader, limit: int) -> list[tuple[int, Event]]:
+        """(moment, event) of what has come, in order: of what arrived, and of what was pending."""
+        out = engine.state.out
+        rows = reader.read("entry_pending", self.now, limit)
+        out.stored = [from_row(row) for row in rows]
+        for event, row in zip(out.stored, rows, strict=True):
+            out.encoded[id(event)] = (row[-2], row[-1])
+        came = [(event.at, event) for event in out.stored]
+        for event in fresh:
+            if event.at > max(self.now, event.received_at):
+                # not out.texts: that remembers by id, and this event is not kept
+                texts = to_json(event.properties), to_json(event.context)
+                out.add("entry_put", *entry_row(event, texts, sequenced=False))
+            else:
+                came.append((event.received_at, event))
+        return sorted(came, key=lambda pair: (pair[0], pair[1].position)) if rows else came
 
     def settled(self, state: State) -> None:
         """The entry that says how time goes on is in the log."""

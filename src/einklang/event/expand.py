@@ -19,7 +19,7 @@ from einklang.event.wire import (
     moment,
 )
 from einklang.kernel.ids import content_hash, keyed_hash
-from einklang.kernel.time import BEFORE_ALL, EARLIEST, LATEST, Micros
+from einklang.kernel.time import BEFORE_ALL, EARLIEST, LATEST, Micros, format_moment
 
 #: Bodies that Einklang wrote itself: {"batch": [EngineCall, ...]}. `import`: events of a file; `row`, `definition`,
 #: `tick`: items of that type; `engine`: tracks, such as the clicks that come back.
@@ -38,9 +38,10 @@ def expand(kind: str, body: bytes, *, first_position: int, received_at: Micros, 
     """The events of a body that `judge` admitted or Einklang wrote. first_position: position of its first item.
 
     `at` of an outside call is its time corrected by `sentAt` as Segment does: received_at - (sentAt - timestamp);
-    without sentAt the time as claimed, without either received_at. Times of imports and of the engine hold as written;
-    a row without time holds from before all events. An event without messageId gets "h_" + a hash of source, body and
-    n-th occurrence.
+    without sentAt the time as claimed, without either received_at. Nothing happens after its receipt: what claims so
+    happened when it was received, and `context.claimedAt` keeps the claim. Times of imports and of the engine hold as
+    written; a row without time holds from before all events. An event without messageId gets "h_" + a hash of source,
+    body and n-th occurrence.
     Raises msgspec.MsgspecError or ValueError for a body that cannot be read (a dead letter).
     """
     seen: dict[bytes, int] = {}
@@ -83,9 +84,12 @@ def _event(call: Call, kind: str, position: int, received_at: Micros, source: st
         message_id = _hashed_id(source, told, seen)
     else:
         message_id = str(call.messageId)
+    at = _corrected(call, received_at)
+    if at > received_at:
+        context["claimedAt"], at = format_moment(at), received_at
     return Event(
         position,
-        _corrected(call, received_at),
+        at,
         received_at,
         kind,
         name,
