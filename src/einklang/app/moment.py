@@ -6,7 +6,8 @@ worked off as a moment of its own before anything else happens to the person.
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,11 +23,11 @@ from einklang.fact.person import TREATED, Arm, Run, Trait
 from einklang.flow import entry as entries
 from einklang.flow import machine, reaction
 from einklang.flow.compile import Journey, Step
+from einklang.kernel.limits import STEPS_PER_MOMENT_MAX
 from einklang.kernel.reasons import Reason
 
 #: Traits that `person.*` and the addresses are made of: a change touches everything.
 _BASIC = frozenset({"email", "phone", "language", "country", "timezone", "address"})
-_EVENTS_PER_MOMENT_MAX = 1_000
 
 
 @dataclass(slots=True)
@@ -80,23 +81,34 @@ class Moments:
         self.state = state
         self.desk = Desk(state, self._emit)
         self._queue: deque[tuple[Event, Touched]] = deque()
+        self._circles: Counter[tuple[str, str]] = Counter()
         self._listening: dict[tuple[str, bool], bool] = {}
         self._listened: object = None
 
     # --- events ---------------------------------------------------------------------------------------------------
 
-    def event(self, live: Live, event: Event, *, whole: bool = False) -> None:
-        """Fold an event into its person and work off what follows. whole: the person changed by more than the event."""
+    def event(self, live: Live, event: Event, *, whole: bool = False, told: Sequence[Event] = ()) -> None:
+        """Fold an event into its person and work off what follows.
+
+        whole: the person changed by more than the event; told: what the engine said meanwhile, of any person.
+        """
         touched = self._fold(live, event)
         touched.everything = touched.everything or whole
         self._queue.append((event, touched))
+        self._take(live, told)
         self._drain(live)
 
-    def everything(self, live: Live) -> None:
+    def everything(self, live: Live, *, told: Sequence[Event] = ()) -> None:
         """Look at the whole person again: after a merge, or when definitions changed."""
-        touched = Touched(everything=True)
-        self._moment(live, None, touched, timer=False)
+        self._take(live, told)
+        self._moment(live, None, Touched(everything=True), timer=False)
         self._drain(live)
+
+    def _take(self, live: Live, told: Sequence[Event]) -> None:
+        """Fold and queue what the engine said of this person."""
+        for event in told:
+            if event.person == live.person.id:
+                self._queue.append((event, self._fold(live, event)))
 
     def timer(self, live: Live) -> None:
         """Work off what is due at the present clock."""
@@ -104,13 +116,16 @@ class Moments:
         self._drain(live, timer=True)
 
     def _drain(self, live: Live, *, timer: bool = False) -> None:
-        count = 0
         while self._queue:
             event, touched = self._queue.popleft()
-            count += 1
-            assert count <= _EVENTS_PER_MOMENT_MAX, "a moment that never ends"
             self._moment(live, event, touched, timer=False)
+        self._circles.clear()
         self._set_wake(live, timer=timer)
+
+    def _again(self, what: str, name: str) -> bool:
+        """Whether this may happen once more to the person of this moment: what feeds itself ends."""
+        self._circles[what, name] += 1
+        return self._circles[what, name] <= STEPS_PER_MOMENT_MAX
 
     def _fold(self, live: Live, event: Event) -> Touched:
         state, person = self.state, live.person
@@ -191,7 +206,11 @@ class Moments:
             touched.segments.add(change.segment)
             state.working.mark(live)
             live.touched_segments.add(change.segment)
-            self._emit(live, "Segment Entered" if change.entered else "Segment Left", {"segment": change.segment})
+            name, told = "Segment Entered" if change.entered else "Segment Left", {"segment": change.segment}
+            if self._again("segment", change.segment):
+                self._emit(live, name, told)
+            else:  # a segment about its own members: it is said, and nobody asks again at this moment
+                live.add(state.own_event(live.person.id, name, told, kind="track", at=None), (name,))
         if flips != [membership.flips_at for membership in memberships.values()]:
             state.working.mark(live)
 
@@ -375,6 +394,8 @@ class Moments:
             return
         runs = [run for run in live.runs if run.journey == journey.id]
         reason = entries.refusal(journey, event, key, runs, state.clock, live=state.live)
+        if reason is None and not self._again("journey", journey.id):
+            reason = Reason.CIRCLE
         if reason is not None:
             state.add_verdict(live, "", journey.id, "", "", "", "refused", reason, None, entries.key_text(key))
             return

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from einklang.app.known import BookKnown
 from einklang.app.output import REKEYS
 from einklang.app.state import State
@@ -23,6 +25,12 @@ class People:
         self.state = state
         self.overlay = Overlay(BookKnown(state.reader, state.remembered))
         self.aliases: dict[str, str] = {}
+        self._told: list[Event] = []
+
+    def told(self) -> list[Event]:
+        """What the engine said of merges since it was last asked, each of its living person, not yet folded."""
+        told, self._told = self._told, []
+        return told
 
     def living(self, person: str) -> str:
         """The living person behind an id."""
@@ -111,7 +119,12 @@ class People:
         loser.gone = True
         state.working.mark(loser)
         state.working.mark(winner)
-        state.own_event(kept.id, "Person Merged", {"from": lost.id}, kind="track", at=None)
+        for event in self._told:
+            event.person = kept.id if event.person == lost.id else event.person
+        self._tell(winner, "Person Merged", {"from": lost.id})
+
+    def _tell(self, live: Live, name: str, properties: dict[str, Any]) -> None:
+        self._told.append(self.state.own_event(live.person.id, name, properties, kind="track", at=None))
 
     def _merge_runs(self, loser: Live, winner: Live) -> None:
         """Of two runs of one journey and key the earlier stays, the other ends as merged."""
@@ -141,7 +154,7 @@ class People:
         finish(run, "merged", Reason.MERGED, state.clock)
         winner.touched_runs.add(run.id)
         told = {"journey": run.journey, "run": run.id, "key": run.key, "status": run.status, "reason": run.end_reason}
-        state.own_event(winner.person.id, "Journey Left", told, kind="track", at=None)
+        self._tell(winner, "Journey Left", told)
 
     def _move(self, move: Move, event: Event, touched: dict[str, Live]) -> None:
         """Events of a device in [lo, hi) belong to somebody else after a late sign-in: history and traits follow."""

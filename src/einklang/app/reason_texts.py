@@ -19,6 +19,10 @@ TEXTS: dict[Reason, tuple[str, str]] = {
     R.NOT_OPEN: ("Die Journey nimmt gerade niemanden auf.", "The journey takes in nobody at present."),
     R.PAUSED: ("Die Journey ist unterbrochen.", "The journey is paused."),
     R.ENTRY_LIMIT: ("Die Obergrenze für Eintritte ist erreicht.", "The limit of entries is reached."),
+    R.CIRCLE: (
+        "Die Journey löst sich selbst immer wieder aus; dieser Eintritt wurde abgewiesen.",
+        "The journey starts itself again and again; this entry was refused.",
+    ),
     R.NO_CONSENT: (
         "Für diesen Kanal und Zweck liegt keine Einwilligung vor.",
         "There is no consent for this channel and purpose.",

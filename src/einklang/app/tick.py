@@ -162,10 +162,11 @@ class Engine:
         else:
             live, whole, others = self.people.of(event)
             state.out.persons[event.seq] = event.person
+            told = self.people.told()
             if live is not None:
-                self.moments.event(live, event, whole=whole)
+                self.moments.event(live, event, whole=whole, told=told)
             for other in others:
-                self.moments.everything(other)
+                self.moments.everything(other, told=told)
 
     def _without_poison(self, inputs: list[Event], bound: int) -> tuple[list[Event], int]:
         """What is not put aside; time goes no further than what is left."""

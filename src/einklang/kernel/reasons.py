@@ -57,6 +57,7 @@ class Reason(StrEnum):
     NOT_OPEN = "not_open"
     PAUSED = "paused"
     ENTRY_LIMIT = "entry_limit"
+    CIRCLE = "circle"
     # the door, in its order
     NO_CONSENT = "no_consent"
     SUPPRESSED = "suppressed"
