@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
 from datetime import UTC, datetime
 from decimal import Decimal
 from functools import cache
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from einklang.content.filters import Local
 from einklang.content.liquid import _HTML, Missing, Template, Unrenderable, parse_template
@@ -224,6 +227,28 @@ def test_values_stay_values(value: str) -> None:
             text = text.replace("<br />", "")
             assert not set(text) & set("<>\"'\x00\x01\x02\x03"), (source, text)
     assert shown("{{ trait.x }}", trait={"x": "{{ 7 | times: 7 }}"}) == "{{ 7 | times: 7 }}"
+
+
+_ANY = st.one_of(
+    st.text(max_size=6),
+    st.sampled_from(["<b>&'\"", "\x00", "\ud800", "{{ a }}", None, 7, Decimal("1.50"), True, ["a"], {"x": "y"}]),
+)
+
+
+@given(values=st.dictionaries(st.sampled_from(["a", "b"]), st.one_of(_ANY, st.dictionaries(st.just("c"), _ANY))))
+def test_joined_parts_are_what_liquid_prints(values: dict[str, Any]) -> None:
+    """A template of constants and bare paths, joined without Liquid, gives Liquid's text or Liquid's refusal."""
+    for source in ("x {{ a }}<p>{{ b.c }}", "{{ a.c }}{{ a }}", "{{ b.size }}", "{{ a['c'] }} {{ b }}"):
+        for html in (True, False):
+            quick = _parsed(source, html)
+            assert quick.pieces is not None, "the control: these are joined"
+            said = []
+            for template in (quick, dataclasses.replace(quick, pieces=None)):
+                try:
+                    said.append(template.render(values, DE))
+                except Unrenderable as error:
+                    said.append(repr(error))
+            assert said[0] == said[1]
 
 
 def test_the_output_is_bounded_to_the_byte() -> None:
