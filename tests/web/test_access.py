@@ -54,6 +54,8 @@ def test_every_route_names_its_permission() -> None:
         ("HEAD", "/c/{token:str}"),
         ("GET", "/u/{token:str}"),
         ("POST", "/u/{token:str}"),
+        ("GET", "/confirm/{token:str}"),
+        ("POST", "/confirm/{token:str}"),
     }
 
 

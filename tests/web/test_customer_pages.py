@@ -226,7 +226,7 @@ def test_a_later_consent_counts_again(sent: tuple[Home, str]) -> None:
         assert home.book.read("suppressions") == []
 
 
-class _Mailbox:
+class Mailbox:
     """A channel that keeps what it is handed."""
 
     def __init__(self) -> None:
@@ -255,6 +255,6 @@ def test_what_is_ready_is_not_sent_after_an_unsubscribe(home: Home, withdrawn: b
     if withdrawn:
         assert post(home, link(key, Use.UNSUBSCRIBE)).status_code == 200
     state = State(SALT, in_force(home.book), link_key=LINK_KEY, base_url=BASE, channels=frozenset({"email"}))
-    mailbox = _Mailbox()
+    mailbox = Mailbox()
     run(Delivery(home.book, state, {"email": mailbox}, lambda: home.time).once())
     assert mailbox.got == ([] if withdrawn else [key])

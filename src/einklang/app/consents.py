@@ -8,11 +8,65 @@ import msgspec
 
 from einklang.app.view import address_of
 from einklang.app.working import Live
-from einklang.consent import GIVEN, ChainRow, address_key, chain, declare, fold, suppression_of
+from einklang.consent import (
+    GIVEN,
+    REQUESTED,
+    WITHDRAWN,
+    ChainRow,
+    Declaration,
+    address_key,
+    chain,
+    declare,
+    fold,
+    split_key,
+    status_of,
+    suppression_of,
+)
 from einklang.event import Event
+
+#: The source of what an operator imported.
+IMPORTED = "import"
 
 if TYPE_CHECKING:
     from einklang.app.state import State
+
+
+def by_write_key(event: Event) -> bool:
+    """Whether the event came with a write key, which is in every page: anybody may have sent it."""
+    return event.origin == 0 and event.source != IMPORTED
+
+
+def _claimed(state: State, declared: Declaration, event: Event) -> Declaration:
+    """What anybody may have sent: its actor is the key it came with, and it proves nothing where proof is asked for.
+
+    A consent to a purpose with double opt-in is then merely requested, until its owner confirms by the link in a mail.
+    """
+    purpose = state.definitions.purposes.get(declared.purpose)
+    asks = declared.status == GIVEN and purpose is not None and purpose.double_opt_in
+    return msgspec.structs.replace(declared, actor=event.source, status=REQUESTED if asks else declared.status)
+
+
+def _lift(state: State, live: Live, declared: Declaration) -> None:
+    """What was suppressed at the door of the log, ahead of the ledger, gives way to a later consent.
+
+    Once a withdrawal is folded the ledger knows it; where a consent was given after it, its suppression goes too.
+    """
+    given = [(declared.channel, declared.address, declared.purpose)] if declared.status == GIVEN else []
+    if declared.status == WITHDRAWN:
+        about = (declared.channel, declared.address, declared.purpose)
+        for place in live.person.permissions:
+            channel, purpose, address, request = split_key(place)
+            if request or not all(
+                mine in ("", its) for mine, its in zip(about, (channel, address, purpose), strict=True)
+            ):
+                continue
+            word = status_of(live.person.permissions, channel, purpose, address)
+            if word is not None and word.status == GIVEN:
+                given.append((channel, address, purpose))
+    for channel, address, purpose in given:
+        if address:
+            key = address_key(state.salt, channel, address)
+            state.out.add("suppression_lift", key, channel, purpose, declared.at)
 
 
 def take(state: State, live: Live, event: Event) -> bool:
@@ -22,13 +76,12 @@ def take(state: State, live: Live, event: Event) -> bool:
     if declared is not None:
         # a clock that is ahead must not make a word the last one for years: it counts from when it was received
         declared = msgspec.structs.replace(declared, at=min(declared.at, event.clock))
+        if by_write_key(event):
+            declared = _claimed(state, declared, event)
         if not declared.address and declared.status != "withdrawn":
             declared = msgspec.structs.replace(declared, address=address_of(live, declared.channel) or "")
         changed = fold(live.person.permissions, declared, event.seq)
-        if declared.address and (declared.status == GIVEN or not changed):
-            # the ledger knows every withdrawal by now: what was suppressed ahead of it gives way to a later consent
-            key = address_key(state.salt, declared.channel, declared.address)
-            state.out.add("suppression_lift", key, declared.channel, declared.purpose, declared.at)
+        _lift(state, live, declared)
         n = state.count("ledger")
         row = ChainRow(
             n, event.seq, declared.channel, declared.address, declared.purpose, declared.status, declared.at,

@@ -1,4 +1,4 @@
-"""What comes back from customers through signed links: clicks, and withdrawals that are in force at once."""
+"""What comes back from customers through signed links: clicks, confirmations, withdrawals that are in force at once."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from einklang.app.apply import Body
 from einklang.app.collect import WITHDRAWN, Log
 from einklang.app.ports import Reader
 from einklang.app.working import from_json
+from einklang.consent import GIVEN, address_key, built_in_purposes, parse_purpose, status_of
 from einklang.consent import WITHDRAWN as TAKEN_BACK
-from einklang.consent import address_key, built_in_purposes, parse_purpose, status_of
 from einklang.content.links import Use, verify
 from einklang.event import EngineCall, body_of
 from einklang.fact.person import Permission, Person
@@ -23,6 +23,7 @@ from einklang.kernel.ids import lane_of
 
 SOURCE = "einklang"
 TRACK_CLICK = "track_click"
+DOUBLE_OPT_IN = "double opt-in"
 _PERSON = msgspec.json.Decoder(Person, float_hook=Decimal)
 
 
@@ -125,6 +126,38 @@ def unsubscribe(book: Log, sent: Sent, *, now: int, salt: bytes, wording: str) -
     calls = [_call("Consent Withdrawn", sent, now, said), _call("Message Unsubscribed", sent, now, said)]
     row = (address_key(salt, sent.channel, sent.address), sent.channel, sent.purpose, WITHDRAWN, now)
     return book.append_later([Body(len(calls), now, SOURCE, "engine", body_of(calls), (row,))])
+
+
+def confirmed(reader: Reader, sent: Sent) -> bool | None:
+    """Whether the consent that the message's link confirmed still stands; None if the link was not used yet."""
+    person = person_of(reader, sent)
+    if person is None:
+        return None
+    rows = reader.read("ledger_of", lane_of(person.id), person.id)
+    if not any(row[5] == GIVEN and row[7] == DOUBLE_OPT_IN and row[10] == sent.key for row in rows):
+        return None
+    word = status_of(person.permissions, sent.channel, sent.purpose, sent.address)
+    return word is not None and word.status == GIVEN
+
+
+def confirm(book: Log, sent: Sent, *, now: int, wording: str) -> Future[list[int]] | None:
+    """Append `Consent Given` with its proof: address, purpose, what was shown, and the message that carried the link.
+
+    None if the link was used already. A link confirms once for ever: its message id is that of the message, so that of
+    two presses at once the second is a duplicate.
+    """
+    if confirmed(book, sent) is not None:
+        return None
+    said = {
+        "address": sent.address,
+        "source": DOUBLE_OPT_IN,
+        "evidence": sent.key,
+        "wording": wording,
+        "actor": "person",
+    }
+    call = _call("Consent Given", sent, now, said)
+    call.messageId, call.at = f"confirm-{sent.key}", None  # at = moment of receipt: a second press says the same
+    return book.append_later([Body(1, now, SOURCE, "engine", body_of([call]))])
 
 
 def purpose_title(reader: Reader, purpose: str, language: str) -> str:

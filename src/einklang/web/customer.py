@@ -1,4 +1,5 @@
-"""What signed links in messages lead to: `/c/` goes on to the stored target, `/u/` takes consent back.
+"""What signed links in messages lead to: `/c/` goes on to the stored target, `/u/` takes consent back, `/confirm/`
+confirms what somebody asked for (double opt-in).
 
 No sign-in, no cookie, no script. GET changes nothing, but a click is appended; POST acts at once.
 """
@@ -8,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import re
 from base64 import b64encode
+from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -47,6 +49,12 @@ _WORDS = {
         "button": "Unsubscribe",
         "done_title": "You are unsubscribed",
         "done": "From now on we send no more messages about “{purpose}” to {address}.",
+        "confirm_title": "Please confirm",
+        "confirm_wording": "Yes, I want to receive messages about “{purpose}” at {address}.",
+        "confirm_button": "Confirm",
+        "confirmed_title": "Thank you",
+        "confirmed": "You have confirmed. We may now send messages about “{purpose}” to {address}.",
+        "used": "It was used already, and the consent was taken back since. Please sign up again.",
         "bad_title": "This link does not work",
         "bad_token": "It is damaged or not one of ours. Please use the link as it stands in the message.",
         "expired_token": "It has expired. Please use the link of a newer message.",
@@ -62,6 +70,12 @@ _WORDS = {
         "button": "Abmelden",
         "done_title": "Sie sind abgemeldet",
         "done": "Ab sofort senden wir an {address} keine Nachrichten mehr zu „{purpose}“.",
+        "confirm_title": "Bitte bestätigen",
+        "confirm_wording": "Ja, ich möchte an {address} Nachrichten zu „{purpose}“ erhalten.",
+        "confirm_button": "Bestätigen",
+        "confirmed_title": "Vielen Dank",
+        "confirmed": "Sie haben bestätigt. Wir dürfen nun Nachrichten zu „{purpose}“ an {address} senden.",
+        "used": "Er wurde schon verwendet, und die Einwilligung ist seither widerrufen. Bitte melden Sie sich neu an.",
         "bad_title": "Dieser Link funktioniert nicht",
         "bad_token": "Er ist beschädigt oder nicht von uns. Bitte nutzen Sie ihn so, wie er in der Nachricht steht.",
         "expired_token": "Er ist abgelaufen. Bitte nutzen Sie den Link einer neueren Nachricht.",
@@ -180,14 +194,52 @@ def _words_of(reader: Any, sent: Sent, language: str) -> dict[str, str]:
     return {"purpose": purpose, "address": masked(sent.address)}
 
 
-def _found(services: Services, request: Req, token: str) -> tuple[Sent, str, dict[str, str], bool]:
-    """The message, the language, the words for it, and whether consent is withdrawn already."""
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What a link for a button is about. done: None = not used yet; of a confirmation, whether it still stands."""
+
+    sent: Sent
+    language: str
+    values: dict[str, str]
+    done: bool | None
+
+
+def _found(services: Services, request: Req, token: str, use: Use) -> _Asked:
+    """Raises InputError `bad_token`, `expired_token`, NotFound, Unavailable."""
     with services.book.snapshot() as reader:
-        sent, number = returning.message_of(reader, services.link_key, token, Use.UNSUBSCRIBE, services.now())
+        sent, number = returning.message_of(reader, services.link_key, token, use, services.now())
         if number:
-            raise NotFound("bad_token", "not a link to unsubscribe")
+            raise NotFound("bad_token", "not a link with a button")
         language = language_of(request, returning.language_of(returning.person_of(reader, sent)))
-        return sent, language, _words_of(reader, sent, language), returning.withdrawn(reader, sent, services.salt)
+        if use is Use.CONFIRM:
+            done = returning.confirmed(reader, sent)
+        else:
+            done = returning.withdrawn(reader, sent, services.salt) or None
+        return _Asked(sent, language, _words_of(reader, sent, language), done)
+
+
+def _notice(services: Services, asked: _Asked, title: str, text: str, status: int = 200) -> Response[bytes]:
+    words = _WORDS[asked.language]
+    return _page(
+        services, "notice.html", status, asked.language, title=words[title], text=words[text].format(**asked.values)
+    )
+
+
+def _button(services: Services, asked: _Asked, path: str, kind: str) -> Response[bytes]:
+    """The page with the wording and the one button. kind: which of the words."""
+    words = _WORDS[asked.language]
+    other = "de" if asked.language == "en" else "en"
+    return _page(
+        services,
+        "button.html",
+        200,
+        asked.language,
+        title=words[f"{kind}title"],
+        wording=words[f"{kind}wording"].format(**asked.values),
+        button=words[f"{kind}button"],
+        action=f"{path}?lang={asked.language}",
+        other={"href": f"{path}?lang={other}", "language": other, "name": _WORDS[other]["name"]},
+    )
 
 
 @get("/u/{token:str}", opt=PUBLIC)
@@ -195,26 +247,12 @@ async def unsubscribe_page(request: Req, state: State, token: FromPath[str]) -> 
     """Shows what would be withdrawn; changes nothing."""
     services: Services = state.services
     try:
-        _, language, values, done = await asyncio.to_thread(_found, services, request, token)
+        asked = await asyncio.to_thread(_found, services, request, token, Use.UNSUBSCRIBE)
     except EinklangError as error:
         return _broken(services, request, error)
-    words = _WORDS[language]
-    if done:
-        return _page(
-            services, "notice.html", 200, language, title=words["done_title"], text=words["done"].format(**values)
-        )
-    other = "de" if language == "en" else "en"
-    return _page(
-        services,
-        "unsubscribe.html",
-        200,
-        language,
-        title=words["title"],
-        wording=words["wording"].format(**values),
-        button=words["button"],
-        action=f"/u/{token}?lang={language}",
-        other={"href": f"/u/{token}?lang={other}", "language": other, "name": _WORDS[other]["name"]},
-    )
+    if asked.done:
+        return _notice(services, asked, "done_title", "done")
+    return _button(services, asked, f"/u/{token}", "")
 
 
 @post("/u/{token:str}", opt=PUBLIC, status_code=200)
@@ -222,19 +260,65 @@ async def unsubscribe(request: Req, state: State, token: FromPath[str]) -> Respo
     """Takes consent back, at once and for good: from the page, or by RFC 8058 from a mail program."""
     services: Services = state.services
     try:
-        sent, language, values, done = await asyncio.to_thread(_found, services, request, token)
-        if not done:
-            wording = _WORDS[language]["wording"].format(**values)
+        asked = await asyncio.to_thread(_found, services, request, token, Use.UNSUBSCRIBE)
+        if not asked.done:
+            wording = _WORDS[asked.language]["wording"].format(**asked.values)
             durable = await asyncio.to_thread(
-                returning.unsubscribe, services.book, sent, now=services.now(), salt=services.salt, wording=wording
+                returning.unsubscribe,
+                services.book,
+                asked.sent,
+                now=services.now(),
+                salt=services.salt,
+                wording=wording,
             )
             if durable is not None:
                 await asyncio.wrap_future(durable)
             services.wake()
     except EinklangError as error:
         return _broken(services, request, error)
-    words = _WORDS[language]
-    return _page(services, "notice.html", 200, language, title=words["done_title"], text=words["done"].format(**values))
+    return _notice(services, asked, "done_title", "done")
 
 
-ROUTES = [click, click_head, unsubscribe_page, unsubscribe]
+# --- double opt-in ---
+
+
+@get("/confirm/{token:str}", opt=PUBLIC)
+async def confirm_page(request: Req, state: State, token: FromPath[str]) -> Response[bytes]:
+    """Shows what would be confirmed; changes nothing, as scanners open every link."""
+    services: Services = state.services
+    try:
+        asked = await asyncio.to_thread(_found, services, request, token, Use.CONFIRM)
+    except EinklangError as error:
+        return _broken(services, request, error)
+    if asked.done is None:
+        return _button(services, asked, f"/confirm/{token}", "confirm_")
+    return _confirmed(services, asked)
+
+
+@post("/confirm/{token:str}", opt=PUBLIC, status_code=200)
+async def confirm(request: Req, state: State, token: FromPath[str]) -> Response[bytes]:
+    """Gives the consent that the message asked for, once, with its proof."""
+    services: Services = state.services
+    try:
+        asked = await asyncio.to_thread(_found, services, request, token, Use.CONFIRM)
+        if asked.done is None:
+            wording = _WORDS[asked.language]["confirm_wording"].format(**asked.values)
+            durable = await asyncio.to_thread(
+                returning.confirm, services.book, asked.sent, now=services.now(), wording=wording
+            )
+            if durable is not None:
+                await asyncio.wrap_future(durable)
+            services.wake()
+    except EinklangError as error:
+        return _broken(services, request, error)
+    return _confirmed(services, asked)
+
+
+def _confirmed(services: Services, asked: _Asked) -> Response[bytes]:
+    """Said after the button, and to who comes back; a link that was used and taken back gives nothing again."""
+    if asked.done is False:
+        return _notice(services, asked, "bad_title", "used", 410)
+    return _notice(services, asked, "confirmed_title", "confirmed")
+
+
+ROUTES = [click, click_head, unsubscribe_page, unsubscribe, confirm_page, confirm]
