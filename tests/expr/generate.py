@@ -23,6 +23,7 @@ DECLARED = {
     "event.code": "string",
     "event.due": "date",
     "event.when": "timestamp",
+    "event.paid": "money",
 }
 _PROPERTIES = {name[6:]: type_of(kind) for name, kind in DECLARED.items() if name.startswith("event.")}
 SCOPE = Scope(
@@ -30,6 +31,7 @@ SCOPE = Scope(
     Catalog(
         traits={name[6:]: type_of(kind) for name, kind in DECLARED.items() if name.startswith("trait.")},
         events={name: EventShape(properties=_PROPERTIES) for name in ("A", "B", "C", "Email Opened", "Message Opened")},
+        currency="EUR",
     ),
     steps={"s": "contact"},
 )
@@ -214,7 +216,7 @@ class Writer:
 
     def leaf_number(self) -> list[Callable[[], str]]:
         found = self.of("0", "1", "2", "0.5", "3.333333333", "300000000000000001", "trait.points", "trait.points")
-        return found + (self.of("amount", "amount") if self.inside and not self.element else [])
+        return found + (self.of("amount", "paid") if self.inside and not self.element else [])
 
     def inner_number(self) -> list[Callable[[], str]]:
         found: list[Callable[[], str]] = [self.arithmetic] * 5 + [
@@ -266,13 +268,14 @@ class Writer:
             return self.aggregate(name, self.chance.pick(["dyn", "number", "string"]))
         if name in ("min", "max"):
             rows, _ = self.rows_of()
-            return f"{rows.split('.each')[0]}.{name}(amount)"
+            return f"{rows.split('.each')[0]}.{name}({self.chance.pick(['amount', 'paid', 'revenue'])})"
         return self.aggregate(name, "number")
 
     # texts, time, lists, anything
 
     def leaf_string(self) -> list[Callable[[], str]]:
         found = self.of('"a"', '"Bonn"', '""', '"5"', "trait.city", "trait.city", "person.country", *self.texts)
+        found += self.of("entry.touchpoint")
         return found + (self.of("code", "event.touchpoint", "event.name") if self.inside and not self.element else [])
 
     def inner_string(self) -> list[Callable[[], str]]:
@@ -324,11 +327,12 @@ class Writer:
     def leaf_dyn(self) -> list[Callable[[], str]]:
         found = self.of("trait.x", "trait.x", "trait.address.city", "trait.nothing", "trait.address.zip", "entry.key")
         if self.inside and self.element:
-            return found + self.of("q", "c", "q", "c")
-        found += self.of("n", "n", "event.properties.n") if self.inside else []
+            return found + self.of("q", "c", "price", "q", "c")
+        found += self.of("entry.properties.revenue")
+        found += self.of("n", "revenue", "event.properties.n") if self.inside else []
         found += self.of("prior.properties.n") if self.inside and self.prior else []
         for name in self.variables:
-            found += self.of(name, f"{name}.q", f"{name}.c", name)
+            found += self.of(name, f"{name}.q", f"{name}.c", f"{name}.price")
         return found
 
     def inner_dyn(self) -> list[Callable[[], str]]:

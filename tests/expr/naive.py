@@ -18,6 +18,7 @@ from tests.expr.naive_functions import (
     MICRO,
     Functions,
     Person,
+    exchanged,
     from_json,
     joined,
     length,
@@ -87,12 +88,27 @@ class Naive(Functions):
             return getattr(self, name)
         if "element" in env.get("$row", {}):
             element = env["$row"]["element"]
-            return element.get(name) if isinstance(element, dict) else None
+            found = element.get(name) if isinstance(element, dict) else None
+            return exchanged(self.person, env["$row"]["event"], name, "dyn", found)
         return self.property(env["$row"], name)
 
     def property(self, row: dict[str, Any], name: str) -> Any:
         found = from_json(row["event"]["properties"].get(name))
-        return read(found, self.declared.get("event." + name, "dyn") if row["typed"] else "dyn")
+        kind = self.declared.get("event." + name, "dyn") if row["typed"] else "dyn"
+        return exchanged(self.person, row["event"], name, kind, read(found, kind))
+
+    def holder(self, tree: Tree, env: dict[str, Any]) -> Any:
+        """The event or entry whose properties hold what a tree speaks of; None where there is none."""
+        while tree.kind in ("field", "index", "method"):
+            tree = tree.args[0]
+        if tree.kind != "name" or tree.value == "trait":
+            return None
+        if tree.value in env:
+            return env["$from"][tree.value]
+        if tree.value == "entry":
+            return self.person["entry"]
+        row = env["$prior" if tree.value == "prior" else "$row"] if "$row" in env else None
+        return row and row["event"]
 
     def on_field(self, tree: Tree, env: dict[str, Any]) -> Any:
         return self.access(tree.args[0], tree.value, env)
@@ -121,22 +137,30 @@ class Naive(Functions):
             root, middle = holder.args[0].value, holder.value
             if root in ("event", "prior") and middle == "properties":
                 return self.property(env["$row" if root == "event" else "$prior"], name)
+            if root == "entry" and middle == "properties":
+                entry = self.person["entry"]
+                return exchanged(self.person, entry, name, "dyn", from_json(entry["properties"].get(name)))
             if root == "step":
                 found = self.person["steps"].get(middle, {}).get(name)
                 return moment(found) if name == "at" else from_json(found)
         x = self.value(holder, env)
-        return x.get(name) if isinstance(x, dict) else None
+        found = x.get(name) if isinstance(x, dict) else None
+        return exchanged(self.person, self.holder(holder, env), name, "dyn", found)
 
     def of_event(self, row: dict[str, Any], name: str) -> Any:
         event = row["event"]
         if name == "at":
             return moment(event["at"])
+        if name == "touchpoint":
+            return event[name] or None
         return from_json(event["properties"]) if name == "properties" else event[name]
 
     def of_entry(self, name: str) -> Any:
         entry = self.person.get("entry")
         if entry is None:
             return None
+        if name == "touchpoint":
+            return entry[name] or None
         return moment(entry["at"]) if name == "at" else from_json(entry[name])
 
     def on_binary(self, tree: Tree, env: dict[str, Any]) -> Any:
@@ -220,7 +244,8 @@ class Naive(Functions):
                 if name == "sum"
                 else (min if name == "min" else max)(found, default=None)
             )
-        return self.macro(name, x if isinstance(x, list) else None, args, env)
+        bound = {**env, "$from": {**env.get("$from", {}), args[0].value: self.holder(holder, env)}}
+        return self.macro(name, x if isinstance(x, list) else None, args, bound)
 
     def macro(self, name: str, x: list[Any] | None, args: tuple[Tree, ...], env: dict[str, Any]) -> Any:
         inner = [{**env, args[0].value: item} for item in x or []]

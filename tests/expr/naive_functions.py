@@ -63,8 +63,21 @@ def read(x: Any, kind: str) -> Any:
         return text_day(x) if isinstance(x, str) else None
     if kind.startswith("list("):
         return [read(item, kind[5:-1]) for item in x] if isinstance(x, list) else None
-    fits = {"bool": bool, "string": str, "number": Fraction, "map": dict, "list": list}.get(kind)
+    fits = {"bool": bool, "string": str, "number": Fraction, "money": Fraction, "map": dict, "list": list}.get(kind)
     return x if fits is None or isinstance(x, fits) else None
+
+
+def exchanged(person: Person, event: Any, name: str, kind: str, x: Any) -> Any:
+    """Money of an event in euros; None without a rate for the day on which it happened where the person is."""
+    of_segment = ("revenue", "total", "subtotal", "value", "price", "tax", "shipping", "discount")
+    if event is None or not isinstance(x, Fraction) or not (kind == "money" or (kind == "dyn" and name in of_segment)):
+        return x
+    currency = event["properties"].get("currency")
+    if not isinstance(currency, str) or currency in ("", "EUR"):
+        return x
+    day = (EPOCH + event["at"] * MICRO).astimezone(ZoneInfo(person["zone"])).date()
+    rate = person["rates"].get(f"{currency}/{day.isoformat()}", {}).get("rate")
+    return None if rate is None or isinstance(rate, str) else rounded(x * Fraction(rate))
 
 
 def text_moment(text: str) -> datetime | None:

@@ -38,6 +38,13 @@ class Chance:
         return bool(self.random.random() < p)
 
 
+#: Rates into euros by day; Swiss francs have none.
+RATES: dict[Any, dict[str, Any]] = {
+    f"USD/2026-03-{day}": {"rate": rate}
+    for day, rate in (("25", Decimal("0.9")), ("26", 1), ("27", Decimal("0.123456789")), ("28", "dear"), ("29", 3))
+}
+
+
 def _scalar(chance: Chance) -> Any:
     """Undeclared data: anything."""
     return chance.pick(
@@ -74,13 +81,16 @@ def _properties(chance: Chance) -> dict[str, Any]:
         "when": chance.pick([None, format_moment(NOW - STEP), format_moment(NOW + 2 * STEP), "soon", 5]),
         "message_id": chance.pick([None, "m1", "m2"]),
         "channel": chance.pick(["email", "sms", None]),
+        "currency": chance.pick([None, "EUR", "EUR", "USD", "USD", "CHF", "", 7]),
+        "paid": chance.pick([None, 3, Decimal("12.5"), 10**28, "7"]),
+        "revenue": chance.pick([None, 10, Decimal("0.99"), "free", True, 25]),
     }
     if chance.share(0.6):
         item = {"q": 1, "c": "a"}
         found["items"] = [
             chance.pick([item, None, 3])
             if chance.share(0.1)
-            else {"q": _scalar(chance), "c": chance.pick(["a", "b", None])}
+            else {"q": _scalar(chance), "c": chance.pick(["a", "b", None]), "price": chance.pick([None, 4, "x", 30])}
             for _ in range(chance.below(4))
         ]
     return {name: value for name, value in found.items() if not chance.share(0.1)}
@@ -104,7 +114,7 @@ def person(chance: Chance, number: int) -> dict[str, Any]:
     for seq in range(4 + chance.below(14)):
         name = chance.pick(["A", "A", "B", "C", "Email Opened", "Message Opened"])
         time = NOW + (chance.below(22) - 18) * STEP + (chance.below(3) - 1 if chance.share(0.1) else 0)
-        machine, touchpoint = chance.share(0.1), chance.pick(["web", "store"])
+        machine, touchpoint = chance.share(0.1), chance.pick(["web", "store", ""])
         source = "einklang" if chance.share(0.1) else "shop"
         events.append(
             {
@@ -124,11 +134,13 @@ def person(chance: Chance, number: int) -> dict[str, Any]:
         "country": chance.pick([None, "DE", "AT"]),
         "traits": {name: value for name, value in traits.items() if not chance.share(0.1)},
         "events": events,
+        "rates": RATES,
         "segments": {"vip"} if chance.share(0.4) else set(),
         "consents": {("email", "news")} if chance.share(0.4) else set(),
         "entry": {
             "at": NOW - chance.below(20) * STEP,
             "key": chance.pick(["x", 1, None]),
+            "touchpoint": chance.pick(["web", ""]),
             "properties": _properties(chance),
         },
         "steps": {
@@ -151,6 +163,7 @@ def view_of(who: dict[str, Any], now: Micros = NOW) -> FakeView:
         consents=who["consents"],
         entry=FakeEntry(**who["entry"]),
         steps=who["steps"],
+        catalogs={"exchange-rates": who["rates"]},
     )
 
 
@@ -180,4 +193,5 @@ def crowd_of(people: list[dict[str, Any]]) -> Crowd:
         pl.DataFrame(traits),
         pl.DataFrame(consents, schema={"person_id": text, "channel": text, "purpose": text}),
         pl.DataFrame(segments, schema={"person_id": text, "segment": text}),
+        lookup=lambda _, key: RATES.get(key),
     )

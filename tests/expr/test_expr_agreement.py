@@ -165,6 +165,10 @@ def _latest_takes_the_earliest(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(rows.RowCode, "_latest", latest)
 
 
+def _foreign_money_counts_as_own(patch: pytest.MonkeyPatch) -> None:
+    patch.setitem(python._GLOBALS, "exchanged", lambda rates, zone, amount, *rest: amount)
+
+
 def _all_of_null_is_true(patch: pytest.MonkeyPatch) -> None:
     patch.setitem(python._GLOBALS, "every", lambda x, holds: all(map(holds, runtime.items(x))))
 
@@ -180,6 +184,7 @@ def _all_of_null_is_true(patch: pytest.MonkeyPatch) -> None:
         (_division_in_floats, ("div",)),
         (_latest_takes_the_earliest, ("latest",)),
         (_all_of_null_is_true, ("macro_all",)),
+        (_foreign_money_counts_as_own, ("money",)),
     ],
 )
 def test_planted_bug_in_the_function_is_found(
@@ -214,12 +219,22 @@ def _crowd_latest_takes_the_earliest(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(crowd_sets.Sets, "_narrow_latest", latest)
 
 
+def _crowd_rate_of_another_day(patch: pytest.MonkeyPatch) -> None:
+    right = runtime.exchanged
+    patch.setattr(
+        runtime,
+        "exchanged",
+        lambda rates, zone, amount, code, at, own: right(rates, "Asia/Tokyo", amount, code, at, own),
+    )
+
+
 @pytest.mark.parametrize(
     ("plant", "ops"),
     [
         (_crowd_not_equal_of_sql, ("ne",)),
         (_crowd_since_inclusive, ("since",)),
         (_crowd_latest_takes_the_earliest, ("latest",)),
+        (_crowd_rate_of_another_day, ("money",)),
     ],
 )
 def test_planted_bug_in_the_plan_is_found(

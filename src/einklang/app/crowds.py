@@ -108,6 +108,7 @@ def crowd_at(reader: Reader, state: State, lake: Lake, at: int, need: crowds.Ask
         traits,
         pl.DataFrame(consents, schema=schema, orient="row"),
         pl.DataFrame(schema={"person_id": pl.String, "segment": pl.String}),
+        lookup=state.catalogs.get,
     )
 
 

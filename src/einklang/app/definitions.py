@@ -149,9 +149,10 @@ class _Compiler:
             if kind == "purpose":
                 purpose = parse_purpose(doc, where)
                 self.purposes[purpose.id] = purpose
-        zones = [str(doc.get("timezone", "UTC")) for (kind, _), (doc, _) in docs.items() if kind == "policy"]
-        self.zone = zones[0] if zones else "UTC"
-        self.catalog = kinds.declared(docs, purposes=frozenset(self.purposes))
+        policy = next((doc for (kind, _), (doc, _) in docs.items() if kind == "policy"), {})
+        self.zone = str(policy.get("timezone", "UTC"))
+        currency = str(policy.get("currency", ""))
+        self.catalog = kinds.declared(docs, purposes=frozenset(self.purposes), currency=currency)
 
     def expression(self, text: str, scope: Scope, where: str) -> Checked:
         """A checked expression, of a field that asks whether something holds: a condition.

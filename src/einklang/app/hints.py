@@ -55,8 +55,9 @@ def _properties(definitions: Definitions, checked: Checked, place: str) -> Itera
     terms = list(walk(checked.tree))
     rows: dict[int, tuple[str, ...]] = {term.data[0]: term.data[1] for term in terms if term.op == "events"}
     rows.setdefault(0, checked.scope.event_names)
+    unwritten = {id(term.args[1]) for term in terms if term.op == "money"}  # its currency, asked by the checker
     for term in terms:
-        if term.op != "prop":
+        if term.op != "prop" or id(term) in unwritten:
             continue
         row, name = term.data
         names = [event for event in rows.get(row, ()) if event in _known(definitions)]

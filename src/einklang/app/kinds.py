@@ -143,7 +143,9 @@ def _check_rows(table: RawCatalog, where: str) -> None:
         seen.add(str(key))
 
 
-def declared(docs: dict[tuple[str, str], tuple[dict[str, Any], str]], *, purposes: frozenset[str]) -> Catalog:
+def declared(
+    docs: dict[tuple[str, str], tuple[dict[str, Any], str]], *, purposes: frozenset[str], currency: str
+) -> Catalog:
     """What the definitions declare, for the checker of expressions. Raises InputError with the field."""
     traits: dict[str, Type] = {}
     events: dict[str, EventShape] = {}
@@ -175,4 +177,5 @@ def declared(docs: dict[tuple[str, str], tuple[dict[str, Any], str]], *, purpose
         journeys=frozenset(name for kind, name in docs if kind == "journey"),
         catalogs=catalogs,
         purposes=purposes,
+        currency=currency,
     )

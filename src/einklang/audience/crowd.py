@@ -19,7 +19,7 @@ from einklang.expr.tree import walk
 #: Fields of `person` that the caller's frame can hold for a moment of the past.
 FIELDS = frozenset({"id", "known", "email", "phone", "language", "country", "timezone"})
 #: Ops that read the zone of a person.
-_ZONED = frozenset({"today", "date_of_ts", "ts_of_date", "hour", "age", "anniversary"})
+_ZONED = frozenset({"today", "date_of_ts", "ts_of_date", "hour", "age", "anniversary", "money"})
 Alone = Callable[[str, "dict[str, set[str]]"], "set[str]"]
 _OBJECT = msgspec.json.Decoder(dict[str, msgspec.Raw])
 

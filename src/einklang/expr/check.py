@@ -43,6 +43,8 @@ def needs_of(term: Term) -> Needs:
             names = part.data[1]
             sets["events"].update(names)
             flags["all"] |= not names
+        elif part.op == "objects":
+            sets["events"].update(part.data[2])
         elif part.op == "changed":
             kind, name = part.data
             sets[kind].add(name)
@@ -71,4 +73,4 @@ def needs_of(term: Term) -> Needs:
 
 
 #: What time alone can change; any set of events, because an event may lie in the future.
-_TIMED = frozenset({"now", "today", "events", "age", "anniversary", "consent", "segment", "changed"})
+_TIMED = frozenset({"now", "today", "events", "objects", "age", "anniversary", "consent", "segment", "changed"})

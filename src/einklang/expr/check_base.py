@@ -24,12 +24,14 @@ class Row(msgspec.Struct, frozen=True):
     """One event in whose inside an expression stands. number: 0 is the candidate of the site; names: of its set, () =
     any.
 
-    element: the types of the fields of an element, where the set has gone through `each`, else None.
+    element: the types of the fields of an element, where the set has gone through `each`, else None. objects: the kind
+    of the business object that the row is, whose fields are then those of `element`.
     """
 
     number: int
     names: tuple[str, ...] = ()
     element: Mapping[str, Type] | None = None
+    objects: str = ""
 
 
 class Base:
@@ -45,6 +47,8 @@ class Base:
         self.rows: list[Row] = [Row(0, scope.event_names)] if self.site.event else []
         self.prior: list[Row] = []
         self.variables: dict[str, tuple[str, Type]] = {}
+        #: macro variable -> the row (or ENTRY) whose list it walks through
+        self.origins: dict[str, int] = {}
         self.count = 0
 
     def fault(

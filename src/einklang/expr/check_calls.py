@@ -28,6 +28,7 @@ from einklang.expr.types import (
     NUMBER,
     STRING,
     TIMESTAMP,
+    ObjectShape,
     Type,
     list_of,
 )
@@ -56,7 +57,7 @@ class Checker(Functions):
     def _is_set(self, tree: Tree) -> bool:
         while tree.kind == "method" and tree.value in NARROWING:
             tree = tree.args[0]
-        return tree.kind == "call" and tree.value == "events"
+        return tree.kind == "call" and tree.value in ("events", "objects")
 
     def _set(self, tree: Tree) -> tuple[Term, Row]:
         """A set of events and the row that stands for one of it."""
@@ -65,18 +66,35 @@ class Checker(Functions):
                 tree, "wrong_type", f"expected a set of events, found `{self.source(tree)}`", 'write events("Name")'
             )
         if tree.kind == "call":
-            return self._events(tree)
+            return self._events(tree) if tree.value == "events" else self._objects(tree)
         holder, row = self._set(tree.args[0])
+        if row.objects and tree.value != "where":
+            what = f"`.{tree.value}(...)` belongs to a set of events, objects are narrowed by where(...)"
+            raise self.fault(tree, "wrong_type", what, "write where(...)", expected=("where",))
         self._arity(tree, NARROWING[tree.value], tree.args[1:])
         term, row = getattr(self, "_set_" + tree.value)(tree, holder, row)
         assert isinstance(term, Term)
         assert isinstance(row, Row)
         return term, row
 
-    def _events(self, tree: Tree) -> tuple[Term, Row]:
+    def _outside(self, tree: Tree) -> None:
+        """Refuses a set inside an event, but at the top of a condition on the candidate."""
         if self.rows and not (len(self.rows) == 1 and self.rows[0].number == 0 and self.site.events):
-            what = "inside an event no other events can be asked for"
+            what = f"inside an event no other {tree.value} can be asked for"
             raise self.fault(tree, "events_inside_event", what, "ask outside of where(...), or use followedBy(...)")
+
+    def _objects(self, tree: Tree) -> tuple[Term, Row]:
+        self._outside(tree)
+        self._arity(tree, FUNCTIONS["objects"], tree.args)
+        kinds = self.catalog.objects
+        name = self._known_id(tree.args[0], "object", None if kinds is None else frozenset(kinds))
+        shape = (kinds or {}).get(name, ObjectShape(closed=False))
+        self.count += 1
+        row = Row(self.count, (), shape.fields, name)
+        return self._make(tree, "objects", EVENTS, (), (row.number, name, shape.events)), row
+
+    def _events(self, tree: Tree) -> tuple[Term, Row]:
+        self._outside(tree)
         names = tuple(self._literal(part, "the name of an event") for part in tree.args)
         self.count += 1
         row = Row(self.count, names)
@@ -289,6 +307,9 @@ class Checker(Functions):
                 tree, "too_deep", f"more than {_LOOPS_MAX} loops inside each other", "put a part of it into a trait"
             )
         variable = self.variables[name][0]
+        origin = self._origin(items)
+        if origin is not None:
+            self.origins[variable] = origin
         asked = tree.value != "map"
         body = self.condition(tree.args[2]) if asked else self.value(tree.args[2])
         self.variables = before

@@ -109,6 +109,8 @@ class Functions(Names):
             tree, "wrong_type", "a set of events is no value", "end with .exists(), .count(), .last(...) or the like"
         )
 
+    _call_objects = _call_events
+
     def _known_id(self, tree: Tree, kind: str, known: frozenset[str] | None) -> str:
         name = self._literal(tree, f"the id of a {kind}")
         if known is not None and name not in known:

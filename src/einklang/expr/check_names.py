@@ -27,6 +27,11 @@ from einklang.expr.types import (
     list_of,
 )
 
+#: Segment's properties that are money where nothing else is declared (2.7).
+SEGMENT_MONEY = frozenset({"revenue", "total", "subtotal", "value", "price", "tax", "shipping", "discount"})
+#: Stands for the run's entry where else the number of a row stands.
+ENTRY = -1
+
 
 class Names(Base):
     """Names, fields, literals and operators."""
@@ -112,7 +117,7 @@ class Names(Base):
         """Refuses a root where it has no value."""
         site = self.site
         missing = {
-            "event": not self.rows,
+            "event": not self.rows or bool(self.rows[-1].objects),
             "prior": not self.prior,
             "entry": not site.entry,
             "journey": not site.entry,
@@ -133,10 +138,52 @@ class Names(Base):
                 tree, "root_not_here", what, f"it may stand {where}; a property of that name is event.properties.{name}"
             )
 
+    def _object_field(self, tree: Tree, row: Row, name: str) -> Term:
+        """A field of a business object; one that the definition does not name is an error where it names any."""
+        shape = (self.catalog.objects or {}).get(row.objects)
+        known = row.element or {}
+        if name not in known and shape is not None and shape.closed:
+            raise self.unknown(tree, "unknown_field", f"field of `{row.objects}`:", name, known)
+        return self._make(tree, "elem", known.get(name, DYN), data=(row.number, name))
+
     def _property(self, tree: Tree, row: Row, name: str) -> Term:
+        if row.objects:
+            return self._object_field(tree, row, name)
         if row.element is not None:
-            return self._make(tree, "elem", row.element.get(name, DYN), data=(row.number, name))
-        return self._make(tree, "prop", self.shape_type(row.names, name), data=(row.number, name))
+            found = self._make(tree, "elem", row.element.get(name, DYN), data=(row.number, name))
+        else:
+            found = self._make(tree, "prop", self.shape_type(row.names, name), data=(row.number, name))
+        return self._in_currency(tree, found, name, row.number)
+
+    # money
+
+    def _in_currency(self, tree: Tree, raw: Term, name: str, origin: int | None) -> Term:
+        """An amount as a number in the policy's currency (2.7); what is no money as it is. origin: of `_origin`."""
+        own = self.catalog.currency
+        money = raw.type.money or (raw.type.kind == "dyn" and name in SEGMENT_MONEY)
+        if not own or origin is None or not money:
+            return raw
+        if origin == ENTRY:
+            currency = self._make(tree, "entryprop", STRING, data="currency")
+            at = self._make(tree, "entry", TIMESTAMP, data="at")
+        else:
+            currency = self._make(tree, "prop", STRING, data=(origin, "currency"))
+            at = self._make(tree, "eventfield", TIMESTAMP, data=(origin, "at"))
+        return self._make(tree, "money", DYN if raw.type.kind == "dyn" else NUMBER, (raw, currency, at), own)
+
+    def _origin(self, term: Term) -> int | None:
+        """The row whose properties hold a value, ENTRY for those of the entry, None where it is of neither."""
+        while term.op in ("macro_filter", "field", "index", "money"):
+            term = term.args[0]
+        if term.op == "local":
+            return self.origins.get(term.data)
+        if term.op == "entryprop" or (term.op == "entry" and term.data == "properties"):
+            return ENTRY
+        whole = term.op == "eventfield" and term.data[1] == "properties"
+        if not whole and term.op not in ("prop", "elem"):
+            return None
+        number = int(term.data[0])
+        return None if any(row.objects for row in self.rows if row.number == number) else number
 
     # fields and indices
 
@@ -171,7 +218,8 @@ class Names(Base):
                 if found is not None:
                     return found
         term = self.typed(holder, "map")
-        return self._make(tree, "field", term.type.field(name), (term,), name)
+        found = self._make(tree, "field", term.type.field(name), (term,), name)
+        return self._in_currency(tree, found, name, self._origin(term))
 
     def _root_field(self, tree: Tree, root: str, name: str) -> Term:
         if root == "trait":
@@ -230,9 +278,10 @@ class Names(Base):
             return None
         if root.value == "entry":
             kind = self.shape_type(self.scope.entry_events, name)
-            return self._make(tree, "entryprop", kind, data=name)
+            return self._in_currency(tree, self._make(tree, "entryprop", kind, data=name), name, ENTRY)
         row = self.rows[-1] if root.value == "event" else self.prior[-1]
-        return self._make(tree, "prop", self.shape_type(row.names, name), data=(row.number, name))
+        found = self._make(tree, "prop", self.shape_type(row.names, name), data=(row.number, name))
+        return self._in_currency(tree, found, name, row.number)
 
     # operators
 

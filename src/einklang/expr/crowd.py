@@ -12,6 +12,7 @@ one pinned with Einklang.
 from __future__ import annotations
 
 from collections.abc import Callable
+from decimal import Decimal
 from typing import Any
 
 import polars as pl
@@ -39,6 +40,7 @@ SUPPORTED = frozenset(
         "field",
         "local",
         "eventfield",
+        "money",
         "not",
         "and",
         "or",
@@ -97,6 +99,7 @@ SUPPORTED = frozenset(
         "list_min",
         "list_max",
         "events",
+        "objects",
         "within",
         "since",
         "until",
@@ -261,7 +264,24 @@ class Run(Sets):
 
     def _eventfield(self, term: Term, level: Level) -> Value:
         name = "person_id" if term.data[1] == "person" else term.data[1]
-        return {PARTS[term.type.kind][0]: pl.col(name)}
+        column = pl.col(name)
+        if name == "touchpoint":
+            column = level.add(pl.when(column != "").then(column))
+        return {PARTS[term.type.kind][0]: column}
+
+    def _money(self, term: Term, level: Level) -> Value:
+        """Amounts of a foreign currency are worked out row by row, and only where there are any."""
+        value = dict(self.value(term.args[0], level))
+        currency = self.part(term.args[1], level, "s")
+        if not level.column(currency.fill_null("").is_in(["", term.data])).all():
+
+            def exchange(amount: Any, code: Any, at: Any, zone: Any) -> Decimal | None:
+                found = runtime.exchanged(self.crowd.lookup, zone, amount, code, at, term.data)
+                return None if found is None else Decimal(found)
+
+            asked = (value["n"], currency, self.part(term.args[2], level, "t"), self.zone(level))
+            value["n"] = self.python(level, "n", exchange, *asked)
+        return value
 
     def _local(self, term: Term, level: Level) -> Value:
         token: Token = ("local", term.data)

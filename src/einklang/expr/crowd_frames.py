@@ -17,6 +17,16 @@ from einklang.kernel.errors import InputError
 
 _JSON = msgspec.json.Decoder(float_hook=Decimal)
 ROW = pl.UInt32
+OBJECTS = {"person_id": pl.String, "kind": pl.String, "n": pl.Int64, "body": pl.String}
+
+
+def _no_objects() -> pl.DataFrame:
+    """Where no business object is asked for."""
+    return pl.DataFrame(schema=OBJECTS)
+
+
+def _no_row(catalog: str, key: Any) -> None:
+    """The look-up where there are no catalogs."""
 
 
 @dataclass(frozen=True)
@@ -25,7 +35,8 @@ class Crowd:
 
     persons: person_id, zone, and a column for each field of `person` that is asked; events: person_id, seq, at, name,
     touchpoint, source, properties (JSON), if need be received_at and machine; traits: person_id, name, value (JSON),
-    at; consents: person_id, channel, purpose: what is permitted; segments: person_id, segment: who is a member.
+    at; consents: person_id, channel, purpose: what is permitted; segments: person_id, segment: who is a member; lookup:
+    the row of a catalog.
     """
 
     persons: pl.DataFrame
@@ -33,6 +44,8 @@ class Crowd:
     traits: pl.DataFrame
     consents: pl.DataFrame
     segments: pl.DataFrame
+    objects: pl.DataFrame = field(default_factory=_no_objects)
+    lookup: Callable[[str, Any], Mapping[str, Any] | None] = _no_row
 
 
 class Docs:

@@ -131,9 +131,12 @@ class Sets:
     def rows(self, term: Term, level: Level) -> Level:
         """The rows of a set, below the rows of a level."""
         chain = flatten(term)
-        machine = any(part.op == "machine" for part in chain)
-        length = max((part.data for part in chain if part.op == "within"), default=None)
-        rows = self._events(chain[0], level, machine, length)
+        if chain[0].op == "objects":
+            rows = self._objects(chain[0], level)
+        else:
+            machine = any(part.op == "machine" for part in chain)
+            length = max((part.data for part in chain if part.op == "within"), default=None)
+            rows = self._events(chain[0], level, machine, length)
         for part in chain[1:]:
             if part.op != "machine":
                 rows = getattr(self, "_narrow_" + part.op)(part, rows)
@@ -153,6 +156,16 @@ class Sets:
         above = level.frame.select("_person", "person_id").with_row_index("_up")
         frame = above.join(events, on="person_id", how="inner").sort("_up", "_doc")
         return Level(frame, level, frozenset({("row", number)}), {("row", number): (docs, "_doc")})
+
+    def _objects(self, term: Term, level: Level) -> Level:
+        """The objects of a kind, ordered by when they began."""
+        number, kind, _ = term.data
+        found = self.crowd.objects.filter(pl.col("kind") == kind).sort("n", maintain_order=True)
+        docs = Docs.of_texts(found["body"])
+        found = found.select("person_id").with_columns(pl.int_range(pl.len(), dtype=ROW).alias("_doc"))
+        above = level.frame.select("_person", "person_id").with_row_index("_up")
+        frame = above.join(found, on="person_id", how="inner").sort("_up", "_doc")
+        return Level(frame, level, frozenset({("elem", number)}), {("elem", number): (docs, "_doc")})
 
     def _narrow_within(self, term: Term, rows: Level) -> Level:
         return rows.filter(pl.col("at") > self.now - term.data)

@@ -9,7 +9,7 @@ need no note. The moment may be early (the answer changed, the value did not), n
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date, timedelta
 from operator import attrgetter
 from typing import Any
@@ -106,6 +106,11 @@ class Flips:
         """Whether a moment has come."""
         self.note(at)
         return at <= self.now
+
+    def objects(self, kind: str) -> Sequence[Mapping[str, Any]]:
+        """`objects`: change with the next event that lies in the future."""
+        self.note(self.view.objects_flip(kind))
+        return self.view.objects(kind)
 
     def consent(self, channel: str, purpose: str) -> bool:
         """`consent`: changes at its expiry."""

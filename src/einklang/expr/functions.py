@@ -24,6 +24,7 @@ class Fn(NamedTuple):
 #: Called by name: `size(x)`.
 FUNCTIONS: dict[str, Fn] = {
     "events": Fn(("literal...",), "events"),
+    "objects": Fn(("literal",), "events"),
     "segment": Fn(("literal",), "bool"),
     "inJourney": Fn(("literal",), "bool", crowd=False),
     "consent": Fn(("literal", "literal"), "bool"),
@@ -55,7 +56,6 @@ FUNCTIONS: dict[str, Fn] = {
     "score": Fn(("literal",), "number", later=True),
     "stage": Fn(("literal",), "string", later=True),
     "group": Fn(("literal",), "map", later=True),
-    "objects": Fn(("literal",), "events", later=True),
     "openCases": Fn(("literal",), "number", later=True),
     "table": Fn(("literal", "any"), "map", later=True),
 }

@@ -161,6 +161,8 @@ class Generator:
 
     def _entry(self, term: Term) -> str:
         code = f"attribute(v.entry, {self.constant(term.data)})"
+        if term.data == "touchpoint":
+            return f"({code} or None)"
         return self._given(term.type, code) if term.data == "key" else code
 
     def _entryprop(self, term: Term) -> str:
@@ -182,7 +184,12 @@ class Generator:
     def _eventfield(self, term: Term) -> str:
         number, name = term.data
         assert name.isidentifier()
-        return f"attribute(v.event, {self.constant(name)})" if number == 0 else f"e{number}.{name}"
+        code = f"attribute(v.event, {self.constant(name)})" if number == 0 else f"e{number}.{name}"
+        return f"({code} or None)" if name == "touchpoint" else code
+
+    def _money(self, term: Term) -> str:
+        amount, currency, at = map(self.value, term.args)
+        return f"exchanged(v.lookup, zone, {amount}, {currency}, {at}, {self.constant(term.data)})"
 
     def _elem(self, term: Term) -> str:
         number, name = term.data

@@ -56,7 +56,7 @@ class Rows:
 def flatten(term: Term) -> list[Term]:
     """The set and its narrowing methods, in the order they stand."""
     chain = [term]
-    while chain[-1].op != "events":
+    while chain[-1].op not in ("events", "objects"):
         chain.append(chain[-1].args[0])
     return chain[::-1]
 
@@ -86,9 +86,12 @@ class RowCode:
 
     def _build(self, term: Term) -> Rows:
         chain = flatten(term)
-        number, names = chain[0].data
-        machine = any(part.op == "machine" for part in chain)
-        rows = Rows(number, names, machine, f"e{number}")
+        if chain[0].op == "objects":
+            rows = self._objects(chain[0])
+        else:
+            number, names = chain[0].data
+            machine = any(part.op == "machine" for part in chain)
+            rows = Rows(number, names, machine, f"e{number}")
         for part in chain[1:]:
             getattr(self, "_" + part.op)(rows, part)
         return rows
@@ -99,6 +102,12 @@ class RowCode:
 
     def _add(self, rows: Rows, code: str) -> None:
         rows.clauses.append(lambda _: code)
+
+    def _objects(self, part: Term) -> Rows:
+        """Business objects: rows without a time of their own, known by their fields alone."""
+        number, kind, _ = part.data
+        owner = "flips" if self.emitter.traced else "v"
+        return Rows(number, (), True, f"i{number}", base=f"{owner}.objects({self.emitter.constant(kind)})")
 
     # bounds
 

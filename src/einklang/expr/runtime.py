@@ -17,7 +17,7 @@ from typing import Any
 import re2
 
 from einklang.expr.dates import Day, date_of_text, moment_of_text
-from einklang.expr.numbers import Number, add, div, number_of, text_of
+from einklang.expr.numbers import Number, add, div, mul, number_of, text_of
 from einklang.expr.view import EventLike, View
 from einklang.kernel.errors import InputError
 from einklang.kernel.ids import unit
@@ -26,6 +26,8 @@ from einklang.kernel.time import DAY, Duration, Micros, add_months, day_of, form
 
 _AT = attrgetter("at")
 _NUMERIC = (int, Decimal)
+#: The catalog of rates into the policy's currency: key `USD/2027-03-01`, field `rate`.
+RATES = "exchange-rates"
 #: Moments within the years 1 to 9999 in every zone.
 FIRST, LAST = -62_135_510_400_000_000, 253_402_214_400_000_000
 
@@ -97,6 +99,24 @@ def attribute(x: Any, name: str) -> Any:
 def inside(x: Any, name: str) -> Any:
     """A property of the entry or the candidate event."""
     return None if x is None else x.properties.get(name)
+
+
+def exchanged(
+    rates: Callable[[str, Any], Mapping[str, Any] | None],
+    zone: str,
+    amount: Any,
+    currency: str | None,
+    at: Micros | None,
+    own: str,
+) -> Any:
+    """An amount of a currency as a number in `own`, at the rate of the event's day; None without a rate.
+
+    What is no number stays as it is, and so does an amount without a currency. rates: looks up a row of a catalog.
+    """
+    if not currency or currency == own or at is None or type(amount) not in _NUMERIC:
+        return amount
+    row = rates(RATES, f"{currency}/{day_of(at, zone)}")
+    return None if row is None else mul(amount, row.get("rate"))
 
 
 # comparing

@@ -12,13 +12,15 @@ from einklang.kernel.errors import InputError
 class Type(msgspec.Struct, frozen=True):
     """One of bool string number timestamp date duration months list map events null dyn.
 
-    item: the type of the elements of a list; fields: the declared fields of a map, others are dyn.
+    item: the type of the elements of a list; fields: the declared fields of a map, others are dyn; money: a number
+    that has a currency beside it.
     `months` is a duration with calendar months: a literal that only a date can be moved by.
     """
 
     kind: str
     item: Type | None = None
     fields: tuple[tuple[str, Type], ...] = ()
+    money: bool = False
 
     def field(self, name: str) -> Type:
         """The declared type of a field, `dyn` if undeclared."""
@@ -36,6 +38,7 @@ class Type(msgspec.Struct, frozen=True):
 BOOL = Type("bool")
 STRING = Type("string")
 NUMBER = Type("number")
+MONEY = Type("number", money=True)
 TIMESTAMP = Type("timestamp")
 DATE = Type("date")
 DURATION = Type("duration")
@@ -53,7 +56,7 @@ _NAMES = {
     "bool": BOOL,
     "string": STRING,
     "number": NUMBER,
-    "money": NUMBER,
+    "money": MONEY,
     "timestamp": TIMESTAMP,
     "date": DATE,
     "list": LIST,
@@ -99,7 +102,10 @@ class ObjectShape(msgspec.Struct, frozen=True):
 
 
 class Catalog(msgspec.Struct, frozen=True):
-    """What the definitions declare. A set that is None is not checked; undeclared traits and properties are `dyn`."""
+    """What the definitions declare. A set that is None is not checked; undeclared traits and properties are `dyn`.
+
+    currency: of the policy; without one no currency is foreign.
+    """
 
     traits: Mapping[str, Type] = {}
     events: Mapping[str, EventShape] = {}
@@ -109,6 +115,7 @@ class Catalog(msgspec.Struct, frozen=True):
     purposes: frozenset[str] | None = None
     channels: frozenset[str] | None = None
     objects: Mapping[str, ObjectShape] | None = None
+    currency: str = ""
 
 
 class Site(msgspec.Struct, frozen=True):

@@ -89,6 +89,12 @@ class View(Protocol):
         May hold events with `at` > now: expressions leave them out and use them for the next flip.
         """
 
+    def objects(self, kind: str, /) -> Sequence[Mapping[str, Any]]:
+        """The business objects of a kind as they are at `now`, ordered by when they began; moments as text."""
+
+    def objects_flip(self, kind: str, /) -> Micros | None:
+        """The next moment > now at which an event that lies in the future changes an object of this kind."""
+
     def consent(self, channel: str, purpose: str, /) -> bool: ...
     def consent_flip(self) -> Micros | None:
         """The next moment > now at which a consent can change by itself."""
