@@ -74,12 +74,17 @@ class Flips:
         """`runtime.span`; moving: which of `to` move. Events that come in later are noted; those that drop out by
         `leaves`.
         """
-        for bound in (self.now, *(bound for bound, moves in zip(to, moving, strict=True) if moves)):
-            if bound is not None:
-                later = bisect_right(events, bound, key=_AT)
-                if later < len(events):
-                    self.note(events[later].at + self.now - bound)
+        newest = events[-1].at if events else self.now
+        if newest > self.now:
+            self._comes_in(events, self.now)
+        for bound, moves in zip(to, moving, strict=True):
+            if moves and bound is not None and newest > bound:
+                self._comes_in(events, bound)
         return runtime.span(events, self.now, after, to)
+
+    def _comes_in(self, events: Sequence[EventLike], bound: Micros) -> None:
+        """The first event after a bound that moves comes in when the bound reaches it."""
+        self.note(events[bisect_right(events, bound, key=_AT)].at + self.now - bound)
 
     def leaves(self, at: Micros, bound: Micros) -> bool:
         """Notes when an event that is after a moving bound drops out. Always true: it stands among the conditions of
