@@ -64,6 +64,7 @@ class FakeView:
     steps: dict[str, dict[str, Any]] = field(default_factory=dict)
     vars: dict[str, Any] = field(default_factory=dict)
     journey: dict[str, Any] = field(default_factory=dict)
+    business: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
 
     def person_field(self, name: str, /) -> Any:
         return self.person.get(name)
@@ -74,6 +75,12 @@ class FakeView:
     def history(self, names: tuple[str, ...], /) -> Sequence[EventLike]:
         found = [event for event in self.events if (event.name in names if names else event.source != "einklang")]
         return sorted(found, key=lambda event: (event.at, event.seq))
+
+    def objects(self, kind: str, /) -> Sequence[Mapping[str, Any]]:
+        return self.business.get(kind, [])
+
+    def objects_flip(self, kind: str, /) -> Micros | None:
+        return None
 
     def consent(self, channel: str, purpose: str, /) -> bool:
         ended = self.consent_ends is not None and self.consent_ends <= self.now

@@ -144,7 +144,8 @@ class Names(Base):
         known = row.element or {}
         if name not in known and shape is not None and shape.closed:
             raise self.unknown(tree, "unknown_field", f"field of `{row.objects}`:", name, known)
-        return self._make(tree, "elem", known.get(name, DYN), data=(row.number, name))
+        found = self._make(tree, "elem", known.get(name, DYN), data=(row.number, name))
+        return self._in_currency(tree, found, name, row.number)
 
     def _property(self, tree: Tree, row: Row, name: str) -> Term:
         if row.objects:
@@ -166,6 +167,9 @@ class Names(Base):
         if origin == ENTRY:
             currency = self._make(tree, "entryprop", STRING, data="currency")
             at = self._make(tree, "entry", TIMESTAMP, data="at")
+        elif any(row.objects for row in self.rows if row.number == origin):
+            currency = self._make(tree, "elem", STRING, data=(origin, "currency"))
+            at = self._make(tree, "elem", TIMESTAMP, data=(origin, "began_at"))
         else:
             currency = self._make(tree, "prop", STRING, data=(origin, "currency"))
             at = self._make(tree, "eventfield", TIMESTAMP, data=(origin, "at"))
@@ -182,8 +186,7 @@ class Names(Base):
         whole = term.op == "eventfield" and term.data[1] == "properties"
         if not whole and term.op not in ("prop", "elem"):
             return None
-        number = int(term.data[0])
-        return None if any(row.objects for row in self.rows if row.number == number) else number
+        return int(term.data[0])
 
     # fields and indices
 

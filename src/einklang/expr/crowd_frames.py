@@ -44,8 +44,8 @@ class Crowd:
     traits: pl.DataFrame
     consents: pl.DataFrame
     segments: pl.DataFrame
-    objects: pl.DataFrame = field(default_factory=_no_objects)
     lookup: Callable[[str, Any], Mapping[str, Any] | None] = _no_row
+    objects: pl.DataFrame = field(default_factory=_no_objects)
 
 
 class Docs:
