@@ -6,7 +6,7 @@ from pathlib import Path
 
 from einklang.app import ports
 from einklang.store.book import SqliteBook
-from einklang.store.book.writer import BlobLike
+from einklang.store.book.work import BlobLike
 from einklang.testing.book_suite import Body
 
 

@@ -19,7 +19,8 @@ from einklang.store.book.connect import BOOK_FILE, Setup, check_engine, connect,
 from einklang.store.book.lock import HomeLock
 from einklang.store.book.migrate import check_format, format_of, migrate, migrations
 from einklang.store.book.statements import Statement
-from einklang.store.book.writer import BlobLike, Reading, Writer, Writing, book_closed
+from einklang.store.book.work import BlobLike, book_closed
+from einklang.store.book.writer import Reading, Writer, Writing
 
 T = TypeVar("T")
 
