@@ -33,7 +33,7 @@ def run(folder: Path, programs: dict[str, str]) -> subprocess.CompletedProcess[s
     )
 
 
-READY = {"python3": "exit 0", "chromium": "exit 0", "apt-get": "echo APT $*"}
+READY = {"python3": "exit 0", "chromium": "exit 0", "dpkg": "exit 0", "apt-get": "echo APT $*"}
 
 
 @pytest.mark.parametrize("status", [0, 2])
@@ -44,13 +44,15 @@ def test_the_result_of_make_is_the_result(tmp_path: Path, status: int) -> None:
     assert result.stdout == "CI=true make test\n"
 
 
-def test_what_is_missing_is_installed_and_a_failure_stops(tmp_path: Path) -> None:
-    """Without a browser Debian's is installed; if that fails nothing is tested."""
-    programs = {**READY, "make": "echo MAKE", "apt-get": "echo APT $* >&2; [ $1 = update ]"}
-    del programs["chromium"]
+@pytest.mark.parametrize(("absent", "package"), [("chromium", "chromium"), ("dpkg", "postgresql")])
+def test_what_is_missing_is_installed_and_a_failure_stops(tmp_path: Path, absent: str, package: str) -> None:
+    """Without a browser or a database server Debian's is installed; if that fails nothing is tested."""
+    programs = {**READY, "make": "echo MAKE", "apt-get": "echo APT $* >&2; [ $1 = update ]", absent: "exit 1"}
+    if absent == "chromium":
+        del programs[absent]
     result = run(tmp_path, programs)
     assert result.returncode != 0
-    assert "chromium" in result.stderr
+    assert f" {package}" in result.stderr
     assert "MAKE" not in result.stdout
 
 
