@@ -6,7 +6,7 @@ never reads a clock. Start reading in `admit` (the list of named steps), then `e
 and their property types.
 """
 
-from einklang.event.admit import ADMISSION, KINDS, Judged, Rejection, Withdrawal, judge
+from einklang.event.admit import ADMISSION, KINDS, LIMITS, WITHDRAWALS, Judged, Limits, Rejection, Withdrawal, judge
 from einklang.event.catalog import KNOWN_EVENTS, OWN_EVENTS
 from einklang.event.event import Event
 from einklang.event.expand import ENGINE_KINDS, body_of, expand, message_identity
@@ -19,11 +19,14 @@ __all__ = [
     "ENGINE_KINDS",
     "KINDS",
     "KNOWN_EVENTS",
+    "LIMITS",
     "OWN_EVENTS",
     "RESERVED",
+    "WITHDRAWALS",
     "EngineCall",
     "Event",
     "Judged",
+    "Limits",
     "Rejection",
     "Withdrawal",
     "body_of",

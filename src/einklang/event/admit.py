@@ -6,8 +6,10 @@ cause. Measured on one core: about 350k events/s in batches of 100.
 
 from __future__ import annotations
 
+import codecs
 import re
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -32,9 +34,13 @@ TYPES = frozenset({"identify", "track", "page", "screen", "alias", "group"})
 #: What `judge` takes: the calls of the tracking API.
 KINDS = TYPES | {"batch"}
 
+#: What a batch may come to once the context that it says for all is with each item, times its own limit.
+GROWTH_MAX = 16
+
 _IDS = ("userId", "anonymousId", "previousId", "groupId")
 _TIMES = ("timestamp", "originalTimestamp", "sentAt")
-_WITHDRAWALS = frozenset({"Consent Withdrawn", "Message Unsubscribed"})
+#: Events that take consent back.
+WITHDRAWALS = frozenset({"Consent Withdrawn", "Message Unsubscribed"})
 
 
 class Finding(NamedTuple):
@@ -69,6 +75,17 @@ class Withdrawal(NamedTuple):
     at: Micros
 
 
+class Limits(NamedTuple):
+    """What a sender may send at once, in bytes."""
+
+    event_bytes: int = EVENT_BYTES_MAX
+    batch_bytes: int = BATCH_BYTES_MAX
+
+
+#: The limits of a home that sets none.
+LIMITS = Limits()
+
+
 class Judged(NamedTuple):
     """items: admitted, 0 = nothing to append. body: what to append, the body itself if everything was admitted."""
 
@@ -81,14 +98,14 @@ class Judged(NamedTuple):
 # --- the steps: each says what is wrong, or None ---
 
 
-def _type(call: Call, kind: str, raw: bytes) -> Finding | None:
+def _type(call: Call, kind: str, raw: bytes, limits: Limits) -> Finding | None:
     if kind in TYPES:
         return None
     code = Rejected.WRONG_TYPE if kind == "" else Rejected.UNKNOWN_TYPE
     return Finding(code, f"no such type of call: {kind[:40]!r}", "type", "use one of " + ", ".join(sorted(TYPES)))
 
 
-def _name(call: Call, kind: str, raw: bytes) -> Finding | None:
+def _name(call: Call, kind: str, raw: bytes, limits: Limits) -> Finding | None:
     name = call.event if kind == "track" else call.name if kind in ("page", "screen") else None
     if kind == "track" and not (name and name.strip()):
         return Finding(Rejected.NO_NAME, "a track call without the name of its event", "event", "name the event")
@@ -103,7 +120,7 @@ def _plain(value: Id) -> bool:
     return value is None or (type(value) is str and len(value) <= IDENTIFIER_CHARS_MAX and value.strip() != "")
 
 
-def _identifiers(call: Call, kind: str, raw: bytes) -> Finding | None:
+def _identifiers(call: Call, kind: str, raw: bytes, limits: Limits) -> Finding | None:
     user, device, message = call.userId, call.anonymousId, call.messageId
     short = message is None or type(message) is int or len(str(message)) <= IDENTIFIER_CHARS_MAX
     named = user is not None or device is not None
@@ -133,15 +150,16 @@ def bad_time(text: str | None) -> bool:
     """Whether this is no ISO 8601 time, or one outside [1970, 2200). Absent is fine."""
     if text is None:
         return False
-    try:
+    with suppress(ValueError):  # as nearly always
         if 1970 < datetime.fromisoformat(text).year < 2199:
             return False
+    try:
         return not EARLIEST <= moment(text) < LATEST
     except (ValueError, OverflowError):
         return True
 
 
-def _times(call: Call, kind: str, raw: bytes) -> Finding | None:
+def _times(call: Call, kind: str, raw: bytes, limits: Limits) -> Finding | None:
     if call.originalTimestamp is None and call.sentAt is None and not bad_time(call.timestamp):
         return None
     for field in _TIMES:
@@ -152,16 +170,16 @@ def _times(call: Call, kind: str, raw: bytes) -> Finding | None:
     return None
 
 
-def _size(call: Call, kind: str, raw: bytes) -> Finding | None:
-    if len(raw) <= EVENT_BYTES_MAX:
+def _size(call: Call, kind: str, raw: bytes, limits: Limits) -> Finding | None:
+    if len(raw) <= limits.event_bytes:
         return None
-    return Finding(Rejected.TOO_LARGE, f"{len(raw)} bytes", "", f"send at most {EVENT_BYTES_MAX} bytes an event")
+    return Finding(Rejected.TOO_LARGE, f"{len(raw)} bytes", "", f"send at most {limits.event_bytes} bytes an event")
 
 
 _NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 
 
-def _nul(call: Call, kind: str, raw: bytes) -> Finding | None:
+def _nul(call: Call, kind: str, raw: bytes, limits: Limits) -> Finding | None:
     found = _NUL.search(raw)
     if found is None:
         return None
@@ -179,14 +197,14 @@ def depth_of(value: Any) -> int:
     return deepest
 
 
-def _depth(call: Call, kind: str, raw: bytes) -> Finding | None:
-    levels = 1 + max(depth_of(part) for part in (call.properties, call.traits, call.context))
+def _depth(call: Call, kind: str, raw: bytes, limits: Limits) -> Finding | None:
+    levels = 1 + max(depth_of(part) for part in (call.properties, call.traits, call.context, call.integrations))
     if levels <= JSON_DEPTH_MAX:
         return None
     return Finding(Rejected.TOO_DEEP, f"{levels} levels of nesting", "", f"use at most {JSON_DEPTH_MAX}")
 
 
-Step = Callable[[Call, str, bytes], Finding | None]
+Step = Callable[[Call, str, bytes, Limits], Finding | None]
 
 #: The steps in their order, after the decoding of the item. A step over bytes runs only where the body gives cause.
 ADMISSION: tuple[tuple[str, Step], ...] = (
@@ -211,10 +229,10 @@ def _shallow(body: bytes) -> bool:
     return not brackets
 
 
-def _steps(body: bytes) -> list[Step]:
+def _steps(body: bytes, limits: Limits) -> list[Step]:
     """The steps that can find anything in this body: one look at the whole spares three at each item."""
     cause = {
-        "size": len(body) > EVENT_BYTES_MAX,
+        "size": len(body) > limits.event_bytes,
         "nul": b"\\" in body and b"\\u0000" in body,
         "depth": not _shallow(body),
     }
@@ -302,7 +320,7 @@ def _message_id_of(raw: bytes) -> str:
 
 def _withdrawal(call: Call, kind: str, received_at: Micros) -> Withdrawal | None:
     name = call.event or ""
-    if kind != "track" or canonical_name(name) not in _WITHDRAWALS:
+    if kind != "track" or canonical_name(name) not in WITHDRAWALS:
         return None
     said = call.properties or {}
     channel = said.get("channel") or canonical_channel(name)
@@ -328,40 +346,42 @@ def _withdrawal(call: Call, kind: str, received_at: Micros) -> Withdrawal | None
 # --- judging ---
 
 
-def _judge_item(raw: bytes, kind: str, steps: Sequence[Step]) -> Call | Finding:
+def _judge_item(raw: bytes, kind: str, steps: Sequence[Step], limits: Limits) -> Call | Finding:
     call = _decode(raw)
     if isinstance(call, Finding):
         return call
     kind = kind or call.type or ""
     for step in steps:
-        finding = step(call, kind, raw)
+        finding = step(call, kind, raw, limits)
         if finding is not None:
             return finding
     return call
 
 
-def judge(kind: str, body: bytes, *, received_at: Micros) -> Judged:
+def judge(kind: str, body: bytes, *, received_at: Micros, limits: Limits = LIMITS) -> Judged:
     """Judge a body of the tracking API (already unpacked). kind: one of `KINDS`; received_at: microseconds.
 
     Raises InputError with a code of `Rejected` for a bad single call and for what is no batch at all; bad items of a
     batch are answered in `rejected` and do no harm to their neighbours.
     """
     assert kind in KINDS, kind
-    if len(body) > BATCH_BYTES_MAX:
+    if len(body) > limits.batch_bytes:
         what = f"{len(body)} bytes"
-        raise InputError(Rejected.TOO_LARGE, what, where=kind, mend=f"send at most {BATCH_BYTES_MAX} bytes a request")
+        mend = f"send at most {limits.batch_bytes} bytes a request"
+        raise InputError(Rejected.TOO_LARGE, what, where=kind, mend=mend)
     judge_body = _judge_batch if kind == "batch" else _judge_call
     try:
-        return judge_body(kind, body, received_at)
+        return judge_body(kind, body, received_at, limits)
     except InputError as error:
-        mended = _finite(_whole_characters(body)) if error.code == Rejected.NOT_JSON else body
+        told = body.removeprefix(codecs.BOM_UTF8)
+        mended = _finite(_whole_characters(told)) if error.code == Rejected.NOT_JSON else body
         if mended == body:
             raise
-    return judge_body(kind, mended, received_at)
+    return judge_body(kind, mended, received_at, limits)
 
 
-def _judge_call(kind: str, body: bytes, received_at: Micros) -> Judged:
-    call = _judge_item(body, kind, _steps(body))
+def _judge_call(kind: str, body: bytes, received_at: Micros, limits: Limits) -> Judged:
+    call = _judge_item(body, kind, _steps(body, limits), limits)
     if isinstance(call, Finding):
         where = f"{kind}.{call.field}" if call.field else kind
         raise InputError(call.code, call.what, where=where, mend=call.mend)
@@ -369,7 +389,25 @@ def _judge_call(kind: str, body: bytes, received_at: Micros) -> Judged:
     return Judged(1, [], body, [found] if found else [])
 
 
-def _envelope(body: bytes) -> Envelope:
+def _shared(envelope: Envelope, limits: Limits) -> None:
+    """What a batch says for all its items is written with each of them: refuse what would grow beyond all bounds."""
+    for field, said in (("context", envelope.context), ("integrations", envelope.integrations)):
+        if not isinstance(said, dict | list):
+            continue
+        if depth_of(said) >= JSON_DEPTH_MAX:
+            mend = f"use at most {JSON_DEPTH_MAX} levels"
+            raise InputError(Rejected.TOO_DEEP, "nested too deeply", where=f"batch.{field}", mend=mend)
+        raw = encode(said)
+        if _NUL.search(raw):
+            raise InputError(Rejected.NUL_BYTE, "a NUL character", where=f"batch.{field}", mend="leave it out")
+        size = len(raw)
+        if size > limits.event_bytes or size * len(envelope.batch) > GROWTH_MAX * limits.batch_bytes:
+            what = f"{size} bytes for each of {len(envelope.batch)} items"
+            mend = f"say it in the items that need it, or send less than {limits.event_bytes} bytes for fewer items"
+            raise InputError(Rejected.TOO_LARGE, what, where=f"batch.{field}", mend=mend)
+
+
+def _envelope(body: bytes, limits: Limits) -> Envelope:
     try:
         envelope = judge_envelope.decode(body)
     except (msgspec.MsgspecError, ValueError, RecursionError) as error:
@@ -383,28 +421,30 @@ def _envelope(body: bytes) -> Envelope:
     if bad_time(envelope.sentAt):
         mend = "write it as 2027-03-01T09:00:00.000Z"
         raise InputError(Rejected.BAD_TIME, "not a time", where="batch.sentAt", mend=mend)
+    if envelope.context or envelope.integrations:
+        _shared(envelope, limits)
     return envelope
 
 
-def _judge_batch(kind: str, body: bytes, received_at: Micros) -> Judged:
-    envelope = _envelope(body)
-    steps = _steps(body)
+def _judge_batch(kind: str, body: bytes, received_at: Micros, limits: Limits) -> Judged:
+    envelope = _envelope(body, limits)
+    steps = _steps(body, limits)
     admitted: list[bytes] = []
     rejected: list[Rejection] = []
     withdrawals: list[Withdrawal] = []
     for index, item in enumerate(envelope.batch):
         raw = bytes(item)
-        call = _judge_item(raw, "", steps)
+        call = _judge_item(raw, "", steps, limits)
         if isinstance(call, Finding):
             where = f"batch[{index}].{call.field}" if call.field else f"batch[{index}]"
             line = InputError(call.code, call.what, where=where, mend=call.mend).line()
             rejected.append(Rejection(index, _message_id_of(raw), str(call.code), line))
             continue
         admitted.append(raw)
-        if call.event is not None and canonical_name(call.event) in _WITHDRAWALS:
+        if call.event is not None and canonical_name(call.event) in WITHDRAWALS:
             found = _withdrawal(call, call.type or "", received_at)
             withdrawals.extend([found] if found else [])
     if rejected:
         kept = [msgspec.Raw(raw) for raw in admitted]
-        body = encode(Envelope(kept, envelope.sentAt, envelope.context)) if kept else b""
+        body = encode(msgspec.structs.replace(envelope, batch=kept)) if kept else b""
     return Judged(len(admitted), rejected, body, withdrawals)

@@ -57,6 +57,10 @@ def expand(kind: str, body: bytes, *, first_position: int, received_at: Micros, 
             item.sentAt = envelope.sentAt if envelope.sentAt is not None else item.sentAt
             if envelope.context:
                 item.context = {**envelope.context, **(item.context or {})}
+            item.channel = item.channel if item.channel is not None else envelope.channel
+            if isinstance(envelope.integrations, dict):
+                own = item.integrations if isinstance(item.integrations, dict) else {}
+                item.integrations = {**envelope.integrations, **own}
             events.append(_event(item, item.type or "", first_position + offset, received_at, source, seen))
     else:
         events.append(_event(expand_item.decode(body), kind, first_position, received_at, source, seen))
@@ -84,6 +88,7 @@ def _event(call: Call, kind: str, position: int, received_at: Micros, source: st
         message_id = _hashed_id(source, told, seen)
     else:
         message_id = str(call.messageId)
+    _keep_beside(context, call)
     at = _corrected(call, received_at)
     if at > received_at:
         context["claimedAt"], at = format_moment(at), received_at
@@ -174,6 +179,14 @@ def _content(call: Call, kind: str) -> tuple[str, dict[str, Any]]:
     if kind == "alias":
         return "", call.traits or {}
     return call.event or call.name or "", call.properties or {}
+
+
+def _keep_beside(context: dict[str, Any], call: Call) -> None:
+    """What stands beside the context in a call and is about its way, not about what happened."""
+    if isinstance(call.channel, str) and call.channel:
+        context.setdefault("channel", call.channel)
+    if isinstance(call.integrations, dict) and call.integrations:
+        context.setdefault("integrations", call.integrations)
 
 
 def _corrected(call: Call, received_at: Micros) -> Micros:

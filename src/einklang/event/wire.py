@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
 import msgspec
 
-from einklang.kernel.time import Micros, from_datetime
+from einklang.kernel.time import DAY, SECOND, Micros, from_datetime
 
 Id = str | int | float | None
 Map = dict[str, Any] | None
@@ -32,6 +33,8 @@ class Call(msgspec.Struct, gc=False):
     properties: Map = None
     traits: Map = None
     context: Map = None
+    channel: Any = None
+    integrations: Any = None
 
 
 class EngineCall(Call, omit_defaults=True):
@@ -49,12 +52,14 @@ class EngineCall(Call, omit_defaults=True):
     nth: int | None = None
 
 
-class Envelope(msgspec.Struct):
-    """The body of `batch`: items as raw bytes, so that each is judged alone."""
+class Envelope(msgspec.Struct, omit_defaults=True):
+    """The body of `batch`: items as raw bytes, so that each is judged alone. The rest holds for each item."""
 
     batch: list[msgspec.Raw]
     sentAt: str | None = None
     context: Map = None
+    channel: Any = None
+    integrations: Any = None
 
 
 def decimal_of(text: str) -> Decimal:
@@ -86,7 +91,30 @@ def id_text(value: Id) -> str:
     return str(value)
 
 
+#: What calendars write and `fromisoformat` does not read: blanks around, z, UTC, GMT, a leap second, the end of a day.
+_OTHERWISE = re.compile(
+    r"\s*(?P<day>[\d-]{8,10}.)(?P<end>24(?=:?00))?(?P<time>(?(end):?00|\d\d:?\d\d))(?P<leap>:?60(?!\d))?(?P<rest>[^a-z]*?)"
+    r"\s*(?P<zone>z|utc|gmt)?\s*",
+    re.IGNORECASE,
+)
+
+
 def moment(text: str) -> Micros:
     """ISO 8601 -> microseconds; a time without offset is UTC. Raises ValueError or OverflowError."""
-    when = datetime.fromisoformat(text)
-    return from_datetime(when if when.tzinfo else when.replace(tzinfo=UTC))
+    more = 0
+    try:
+        when = datetime.fromisoformat(text)
+    except ValueError:
+        found = _OTHERWISE.fullmatch(text) if len(text) < 64 else None
+        if found is None:
+            raise
+        day, time, rest = found["day"], found["time"], found["rest"]
+        colon = ":" if ":" in time else ""
+        if found["end"]:
+            if re.search("[1-9]", re.split("[+-]", rest)[0]):
+                raise
+            day, time, more = day + "00", time, DAY
+        if found["leap"]:
+            time, more = f"{time}{colon}59", SECOND
+        when = datetime.fromisoformat(day + time + rest + ("+00:00" if found["zone"] else ""))
+    return from_datetime(when if when.tzinfo else when.replace(tzinfo=UTC)) + more
