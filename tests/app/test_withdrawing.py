@@ -28,7 +28,7 @@ def say(book: SqliteBook, status: str, hour: int, **more: str) -> str:
     while engine.step(source, 100):
         pass
     (state,) = (row[3] for row in table_rows(book, "person"))
-    return str(state["permissions"]["email|marketing|u@example.org"][0])
+    return str(msgspec.to_builtins(state)["permissions"]["email|marketing|u@example.org"][0])
 
 
 def test_consent_from_the_future_can_be_withdrawn() -> None:
@@ -46,6 +46,20 @@ def test_after_a_withdrawal_from_the_future_consent_can_be_given_again() -> None
         assert [row[3] for row in book.read("suppressions")] == ["withdrawn"]
         assert say(book, "Given", 2) == "given"
         assert book.read("suppressions") == []
+
+
+def test_a_retry_of_a_withdrawal_does_not_void_a_later_consent() -> None:
+    """Who withdrew, gave consent again and whose client sends the withdrawal once more may be written to."""
+    with home() as book:
+        early = {"timestamp": "2026-03-20T01:00:00Z"}
+        assert say(book, "Withdrawn", 1, **early) == "withdrawn"
+        assert say(book, "Given", 2) == "given"
+        assert say(book, "Withdrawn", 3, **early, messageId="1") == "given"
+        assert book.read("suppressions") == []
+        assert say(book, "Withdrawn", 4, **early, messageId="late") == "given"
+        assert book.read("suppressions") == []
+        assert say(book, "Withdrawn", 5) == "withdrawn"
+        assert len(book.read("suppressions")) == 1
 
 
 def test_who_withdraws_on_a_device_is_who_is_signed_in_there() -> None:

@@ -79,8 +79,8 @@ def book(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SqliteBook]:
     rest = BASE.split("---", 2)[2]
     with home(folder / "home", f"{RULES}---{rest}---{WATCHED}") as book:
         assert put(book, folder, "people", "p.csv", PEOPLE).rejected == 0
-        consents = "person,channel,address,purpose,status\n" + "".join(
-            f"userId:{name},email,{name}@b.example,marketing,given\n"
+        consents = "person,channel,address,purpose,status,at\n" + "".join(
+            f"userId:{name},email,{name}@b.example,marketing,given,2025-12-01T00:00:00Z\n"
             for name in ("ann", "cheap", "calm", "nokey", "cross", "night", "twice", "ghost")
         )
         assert put(book, folder, "consents", "c.csv", consents).rejected == 0

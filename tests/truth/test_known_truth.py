@@ -282,7 +282,7 @@ def test_journeys_of_a_campaign_are_measured_together(tmp_path: Path) -> None:
                 assert figures.n == figures.buyers == arms[arm]
                 assert figures.revenue == 10 * figures.n
         spring = made["spring"]
-        assert (spring.title, spring.journey) == ("Spring", "spring")
+        assert (spring.title, spring.journey) == ({"de": "Frühling", "en": "Spring"}, "spring")
         assert 30 < spring.gate.buyers_smallest < 100
 
 

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -14,8 +14,17 @@ from einklang.app.apply import Body
 from einklang.app.known import BookKnown, Remembered
 from einklang.app.ports import Reader
 from einklang.app.working import from_json
-from einklang.consent import address_key, built_in_purposes, parse_purpose
-from einklang.event import Judged, Withdrawal, judge
+from einklang.consent import Purpose, address_key, built_in_purposes, parse_purpose
+from einklang.event import (
+    WITHDRAWALS,
+    Event,
+    Judged,
+    Withdrawal,
+    canonical_name,
+    expand,
+    judge,
+    message_identity,
+)
 from einklang.identity import owner_at
 from einklang.kernel.ids import lane_of
 
@@ -54,9 +63,26 @@ def collect(book: Log, kind: str, body: bytes, *, source: str, now: int, salt: b
     judged = judge(kind, body, received_at=now)
     if not judged.items:
         return Accepted(judged, None)
-    suppress = suppressions(book, judged.withdrawals, salt) if judged.withdrawals else ()
+    suppress: tuple[SuppressionRow, ...] = ()
+    if judged.withdrawals:
+        events = expand(kind, judged.body, first_position=0, received_at=now, source=source)
+        suppress = suppressions(book, withdrawals(book, events, judged.withdrawals, salt), salt)
     blob = Body(judged.items, now, source, kind, judged.body, suppress)
     return Accepted(judged, book.append_later([blob]))
+
+
+def withdrawals(
+    reader: Reader, events: Iterable[Event], judged: Sequence[Withdrawal], salt: bytes
+) -> Iterator[Withdrawal]:
+    """What was judged to be a withdrawal in a body of these events, at its corrected time, unless it came before.
+
+    A retry is dropped when it is folded, so that nothing would lift its row: a consent given meanwhile would be void.
+    """
+    said = (event for event in events if event.type == "track" and canonical_name(event.name) in WITHDRAWALS)
+    for event, found in zip(said, judged, strict=True):
+        key, told = message_identity(event, salt)
+        if told not in (row[0] for row in reader.read("message_id_get", key)):
+            yield found._replace(at=min(event.at, event.received_at))
 
 
 def suppressions(reader: Reader, withdrawals: Iterable[Withdrawal], salt: bytes) -> tuple[SuppressionRow, ...]:
@@ -76,11 +102,16 @@ def suppressions(reader: Reader, withdrawals: Iterable[Withdrawal], salt: bytes)
 
 def consent_purposes(reader: Reader) -> list[str]:
     """Ids of the purposes whose legal basis is consent, built in and defined."""
+    return sorted(purpose.id for purpose in purposes_of(reader).values() if purpose.basis == "consent")
+
+
+def purposes_of(reader: Reader) -> dict[str, Purpose]:
+    """The purposes in force by id, built in and defined."""
     found = built_in_purposes()
     for kind, name, _, body in reader.read("definitions_active"):
         if kind == "purpose":
             found[name] = parse_purpose(from_json(body), name)
-    return sorted(purpose.id for purpose in found.values() if purpose.basis == "consent")
+    return found
 
 
 def _reached(reader: Reader, found: Withdrawal) -> set[tuple[str, str]]:

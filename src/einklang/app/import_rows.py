@@ -222,7 +222,10 @@ def products(row: Row, known: Declared, text: bool) -> EngineCall:
 
 
 def consents(row: Row, known: Declared, text: bool) -> EngineCall:
-    """A declaration: person, channel, address, purpose, status, at, source, wording, evidence."""
+    """A declaration: person, channel, address, purpose, status, at, source, wording, evidence.
+
+    A consent proves nothing without its moment. A withdrawal is always taken: without `at`, from its import on.
+    """
     row = _present(row)
     for name in ("person", "channel", "purpose", "status"):
         if not str(row.get(name, "")).strip():
@@ -238,7 +241,7 @@ def consents(row: Row, known: Declared, text: bool) -> EngineCall:
     event = _STATUS.get(str(row["status"]).strip().lower())
     if event is None:
         raise RowRefused("bad_row", f"unknown status {str(row['status'])[:40]!r}", "write given or withdrawn")
-    at = _moment(row["at"], "at") if "at" in row else time.BEFORE_ALL
+    at = _moment(row["at"], "at") if "at" in row else None
     properties = {
         key: str(row[key]).strip()
         for key in ("channel", "address", "purpose", "source", "wording", "evidence")
@@ -248,6 +251,8 @@ def consents(row: Row, known: Declared, text: bool) -> EngineCall:
         _check_email(properties.get("address", ""))
         if "address" not in properties and kind == "email":
             properties["address"] = value.lower()
+    if at is None and event != "Consent Withdrawn":
+        raise RowRefused("missing_column", "no at: a consent without its moment proves nothing", "fill the column at")
     return EngineCall(type="track", event=event, at=at, identifiers={kind: value}, properties=properties)
 
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import csv
 import difflib
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
@@ -19,10 +20,12 @@ import msgspec
 import polars as pl
 
 from einklang.app.apply import Body
+from einklang.app.collect import purposes_of, suppressions, withdrawals
 from einklang.app.import_cells import declared
 from einklang.app.import_rows import READERS, Row, RowRefused
 from einklang.app.ports import Book
-from einklang.event import EngineCall, body_of
+from einklang.consent import declare
+from einklang.event import WITHDRAWALS, EngineCall, Event, Withdrawal, body_of, canonical_name, expand
 from einklang.event.wire import encode_canonical
 from einklang.kernel import ids
 from einklang.kernel.errors import InputError
@@ -38,13 +41,14 @@ _DECODER = msgspec.json.Decoder(dict[str, Any], float_hook=Decimal)
 
 @dataclass(slots=True)
 class Imported:
-    """What an import came to; `rejections`: the file beside, None if every row was taken."""
+    """What an import came to; `rejections`: the file beside, None if every row was taken. hints: what may be a slip."""
 
     rows: int = 0
     accepted: int = 0
     rejected: int = 0
     rejections: str | None = None
     reasons: dict[str, int] = field(default_factory=dict)
+    hints: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -275,7 +279,8 @@ def _take(
 ) -> Imported:
     result, counts, beside, ended = Imported(), dict[bytes, int](), _Beside(path), False
     calls: list[EngineCall] = []
-    known, reader = declared(book), READERS[kind]
+    known, reader, doubts = declared(book), READERS[kind], Counter[str]()
+    purposes = purposes_of(book)
     try:
         for number, row in table.rows:
             result.rows += 1
@@ -289,6 +294,8 @@ def _take(
             call.nth = counts[digest] = counts.get(digest, 0) + 1
             calls.append(call)
             result.accepted += 1
+            if _speaks_of_consent(call) and call.properties and call.properties.get("purpose", "") not in purposes:
+                doubts[str(call.properties.get("purpose"))] += 1
             if len(calls) >= CHUNK:
                 _append(book, calls, now)
                 calls = []
@@ -298,6 +305,7 @@ def _take(
             _append(book, calls, now)
         if result.rows == 0:
             raise InputError("empty_file", "the file holds no rows", where=path.name, mend="check the file")
+        result.hints = [_doubt(name, count, purposes) for name, count in sorted(doubts.items())]
         ended = True
     finally:
         result.rejections = beside.close(ended=ended)
@@ -319,4 +327,31 @@ def _call(call: EngineCall) -> tuple[EngineCall, bytes]:
 
 
 def _append(book: Book, calls: list[EngineCall], now: int) -> None:
-    book.append([Body(len(calls), now, "import", "import", body_of(calls))])
+    book.append([Body(len(calls), now, "import", "import", body_of(calls), _withdrawn(book, calls, now))])
+
+
+def _speaks_of_consent(call: EngineCall) -> bool:
+    return call.event is not None and call.event.startswith("Consent ")
+
+
+def _withdrawn(book: Book, calls: list[EngineCall], now: int) -> tuple[tuple[Any, ...], ...]:
+    """The suppressions that put withdrawals of a file in force with its rows, whatever is worked off first."""
+    said = [call for call in calls if call.type == "track" and canonical_name(call.event or "") in WITHDRAWALS]
+    if not said:
+        return ()
+    events = expand("import", body_of(said), first_position=0, received_at=now, source="import")
+    judged = [_judged(event) for event in events]
+    salt = bytes.fromhex(book.read("meta_value", "salt")[0][0])
+    return suppressions(book, withdrawals(book, events, judged, salt), salt)
+
+
+def _judged(event: Event) -> Withdrawal:
+    word = declare(event)
+    assert word is not None, "a withdrawal declares one"
+    return Withdrawal(word.channel, word.address or None, word.purpose, event.identifiers, word.at)
+
+
+def _doubt(purpose: str, rows: int, known: Mapping[str, Any]) -> str:
+    near = difflib.get_close_matches(purpose, known, 1)
+    mend = f"did you mean {near[0]!r}?" if near else f"declare it: {{kind: purpose, id: {purpose[:60]}}}"
+    return f"{rows} rows speak of the purpose {purpose[:60]!r}, which nobody declared; {mend}"

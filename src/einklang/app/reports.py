@@ -20,11 +20,18 @@ _CLICKS = ("Message Clicked", "Email Link Clicked")
 _MEND = "give it one: goal: {event: Order Completed, within: 14d, value: revenue}"
 
 
-def _title(doc: dict[str, Any]) -> str:
+def _title(doc: dict[str, Any]) -> str | dict[str, str]:
+    """What it is called, in each language that the definition has; else its id."""
     title = doc.get("title")
     if isinstance(title, dict):
-        title = title.get("en") or next(iter(title.values()), None)
+        return {str(language): str(text) for language, text in title.items()} or str(doc["id"])
     return str(title or doc["id"])
+
+
+def _spoken(title: str | dict[str, str], language: str) -> str:
+    if isinstance(title, str):
+        return title
+    return title.get(language) or next(iter(title.values()))
 
 
 def _measured(definitions: Definitions, name: str) -> tuple[str, list[Journey]]:
@@ -152,7 +159,7 @@ def text(found: Report) -> str:
 
 
 def _lines(found: Report) -> Iterator[str]:
-    yield f"{found.title} ({found.journey}), {found.window_days:g} days from the decision, both groups"
+    yield f"{_spoken(found.title, 'en')} ({found.journey}), {found.window_days:g} days from the decision, both groups"
     yield sentence(found)
     yield ""
     yield f"{'':<10}{'customers':>10}{'buyers':>8}{'revenue':>16}{'per customer':>14}"

@@ -10,10 +10,10 @@ from urllib.parse import urlsplit
 import msgspec
 
 from einklang.app.apply import Body
-from einklang.app.collect import WITHDRAWN, Log
+from einklang.app.collect import WITHDRAWN, Log, purposes_of
 from einklang.app.ports import Reader
 from einklang.app.working import from_json
-from einklang.consent import GIVEN, address_key, built_in_purposes, parse_purpose, status_of
+from einklang.consent import GIVEN, address_key, status_of
 from einklang.consent import WITHDRAWN as TAKEN_BACK
 from einklang.content.links import Use, verify
 from einklang.event import EngineCall, body_of
@@ -162,11 +162,8 @@ def confirm(book: Log, sent: Sent, *, now: int, wording: str) -> Future[list[int
 
 def purpose_title(reader: Reader, purpose: str, language: str) -> str:
     """The purpose in words of a language."""
-    found = built_in_purposes()
-    for kind, name, _, body in reader.read("definitions_active"):
-        if kind == "purpose" and name == purpose:
-            found[name] = parse_purpose(from_json(body), name)
-    title = found[purpose].title if purpose in found else ""
+    found = purposes_of(reader).get(purpose)
+    title = found.title if found is not None else ""
     if isinstance(title, dict):
         title = title.get(language) or title.get("en") or next(iter(title.values()), "")
     return title or purpose

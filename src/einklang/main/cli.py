@@ -108,10 +108,10 @@ def build_parser() -> argparse.ArgumentParser:
     journey = _command(sub, "journey", "how many stand where", commands.journey)
     journey.add_argument("action", choices=["counts"])
     journey.add_argument("id", metavar="ID")
-    report = _command(sub, "report", "what a journey was worth", commands.report)
-    report.add_argument("id", metavar="ID")
+    report = _command(sub, "report", "what a journey or a campaign was worth", commands.report)
+    report.add_argument("id", metavar="ID", help="a journey with a goal, or a campaign: its journeys together")
     verify = _command(sub, "verify", "the books balance and the state equals the rebuild from the log", commands.verify)
-    verify.add_argument("--books", action="store_true", help="only the books")
+    verify.add_argument("--books", action="store_true", help="only the books, which is quick")
     doctor = _command(
         sub, "doctor", "versions, settings, permissions, clocks, disk: what is wrong and the mend", commands.doctor
     )

@@ -148,6 +148,7 @@ def done_dict(done: imports.Imported) -> dict[str, Any]:
         "rejected": done.rejected,
         "rejections": done.rejections,
         "reasons": done.reasons,
+        "hints": done.hints,
     }
 
 
@@ -238,7 +239,18 @@ def verify(args: Args) -> Answer:
 
     with _open(args, writer=False) as home:
         found = verify_home(home, books_only=args.books)
-    return (0 if found["ok"] else 1), found
+    return (0 if found["ok"] else 1), found if args.json else found | {"findings": few(found["findings"])}
+
+
+#: What people are shown of a long list, and of each of its lines.
+_SHOWN_MAX, _SHOWN_CHARS = 20, 240
+
+
+def few(findings: list[str]) -> list[str]:
+    """Findings for people: the first ones, each of readable length, and how many there are beside."""
+    shown = [text if len(text) <= _SHOWN_CHARS else text[: _SHOWN_CHARS - 1] + "…" for text in findings[:_SHOWN_MAX]]
+    more = len(findings) - len(shown)
+    return [*shown, f"and {more} more: --json lists them all"] if more else shown
 
 
 def doctor(args: Args) -> Answer:

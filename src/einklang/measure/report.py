@@ -97,13 +97,17 @@ class Checks(Struct, frozen=True):
     leakage: int
 
 
+#: A text for all, or one per language.
+Text = str | dict[str, str]
+
+
 class Report(Struct, frozen=True):
     """`einklang report --json`. Money sums are Decimal (encode with `decimal_format="number"`); statistics are
     floats.
     """
 
     journey: str
-    title: str
+    title: Text
     currency: str | None
     metric: Metric
     window_days: int | float
@@ -132,7 +136,7 @@ def report(
     scope: str,
     window_us: int,
     now: int,
-    title: str = "",
+    title: Text = "",
     currency: str | None = None,
     position: int = 0,
     probability: float | None = None,
