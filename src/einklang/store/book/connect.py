@@ -6,12 +6,12 @@ SQLite below 3.51.3 may lose a commit when a WAL is reset (https://sqlite.org/wa
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from pathlib import Path
 
 import apsw
 
 from einklang.kernel.errors import Conflict, EinklangError, Unavailable
+from einklang.store.book.setup import Setup
 
 SQLITE_OLDEST = (3, 51, 3)
 BOOK_FILE = "book.db"
@@ -20,25 +20,6 @@ RESERVE_FILE = "reserve"
 #: Page cache of a connection. 64 MiB writes a third more rows a second than SQLite's 2 MiB.
 WRITER_CACHE_KIB = 64 * 1024
 READER_CACHE_KIB = 16 * 1024
-
-
-@dataclass(frozen=True, slots=True)
-class Setup:
-    """How a Book is opened; the defaults are the only promise of durability.
-
-    synchronous: SQLite's level, FULL in use, NORMAL and OFF as positive controls of the power-cut test; vfs: name of
-    a registered apsw VFS (tests); queue_bytes_max: appended bodies that may wait for the writer; reserve_bytes: size
-    of the file that is given up on a full disk so that withdrawals of consent still get in; checkpoint_pages: WAL
-    pages after which it is copied back.
-    """
-
-    synchronous: str = "FULL"
-    vfs: str | None = None
-    busy_ms: int = 5_000
-    idle_readers_max: int = 4
-    queue_bytes_max: int = 64 * 1024 * 1024
-    reserve_bytes: int = 4 * 1024 * 1024
-    checkpoint_pages: int = 16_000
 
 
 def check_engine(version: str) -> None:

@@ -30,7 +30,7 @@ def format_of(connection: apsw.Connection) -> int:
     return int(str(rows[0][0])) if rows else 0
 
 
-def check_format(found: int, newest: int, where: Path) -> None:
+def check_format(found: int, newest: int, where: Path | str) -> None:
     """Refuse a home that is empty (`not_a_home`) or written by a newer Einklang (`home_too_new`)."""
     if found == 0:
         raise InputError(

@@ -15,9 +15,10 @@ import apsw
 
 from einklang.kernel.errors import Conflict, EinklangError
 from einklang.store.book import statements as named
-from einklang.store.book.connect import BOOK_FILE, Setup, check_engine, connect, is_fatal, translate
+from einklang.store.book.connect import BOOK_FILE, check_engine, connect, is_fatal, translate
 from einklang.store.book.lock import HomeLock
 from einklang.store.book.migrate import check_format, format_of, migrate, migrations
+from einklang.store.book.setup import Setup
 from einklang.store.book.statements import Statement
 from einklang.store.book.work import BlobLike, book_closed
 from einklang.store.book.writer import Reading, Writer, Writing

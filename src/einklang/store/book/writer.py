@@ -17,7 +17,8 @@ from typing import Any, TypeVar
 import apsw
 
 from einklang.kernel.errors import EinklangError, Unavailable
-from einklang.store.book.connect import RESERVE_FILE, Setup, book_failed, is_disk_full, is_fatal, translate
+from einklang.store.book.connect import RESERVE_FILE, book_failed, is_disk_full, is_fatal, translate
+from einklang.store.book.setup import Setup
 from einklang.store.book.statements import Statement
 from einklang.store.book.work import Append, WorkQueue, answer, insert
 
