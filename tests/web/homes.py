@@ -14,6 +14,7 @@ import httpx
 
 from einklang.app import staff
 from einklang.app.apply import apply, in_force
+from einklang.app.keys import key_hash
 from einklang.app.run import settle_definitions
 from einklang.app.sources import LiveSource
 from einklang.app.state import State
@@ -23,7 +24,6 @@ from einklang.content.links import Claim, Use, sign
 from einklang.kernel import time
 from einklang.store.book import Setup, SqliteBook
 from einklang.web import Services, create_app
-from einklang.web.collect import key_hash
 
 T = TypeVar("T")
 SALT = bytes(range(32))
@@ -80,11 +80,10 @@ class Home:
 
     def __init__(self, folder: Path, **more: Any) -> None:
         self.book = SqliteBook.create(folder / "home", SALT.hex(), setup=Setup(synchronous="OFF", reserve_bytes=0))
-        rows = [
-            ("web", "write", "Web", key_hash(WRITE_KEY)),
-            ("server", "server", "Server", key_hash(SERVER_KEY)),
-        ]
+        rows = [("web", "write", "Web", None), ("server", "server", "Server", None)]
+        made = [("web-1", "web", "test", WRITE_KEY), ("server-1", "server", "test", SERVER_KEY)]
         self.book.transact(lambda tx: tx.write("source_put", rows))
+        self.book.transact(lambda tx: tx.write("access_key_put", [(*row[:3], key_hash(row[3]), NOW) for row in made]))
         self.time = NOW
         self.woken = 0
         self.tokens = count()

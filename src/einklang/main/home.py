@@ -11,6 +11,7 @@ from pathlib import Path
 
 from einklang import __version__
 from einklang.app.apply import in_force
+from einklang.app.keys import create as create_source
 from einklang.app.run import settle_definitions
 from einklang.app.staff import put_staff
 from einklang.app.state import State
@@ -37,11 +38,6 @@ class Keys:
     password: str
 
 
-def key_hash(key: str) -> bytes:
-    """What is stored of a key: it is long and random, so a plain hash does."""
-    return blake2b(key.encode(), digest_size=32).digest()
-
-
 def create(path: Path, salt: str | None, *, password: str = "") -> Keys:
     """A new, empty home with one administrator (a fresh password unless one is given).
 
@@ -58,14 +54,14 @@ def create(path: Path, salt: str | None, *, password: str = "") -> Keys:
             raise InputError(
                 "bad_salt", "the salt has 16 to 64 bytes", where="--salt", mend="write 32 to 128 digits 0-9 a-f"
             )
-    keys = Keys(clock.new_key("wk_"), clock.new_key("sk_"), USER, password or clock.new_password())
-    book = SqliteBook.create(path, salt or clock.new_salt(), meta={"write_key": keys.write_key})
+    book = SqliteBook.create(path, salt or clock.new_salt())
     try:
-        rows = [
-            ("web", "write", "Web and app", key_hash(keys.write_key)),
-            ("server", "server", "Server", key_hash(keys.server_key)),
-        ]
-        book.transact(lambda tx: tx.write("source_put", rows))
+        now = clock.now()
+        write_key = create_source(book, "web", "write", "Web and app", clock.new_key(""), now=now)
+        server_key = create_source(book, "server", "server", "Server", clock.new_key(""), now=now)
+        keys = Keys(write_key, server_key, USER, password or clock.new_password())
+        # what stands in every page anyway: the demo shows it again
+        book.transact(lambda tx: tx.write("meta_put", [("write_key", write_key)]))
         put_staff(book, keys.user, keys.password, salt=clock.new_bytes())
     finally:
         book.close()

@@ -18,10 +18,9 @@ from litestar import Request
 from litestar.connection import ASGIConnection
 from litestar.handlers.base import BaseRouteHandler
 
-from einklang.app import staff
+from einklang.app import keys, staff
 from einklang.app.answers import Session
 from einklang.web.body import HttpError
-from einklang.web.collect import key_hash
 from einklang.web.services import Services
 
 PERMISSIONS = ("public", "local", "session", "read", "write", "server")
@@ -39,11 +38,11 @@ def authorise(connection: Connection, handler: BaseRouteHandler) -> None:
     services: Services = connection.app.state.services
     key = _bearer(connection)
     if key and permission in ("read", "write", "server", "local"):
-        rows = services.book.read("source_by_key", key_hash(key))
-        if not rows or rows[0][1] != "server":
+        found = keys.allowed(services.book, keys.key_hash(key), services.now())
+        if found is None or found.kind != keys.SERVER:
             mend = "send a server key: Authorization: Bearer sk_..."
             raise HttpError(401, "unknown_server_key", "no server has this key", where="Authorization", mend=mend)
-        connection.scope["state"]["principal"] = f"source:{rows[0][0]}"
+        connection.scope["state"]["principal"] = f"source:{found.source}"
         return
     if permission not in ("session", "read", "write", "local"):
         if permission == "server":

@@ -9,12 +9,12 @@ from __future__ import annotations
 import asyncio
 import re
 from base64 import b64decode
-from hashlib import blake2b
 from time import monotonic
 from typing import Any
 
 import msgspec
 
+from einklang.app import keys
 from einklang.app.collect import Accepted, collect
 from einklang.kernel.errors import EinklangError, InputError, Unavailable
 from einklang.kernel.limits import BODY_BYTES_MAX
@@ -69,11 +69,6 @@ class _Partly(msgspec.Struct):
 
 
 _keyed = msgspec.json.Decoder(_Keyed)
-
-
-def key_hash(key: str) -> bytes:
-    """What the Book stores of a key."""
-    return blake2b(key.encode("utf-8", "surrogatepass"), digest_size=32).digest()
 
 
 def answer_of(accepted: Accepted) -> bytes:
@@ -151,12 +146,12 @@ class Collect:
 
     async def _source(self, headers: dict[bytes, bytes], body: bytes) -> str:
         """Id of the source whose write key came with the request. Raises HttpError 401."""
-        found = key_hash(_basic_user(headers) or _key_in(body))
+        found = keys.key_hash(_basic_user(headers) or _key_in(body))
         known = self._keys.get(found)
         if known is not None and known[1] > monotonic():
             return known[0]
-        rows = await asyncio.to_thread(self.services.book.read, "source_by_key", found)
-        if not rows or rows[0][1] != "write":
+        allowed = await asyncio.to_thread(keys.allowed, self.services.book, found, self.services.now())
+        if allowed is None or allowed.kind != keys.WRITE:
             raise HttpError(
                 401,
                 "unknown_write_key",
@@ -166,8 +161,8 @@ class Collect:
             )
         if len(self._keys) >= _KEYS_MAX:
             self._keys.clear()
-        self._keys[found] = (str(rows[0][0]), monotonic() + _KEY_SECONDS)
-        return str(rows[0][0])
+        self._keys[found] = (allowed.source, monotonic() + _KEY_SECONDS)
+        return allowed.source
 
 
 def check_type(headers: dict[bytes, bytes], *, packed: bool) -> None:

@@ -38,4 +38,29 @@ SELECT address_hash, channel, purpose, reason, at FROM suppression ORDER BY addr
 DELETE FROM tail WHERE first_position <= ?
 
 -- name: source_put
-INSERT INTO source (id, kind, name, key_hash) VALUES (?, ?, ?, ?)
+INSERT INTO source (id, kind, name, events_per_s) VALUES (?, ?, ?, ?)
+
+-- name: source_rate
+UPDATE source SET events_per_s = ? WHERE id = ?
+
+-- name: source_get
+SELECT id, kind, name, events_per_s FROM source WHERE id = ?
+
+-- name: sources
+SELECT id, kind, name, events_per_s FROM source ORDER BY id
+
+-- name: access_key_put
+INSERT INTO access_key (id, source, hint, key_hash, created_at, ends_at) VALUES (?, ?, ?, ?, ?, NULL)
+
+-- A key that has an end never gets a later one: (ends_at, source, ends_at) and (ends_at, id, ends_at).
+-- name: access_keys_end_of
+UPDATE access_key SET ends_at = ? WHERE source = ? AND (ends_at IS NULL OR ends_at > ?)
+
+-- name: access_key_end
+UPDATE access_key SET ends_at = ? WHERE id = ? AND (ends_at IS NULL OR ends_at > ?)
+
+-- name: access_keys
+SELECT id, source, hint, created_at, ends_at FROM access_key ORDER BY source, created_at, id
+
+-- name: access_key_get
+SELECT id, source, hint, created_at, ends_at FROM access_key WHERE id = ?

@@ -1,7 +1,8 @@
 -- What the screens, the REST API and the customer pages read (app/queries*.py, staff.py, returning.py), and who may.
 
 -- name: source_by_key
-SELECT id, kind, name FROM source WHERE key_hash = ?
+SELECT s.id, s.kind, s.name, s.events_per_s, k.ends_at FROM access_key k JOIN source s ON s.id = k.source
+WHERE k.key_hash = ? AND (k.ends_at IS NULL OR k.ends_at > ?)
 
 -- name: tail_waiting
 SELECT COALESCE(SUM(items), 0), MIN(received_at) FROM tail
@@ -57,6 +58,9 @@ ORDER BY at DESC, seq DESC LIMIT ?
 -- name: timeline_verdicts
 SELECT n, seq, clock, journey, step, message, channel, verdict, reason, until, detail FROM verdict
 WHERE lane = ? AND person = ? AND n < ? ORDER BY n DESC LIMIT ?
+
+-- name: history_named
+SELECT name, at, seq, source, machine, properties FROM history WHERE lane = ? AND person = ? AND name = ? ORDER BY at, seq
 
 -- name: members_page
 SELECT person FROM member WHERE segment = ? AND person > ? ORDER BY person LIMIT ?
