@@ -4,57 +4,70 @@ PORT ?= 8787
 HOME_DIR ?= ./einklang-home
 
 BIN := .venv/bin
-TOOLS := .venv/.tools-installed
+SETUP := .venv/.setup-installed
 PACKAGE := .venv/.package-installed
+TOOLS := .venv/.tools-installed
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
+PINNED := --require-hashes --only-binary :all: --requirement
 
-# uv is six times as fast as pip (7 s against 46 s, cold) and reads no pip.conf: where it cannot, pip does it.
-INSTALL = @echo "installing requirements/dev.txt into .venv"; \
-	$(PIP) install --quiet --require-hashes --only-binary :all: --requirement requirements/uv.txt \
-	&& $(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes --only-binary :all: --requirement requirements/dev.txt \
-	|| $(PIP) install --quiet --require-hashes --only-binary :all: --requirement requirements/dev.txt
+# uv is six times as fast as pip and reads no pip.conf: where it cannot, pip does it.
+INSTALL = @echo "installing $(lastword $(1)) into .venv"; \
+	$(BIN)/uv pip install --quiet --python $(BIN)/python $(1) || $(PIP) install --quiet $(1)
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo check test lint format docs screenshots bench requirements clean
+.PHONY: help install demo console company check test lint format docs screenshots bench requirements clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-$(TOOLS): requirements/dev.txt
+$(SETUP): requirements/build.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Einklang needs Python 3.11 or newer: make PYTHON=python3.12 ...")'
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo "Python's venv module is missing; on Debian: apt install python3-venv" >&2; exit 1; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(INSTALL)
+	@echo "installing $< into .venv"; $(PIP) install --quiet $(PINNED) $<
 	@touch $@
 
-$(PACKAGE): $(TOOLS) pyproject.toml hatch_build.py
-	$(PIP) install --quiet --no-deps --no-build-isolation --editable .
+# Without the hook: the console is built beside this, not before it.
+$(PACKAGE): export HATCH_BUILD_NO_HOOKS = true
+$(PACKAGE): $(SETUP) requirements/runtime.txt pyproject.toml hatch_build.py
+	$(call INSTALL,$(PINNED) requirements/runtime.txt)
+	$(call INSTALL,--no-deps --no-build-isolation --editable .)
 	@touch $@
 
-install: $(PACKAGE) ## set up .venv: Einklang, its tools, the console; afterwards .venv/bin/einklang works
+$(TOOLS): $(PACKAGE) requirements/dev.txt
+	$(call INSTALL,$(PINNED) requirements/dev.txt)
+	@touch $@
+
+console: $(SETUP)
 	@$(BIN)/python hatch_build.py
 
-demo: install ## a demo company on http://127.0.0.1:8787 (PORT=, HOME_DIR= change it)
+company: $(PACKAGE)
+	@$(BIN)/einklang demo --home $(HOME_DIR) --port $(PORT) --prepare-only
+
+install: ## set up .venv: Einklang, its tools, the console; afterwards .venv/bin/einklang works
+	@$(MAKE) --no-print-directory -j 2 console $(TOOLS)
+
+demo: ## a demo company on http://127.0.0.1:8787 (PORT=, HOME_DIR= change it)
+	@$(MAKE) --no-print-directory -j 2 console company
 	$(BIN)/einklang demo --home $(HOME_DIR) --port $(PORT)
 
-lint: $(PACKAGE) ## style, types and floors
+lint: $(TOOLS) ## style, types and floors
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 
-check: lint ## the quick loop, under a minute: lint, house rules, quick unit tests
-	CUTTING_LOGS=16 HYPOTHESIS_PROFILE=quick $(BIN)/pytest -q -n 2 -m "not slow and not browser and not real"
+check: $(TOOLS) ## the quick loop, under a minute: lint, house rules, quick unit tests
+	@$(BIN)/python -m tools.suite static quick
 
-test: install lint ## everything
-	CUTTING_LOGS=500 $(BIN)/pytest -n 2 --durations=20 -m "not browser"
-	$(BIN)/pytest -n 2 --dist loadgroup --durations=5 -m browser  # apart: a browser leaves an event loop behind
+test: install ## everything, in parts; PARTS="unit stores" chooses (CONTRIBUTING.md)
+	@$(BIN)/python -m tools.suite $(PARTS)
 
-format: $(PACKAGE) ## let ruff lay out and mend what it can
+format: $(TOOLS) ## let ruff lay out and mend what it can
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-docs: $(PACKAGE) ## the pages that are made: docs/commands.md, docs/licences.md
+docs: $(TOOLS) ## the pages that are made: docs/commands.md, docs/licences.md
 	$(BIN)/python -m tools.commands
 	$(BIN)/python -m tools.licences
 
@@ -68,10 +81,10 @@ UV_COMPILE := $(BIN)/uv pip compile --quiet --universal --fork-strategy fewest -
 	--no-emit-index-url --no-emit-find-links --no-annotate --no-header
 
 requirements: $(TOOLS) ## pin anew (after a change of dependencies) and write docs/licences.md
-	echo uv | $(UV_COMPILE) - --output-file requirements/uv.txt
-	$(UV_COMPILE) pyproject.toml requirements/dev.in --output-file requirements/dev.txt
+	$(UV_COMPILE) pyproject.toml requirements/build.in requirements/dev.in --output-file requirements/dev.txt
 	$(UV_COMPILE) --constraint requirements/dev.txt pyproject.toml --output-file requirements/runtime.txt
-	$(INSTALL)
+	$(UV_COMPILE) --constraint requirements/dev.txt requirements/build.in --output-file requirements/build.txt
+	$(call INSTALL,$(PINNED) requirements/dev.txt)
 	$(BIN)/python -m tools.licences
 
 clean: ## remove what is made (not .venv, not einklang-home)

@@ -1,7 +1,8 @@
-"""What every test shares: hypothesis profile, browser, real data. Fixtures of a room belong in its folder."""
+"""What every test shares: hypothesis profile, what may be absent, browser. Fixtures of a room belong in its folder."""
 
 from __future__ import annotations
 
+import itertools
 import os
 import shutil
 from collections.abc import Iterator
@@ -11,6 +12,8 @@ from typing import Any
 import pytest
 import structlog
 from hypothesis import HealthCheck, settings
+
+from einklang.testing.cluster import Cluster, programs
 
 ROOT = Path(__file__).resolve().parents[1]
 #: Real data lie beside the repository; they are not part of it.
@@ -27,15 +30,26 @@ settings.register_profile("quick", parent=settings.get_profile("ci"), max_exampl
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Skips what needs something that is absent here. In CI a missing browser is a failure, not a skip."""
-    no_browser = pytest.mark.skip(reason="no Chromium found (Debian: apt install chromium)")
-    no_data = pytest.mark.skip(reason="no real data in ../shared/data")
-    for item in items:
-        if item.get_closest_marker("browser") and not CHROMIUM and not IN_CI:
-            item.add_marker(no_browser)
-        if item.get_closest_marker("real") and not REAL_DATA.is_dir():
-            item.add_marker(no_data)
+def _absent(marker: str) -> str:
+    """What a test with this marker needs and this machine has not, with the mend; "" if it has it."""
+    if marker == "real":
+        return "" if REAL_DATA.is_dir() else "no real data in ../shared/data"
+    if marker == "browser":
+        return "" if CHROMIUM else "no Chromium found (Debian: apt install chromium)"
+    from einklang.testing.cluster import programs
+
+    return "" if programs() else "no PostgreSQL found (Debian: apt install postgresql)"
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skips what needs something that is absent here, before any fixture asks for it; pytest folds these skips into one
+    line a reason, as they have one place. CI installs all but the real data: there, what is absent is a failure."""
+    for marker in ("real", "browser", "stores"):
+        if item.get_closest_marker(marker) and (reason := _absent(marker)):
+            if IN_CI and marker != "real":
+                pytest.fail(f"{reason}; CI must have it", pytrace=False)
+            pytest.skip(reason)
 
 
 @pytest.fixture(scope="session")
@@ -49,6 +63,27 @@ def browser_type_launch_args() -> dict[str, Any]:
 def real_data() -> Path:
     """The folder of the real data sets; tests that use it are marked `real`."""
     return REAL_DATA
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[Cluster]:
+    """A private PostgreSQL for the tests marked `stores`, in memory where there is room for it."""
+    memory = "/dev/shm" if Path("/dev/shm").is_dir() else None
+    found = Cluster({"fsync": "off", "full_page_writes": "off"}, folder=memory)
+    found.start()
+    yield found
+    found.remove()
+
+
+_schemas = itertools.count(1)
+
+
+@pytest.fixture
+def database_url(cluster: Cluster) -> Iterator[str]:
+    """The address of a schema of its own, as for EINKLANG_DATABASE_URL."""
+    schema = f"test_{next(_schemas)}"
+    yield cluster.url(schema=schema)
+    cluster.drop(schema)
 
 
 @pytest.fixture(autouse=True)

@@ -15,8 +15,10 @@ from tests.house.tree import ROOT, House, Source
 from tools import licences
 
 DEV = (ROOT / "requirements" / "dev.txt").read_text()
+BUILD = (ROOT / "requirements" / "build.txt").read_text()
 RUNTIME = (ROOT / "requirements" / "runtime.txt").read_text()
-PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+PROJECT, BACKEND = PYPROJECT["project"], PYPROJECT["build-system"]
 FREE = {"0BSD", "Apache-2.0", "BSD-2-Clause", "BSD-3-Clause", "CC0-1.0", "ISC", "MIT", "MIT-0", "MPL-2.0", "OFL-1.1"}
 FREE |= {"PSF-2.0", "Unlicense", "Zlib"}
 
@@ -32,7 +34,7 @@ def unhashed(text: str) -> list[str]:
     return [block.split("\n")[0] for block in blocks if "==" not in block or "--hash=sha256:" not in block]
 
 
-@pytest.mark.parametrize("name", ["runtime.txt", "dev.txt", "uv.txt"])
+@pytest.mark.parametrize("name", ["runtime.txt", "dev.txt", "build.txt"])
 def test_all_is_pinned_with_hashes(name: str) -> None:
     """Each line of a requirements file is a version with hashes."""
     assert unhashed((ROOT / "requirements" / name).read_text()) == []
@@ -44,18 +46,24 @@ def test_a_missing_hash_is_found() -> None:
 
 
 def test_runtime_is_part_of_dev() -> None:
-    """What is tested is what is shipped: dev.txt holds every pin of runtime.txt at the same version."""
+    """What is tested is what is shipped: dev.txt holds every pin of runtime.txt and build.txt at the same version."""
     assert licences.pins(RUNTIME).items() <= licences.pins(DEV).items()
+    assert licences.pins(BUILD).items() <= licences.pins(DEV).items()
+
+
+def tools_of(name: str) -> set[str]:
+    """The packages that a hand-written list in requirements/ names."""
+    lines = (ROOT / "requirements" / name).read_text().split("\n")
+    return {normal(line) for line in lines if line and line[0] != "#"}
 
 
 def test_pins_meet_the_project() -> None:
-    """Every dependency of pyproject is pinned for run time, every tool of dev.in for development."""
+    """Every dependency of pyproject is pinned for run time, every tool for its use, the build's own among them."""
     wanted = {normal(re.split(r"[<>=!~;\[ ]", line)[0]) for line in PROJECT["dependencies"]}
-    tools = {
-        normal(line) for line in (ROOT / "requirements" / "dev.in").read_text().split("\n") if line and line[0] != "#"
-    }
+    building = {normal(re.split(r"[<>=!~;\[ ]", line)[0]) for line in BACKEND["requires"]}
     assert wanted <= set(licences.pins(RUNTIME))
-    assert tools <= set(licences.pins(DEV))
+    assert tools_of("dev.in") <= set(licences.pins(DEV))
+    assert building <= tools_of("build.in") <= set(licences.pins(BUILD))
 
 
 def test_what_is_tested_is_what_is_pinned() -> None:
