@@ -29,9 +29,9 @@ class Trap:
         self.calls = 0
         self._event = Moments.event
 
-    def __call__(self, moments: Moments, live: Any, event: Event, *, whole: bool) -> None:
+    def __call__(self, moments: Moments, live: Any, event: Event, *, whole: bool, told: Any) -> None:
         """What `Moments.event` does, or a fault half way."""
-        self._event(moments, live, event, whole=whole)
+        self._event(moments, live, event, whole=whole, told=told)
         if event.message_id == self.message_id:
             self.calls += 1
             if self.calls <= self.times:

@@ -54,6 +54,11 @@ def change_definitions(state: State, event: Event, moments: Moments) -> None:
     paused = {name for name, journey in state.definitions.journeys.items() if journey.state == "paused"}
     state.take(compile_all(docs, versions))
     resumed = {name for name in paused if state.definitions.journeys[name].state != "paused"}
+    for name in sorted(resumed):
+        state.resumed(name, event.clock)
+    for name, journey in sorted(state.definitions.journeys.items()):
+        if journey.state == "paused" and name not in paused:
+            state.paused(name, event.clock)
     all_of_them = any(
         change["kind"] in ("segment", "policy", "trait", "purpose") for change in event.properties["changes"]
     )

@@ -20,6 +20,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Protocol
 
+from einklang.app.apply import in_force
 from einklang.app.contact import Facts
 from einklang.app.find import load
 from einklang.app.ports import Book, Reader, Receipt, Tx
@@ -77,6 +78,7 @@ class Waiting:
     ready_at: int
     attempts: int
     data: str
+    reason: str
 
     @property
     def notes(self) -> dict[str, Any]:
@@ -108,6 +110,7 @@ class Delivery:
         self.state = state
         self.channels = channels
         self.now = now
+        self._stamp: int | None = None
         self._owed: list[tuple[Waiting, Receipt]] = []
 
     async def once(self, limit: int = 100, *, stopping: Callable[[], bool] = lambda: False) -> int:
@@ -171,6 +174,7 @@ class Delivery:
         state.forget(state.definitions)  # what is in memory is older than the snapshot
         with self.book.snapshot() as reader:
             self._at(reader)
+            self._take_definitions(reader)
             try:
                 live = load(reader, waiting.person)
                 archived = self._archived(reader, live, waiting)
@@ -206,6 +210,13 @@ class Delivery:
         self.state.read_from(reader)
         self.state.clock = self.now()
 
+    def _take_definitions(self, reader: Reader) -> None:
+        """Render and judge by what is in force."""
+        stamp = _stamp(reader)
+        if stamp != self._stamp:
+            self.state.take(in_force(reader))
+            self._stamp = stamp
+
     def _claim(self, tx: Tx, key: str, parcel: Parcel) -> Waiting | None:
         """Judge again with what is true in this transaction; the row if the message is now `handing_over`."""
         self._at(tx)
@@ -213,10 +224,15 @@ class Delivery:
         waiting = _stored(tx, key)
         if waiting is None or waiting.status != "ready" or waiting.ready_at > now:
             return None
+        if _stamp(tx) != self._stamp or tx.read("definitions_waiting"):
+            return None  # it may be another message now, or its journey paused: another time
         live = load(tx, waiting.person)
         patience_ends = self._patience(tx, live, waiting)
         if patience_ends is None or self._tracks(live, waiting) != parcel.tracked:
             return None  # withdrawn, paused, or rendered for what is no longer true: another time
+        if self._overdue(live, waiting):
+            self._refuse(tx, waiting, Reason.OVERDUE, "it fell due during a pause or a standstill")
+            return None
         if now > patience_ends:
             self._refuse(tx, waiting, Reason.PATIENCE, "it came to the hand-over too late")
             return None
@@ -239,7 +255,7 @@ class Delivery:
         return claimed
 
     def _patience(self, tx: Tx, live: Live, waiting: Waiting) -> int | None:
-        """Until when the run waits for this message; None: it does not, or not now."""
+        """Until when the run waits for this message, be it for a stop; None: not at all, or not now."""
         run = live.run(waiting.run)
         left = run.steps.get(waiting.step) if run is not None else None
         waits = run is not None and run.status == "active" and run.waiting_for == DELIVERY
@@ -252,7 +268,19 @@ class Delivery:
             tx.write("outbox_postpone", [(later, Reason.PAUSED, self.state.clock, waiting.key)])
             return None
         assert run.patience_ends is not None, "a run at a contact has patience"
-        return run.patience_ends
+        return run.patience_ends + self.state.delay(run.journey, run.patience_ends)
+
+    def _overdue(self, live: Live, waiting: Waiting) -> bool:
+        """Whether a stop came between the decision and the hand-over, and the journey says to skip such contacts."""
+        run = live.run(waiting.run)
+        assert run is not None, "an outbox row belongs to a run of its person"
+        if self.state.journey(run.journey, run.version).overdue != "skip":
+            return False
+        decided = waiting.notes["decided"]
+        return any(
+            decided < until and (waiting.ready_at <= until or waiting.reason == Reason.PAUSED)
+            for _, until in self.state.stops(run.journey)
+        )
 
     def _request(self, waiting: Waiting, patience_ends: int) -> Request:
         journey = self.state.definitions.journeys.get(waiting.journey)
@@ -373,6 +401,11 @@ def append_within(tx: Tx, kind: str, calls: list[EngineCall], now: int) -> None:
     first = tx.read("counter_value", "position")[0][0] + 1
     tx.write("tail_append", [(first, len(calls), now, "einklang", kind, body_of(calls))])
     tx.write("counter_add", [("position", len(calls)), ("accepted", len(calls))])
+
+
+def _stamp(reader: Reader) -> int:
+    """Which definitions are in force: another number, others."""
+    return int(reader.read("definitions_stamp")[0][0] or 0)
 
 
 def _stored(reader: Reader, key: str) -> Waiting | None:

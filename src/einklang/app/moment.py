@@ -298,24 +298,24 @@ class Moments:
             self._wake(live, run)
             return
         skip = False
-        if timer and run.due is not None and run.due < moment:
-            gap = state.standstill(run.due)
+        if run.due is not None and run.due < moment:
+            gap = state.delay(run.journey, run.due)
             if gap and journey.overdue == "shift":
                 live.touched_runs.add(run.id)
                 state.working.mark(live)
-                if not machine.after_standstill(run, journey.steps[run.step], moment, gap):
+                if not machine.after_stop(run, journey.steps[run.step], moment, gap):
                     self._wake(live, run)
                     return
             elif gap and journey.overdue == "skip":
                 skip = True
-            else:
+            elif timer:
                 view.now = run.due
         self._advance(live, journey, run, view, timer=timer, skip=skip)
 
     def _advance(
         self, live: Live, journey: Journey, run: Run, view: PersonView, *, timer: bool, skip: bool = False
     ) -> None:
-        """Move the token as far as it goes. skip: contacts that fell due during a standstill take `else`."""
+        """Move the token as far as it goes. skip: contacts that fell due during a stop take `else`."""
         state = self.state
         live.touched_runs.add(run.id)
         state.working.mark(live)

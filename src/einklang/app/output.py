@@ -28,8 +28,6 @@ COUNTERS = (
     "refused",
     "ticks",
     "held",
-    "stopped_from",
-    "stopped_to",
 )
 FORMAT = 1
 
@@ -118,7 +116,7 @@ class Output:
 #: Statements in the order in which their rows are written; `rekeys` follow them, then AFTER.
 ORDER = (
     "tail_delete", "entry_put", "entry_drop", "message_id_put", "dead_put", "definition_put", "definition_retire",
-    "catalog_put", "edge_put", "identifier_put",
+    "catalog_put", "stop_put", "edge_put", "identifier_put",
     "alias_drop", "alias_put", "sign_in_drop", "sign_in_put", "refused_put", "suppression_lift", "suppression_raise",
     "ledger_put", "verdict_put", "assignment_put",
     "outcome_put", "outbox_put", "outbox_status", "outbox_withdraw", "message_log_put", "archive_put", "history_put",

@@ -35,14 +35,18 @@ class Source:
         """The tick of the last `inputs` was committed."""
 
 
-def definitions_first(engine: Engine, reader: Reader) -> list[Event]:
-    """Applied definitions wait for nothing: they come before all else, at the clock reached."""
+def definitions_first(engine: Engine, reader: Reader, now: int = 0) -> list[Event]:
+    """Applied definitions wait for nothing: they come before all else, at the clock reached.
+
+    now: where time goes by, they come when they were applied. Before time has begun they do so too, and it stands.
+    """
     state = engine.state
     taken = take(
         reader.read("tail_of_kind", "definition"), reader, state.out, clock=state.clock, version=engine.version
     )
+    reached = state.clock
     for event in taken.events:
-        event.clock = state.clock
+        reached = event.clock = max(reached, min(event.received_at, now) if state.clock else event.received_at)
     state.counters["in_log"] += len(taken.events)
     state.counters["duplicates"] += taken.duplicates
     state.counters["dead_letters"] += taken.dead
@@ -62,7 +66,7 @@ class LiveSource(Source):
     def inputs(self, engine: Engine, reader: Reader, limit: int) -> tuple[list[Event], int]:
         """Everything that waits, up to about `limit` events; a tick entry where time alone has work to do."""
         state = engine.state
-        events = definitions_first(engine, reader)
+        events = definitions_first(engine, reader, self.now if self.started else 0)
         rows, count = [], 0
         for row in reader.read("tail_page", 0, max(1, limit // 4)):
             if row[4] != "definition" and count < limit:
@@ -72,7 +76,7 @@ class LiveSource(Source):
         state.counters["in_log"] += len(taken.events)
         state.counters["duplicates"] += taken.duplicates
         state.counters["dead_letters"] += taken.dead
-        floor = state.clock + 1
+        floor = (events[-1].clock if events and state.clock else state.clock) + 1
         if not self.started:
             events.append(engine.tick_entry(max(self.now, state.clock), LIVE, resume=True))
             floor = max(floor, self.now)
@@ -176,8 +180,6 @@ class ReplaySource(Source):
         if not events:
             return [], engine.state.clock - 1
         engine.state.counters["in_log"] += sum(event.type != TICK for event in events)
-        if engine.state.clock == 0:
-            engine.state.clock = events[0].clock
         last = events[-1].clock
         more = len(self._ahead) > limit and self._ahead[limit][0].clock == last
         return events, last - 1 if more else last

@@ -33,6 +33,10 @@ SALT_VERSION = 1
 #: What is due later than this after a stop follows its journey's `overdue` rule.
 STANDSTILL_US = 6 * time.HOUR
 TICK = "tick"
+#: In the table of stops, the name of a standstill: all journeys stood.
+ALL = ""
+#: From when to when; None while it lasts.
+Stop = tuple[int, int | None]
 #: How time goes on: by the clock, by `run` into the outbox folder, by `run --deliver`; a tick entry changes it.
 LIVE, RUN, DELIVER = "live", "run", "deliver"
 
@@ -88,6 +92,7 @@ class State:
         self.folding = False
         self.ledger_hash = b""
         self._old: dict[tuple[str, int], Journey] = {}
+        self._stops: dict[str, Stop] | None = None
         self.take(definitions)
 
     def take(self, definitions: Definitions) -> None:
@@ -120,6 +125,7 @@ class State:
     def read_from(self, reader: Reader) -> None:
         """Use this snapshot for what is not in memory."""
         self.working.reader = self.catalogs.reader = reader
+        self._stops = None
 
     @property
     def reader(self) -> Reader:
@@ -230,15 +236,44 @@ class State:
         self.out.persons[seq] = person
         return event
 
+    # --- stops ------------------------------------------------------------------------------------------------------
+
     def stood_still(self, since: int, until: int) -> None:
         """Nothing was worked off between these moments (a restart)."""
         if until - since > STANDSTILL_US:
-            self.counters["stopped_from"], self.counters["stopped_to"] = since, until
+            self._stopped(ALL, since, until)
 
-    def standstill(self, due: int) -> int:
-        """Length of the standstill during which this moment fell due, 0 if it was none."""
-        since, until = self.counters.get("stopped_from", 0), self.counters.get("stopped_to", 0)
-        return until - since if since < due <= until else 0
+    def paused(self, journey: str, since: int) -> None:
+        """The journey is paused from now on."""
+        self._stopped(journey, since, None)
+
+    def resumed(self, journey: str, until: int) -> None:
+        """The journey goes on."""
+        stop = self._known_stops().get(journey)
+        if stop is not None:
+            self._stopped(journey, stop[0], until)
+
+    def _stopped(self, journey: str, since: int, until: int | None) -> None:
+        self._known_stops()[journey] = (since, until)
+        self.out.add("stop_put", journey, since, until)
+
+    def _known_stops(self) -> dict[str, Stop]:
+        if self._stops is None:
+            self._stops = {journey: (since, until) for journey, since, until in self.reader.read("stops")}
+        return self._stops
+
+    def stops(self, journey: str) -> list[tuple[int, int]]:
+        """The last standstill and the last pause of this journey, those that are over, in their order."""
+        found = [self._known_stops().get(name) for name in (ALL, journey)]
+        return sorted((stop[0], stop[1]) for stop in found if stop is not None and stop[1] is not None)
+
+    def delay(self, journey: str, due: int) -> int:
+        """By how much stops have delayed what was due at this moment, 0 if it fell due during none."""
+        late = due
+        for since, until in self.stops(journey):
+            if since < late <= until:
+                late += until - since
+        return late - due
 
     def wake(self, person: str, due: int) -> None:
         """Time alone concerns this person at `due`."""

@@ -109,7 +109,8 @@ class Engine:
             if event is not None and (due is None or not self._first(due, event)):
                 if event.properties.get("resume") and event.type == TICK and state.clock:
                     state.stood_still(state.clock, event.clock)
-                state.clock = max(state.clock, event.clock)
+                if state.counters["ticks"] or event.type != "definition":  # time begins with a tick entry
+                    state.clock = max(state.clock, event.clock)
                 self._poison.working_on = event.position
                 self._event(event)
                 index += 1

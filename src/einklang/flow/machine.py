@@ -96,7 +96,8 @@ def _at_wait(run: Run, step: Step, view: View, zone: str) -> bool:
     # a moment that lies in the past when looked at; the one that was waited for came, however late it is worked off
     missed = due is not None and step.wait.until is not None and due < view.now and due != run.due
     if due is None or missed:
-        _leave(run, step, step.otherwise, view.now, done=False)
+        stopped = run.waiting_for == "wait" and run.due is None
+        _leave(run, step, step.otherwise, view.now, done=False, reason=Reason.OVERDUE if stopped else "")
         return True
     if due <= view.now:
         _leave(run, step, step.then, view.now, done=True)
@@ -237,13 +238,17 @@ def advance(journey: Journey, run: Run, view: View, *, timer: bool, zone: str, p
         finish(run, "failed", "too many steps at one moment", view.now)
 
 
-def after_standstill(run: Run, step: Step, now: int, gap: int) -> bool:
-    """The rule `shift` for what fell due during a pause or standstill of `gap` microseconds; True if the run moved on.
+def after_stop(run: Run, step: Step, now: int, gap: int) -> bool:
+    """The rule `shift` for what fell due during a pause or standstill of `gap` microseconds; True: ask the step now.
 
     Waits for a duration, and patience, are lengthened by the stop; a wait to a date that is past takes `else`.
     """
     if step.wait is not None and step.wait.until is not None:
-        _leave(run, step, step.otherwise, now, done=False, reason=Reason.OVERDUE)
+        run.due = None  # nobody waited for it: looked at now, it is past or it was moved
+        return True
+    if step.kind == "until":
+        if run.patience_ends is not None and run.patience_ends <= now:
+            run.patience_ends += gap
         return True
     assert run.due is not None, "only what fell due is shifted"
     run.due += gap

@@ -12,7 +12,6 @@ from collections.abc import Callable
 
 import structlog
 
-from einklang.app.definitions import Definitions
 from einklang.app.deliver import Channel, Delivery
 from einklang.app.sources import LiveSource
 from einklang.kernel import time
@@ -117,7 +116,6 @@ class Loop:
         self.channels = channels
         self.alarm = ""
         self._told, self._held, self._now, self._steady = told, held, now, steady
-        self._in_force: Definitions = self.engine.state.definitions
         self._shipped_at = steady()
         self._offset = self._offset_now()
         self._guard = threading.Lock()
@@ -185,7 +183,6 @@ class Loop:
         """One tick at the present clock; the number of entries written."""
         self.source.now = self.time()
         written = self.engine.step(self.source, _BATCH)
-        self._in_force = self.engine.state.definitions
         if written:
             self._told()
             self._post.wake()
@@ -209,8 +206,8 @@ class Loop:
             self.wake()
         if self.jumped():
             return IDLE_S
-        if self.delivery.state.definitions is not self._in_force:
-            self.delivery.state.take(self._in_force)
+        if not self.source.started:
+            return _SOON_S  # how long nothing was done is not known yet
         looked_at = self._runner.run(self.delivery.once(stopping=self._stopping))
         if looked_at:
             self.wake()

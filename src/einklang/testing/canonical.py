@@ -22,7 +22,7 @@ Row = tuple[Any, ...]
 #: Tables read a lane at a time, at once, and by their running number.
 BY_LANE = ("person", "history", "run", "member", "timer", "outbox")
 WHOLE = (
-    "identifier", "edge", "alias", "sign_in", "refused_merge", "suppression", "definition", "catalog", "counter",
+    "identifier", "edge", "alias", "sign_in", "refused_merge", "suppression", "definition", "catalog", "stop", "counter",
 )  # fmt: skip
 BY_NUMBER = ("ledger", "verdict", "assignment", "outcome", "message_log")
 TABLES = BY_LANE + WHOLE + BY_NUMBER

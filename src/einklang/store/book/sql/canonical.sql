@@ -31,6 +31,8 @@ SELECT address_hash, channel, purpose, reason, at FROM suppression WHERE reason 
 SELECT kind, id, version, body, hash, active FROM definition ORDER BY kind, id, version
 -- name: all_catalog
 SELECT catalog, key, body FROM catalog ORDER BY catalog, key
+-- name: all_stop
+SELECT journey, since, until FROM stop ORDER BY journey
 -- name: all_counter
 SELECT name, value FROM counter WHERE name IN ('seq', 'clock', 'verdicts', 'assignments', 'outcomes', 'messages', 'ledger', 'refused') ORDER BY name
 

@@ -39,6 +39,11 @@ SELECT at, message_id FROM history WHERE lane = ? AND person = ? AND device = ? 
 
 -- name: tail_of_kind
 SELECT first_position, items, received_at, source, kind, body FROM tail WHERE kind = ? ORDER BY first_position
+-- name: definitions_waiting
+SELECT first_position FROM tail WHERE kind = 'definition' LIMIT 1
+-- Which definitions are in force.
+-- name: definitions_stamp
+SELECT MAX(position) FROM definition
 -- name: tail_delete
 DELETE FROM tail WHERE first_position = ?
 -- name: message_id_get
@@ -73,6 +78,10 @@ UPDATE definition SET active = 0 WHERE kind = ? AND id = ? AND version < ?
 SELECT kind, id, version, body FROM definition WHERE active = 1 ORDER BY kind, id
 -- name: definition_version
 SELECT body FROM definition WHERE kind = ? AND id = ? AND version = ?
+-- name: stops
+SELECT journey, since, until FROM stop
+-- name: stop_put
+INSERT INTO stop (journey, since, until) VALUES (?, ?, ?) ON CONFLICT (journey) DO UPDATE SET since = excluded.since, until = excluded.until
 -- name: catalog_put
 INSERT INTO catalog (catalog, key, body) VALUES (?, ?, ?) ON CONFLICT (catalog, key) DO UPDATE SET body = excluded.body
 -- name: catalog_get
@@ -186,13 +195,13 @@ SELECT n, seq, clock, run, journey, step, message, channel, verdict, reason, unt
 
 -- Station 7. Columns as app/deliver.py Waiting.
 -- name: outbox_ready
-SELECT lane, person, key, run, journey, step, round, message, class, purpose, channel, address, status, ready_at, attempts, data
+SELECT lane, person, key, run, journey, step, round, message, class, purpose, channel, address, status, ready_at, attempts, data, reason
 FROM outbox WHERE status = 'ready' AND ready_at <= ? ORDER BY ready_at, key LIMIT ?
 -- name: outbox_get
-SELECT lane, person, key, run, journey, step, round, message, class, purpose, channel, address, status, ready_at, attempts, data
+SELECT lane, person, key, run, journey, step, round, message, class, purpose, channel, address, status, ready_at, attempts, data, reason
 FROM outbox WHERE key = ?
 -- name: outbox_handing_over
-SELECT lane, person, key, run, journey, step, round, message, class, purpose, channel, address, status, ready_at, attempts, data
+SELECT lane, person, key, run, journey, step, round, message, class, purpose, channel, address, status, ready_at, attempts, data, reason
 FROM outbox WHERE status = 'handing_over' ORDER BY ready_at, key
 -- name: outbox_claim
 UPDATE outbox SET status = ?, updated_at = ?, attempts = ?, data = ? WHERE key = ?
