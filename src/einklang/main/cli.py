@@ -16,7 +16,7 @@ from typing import Any, NoReturn
 import msgspec
 
 from einklang import __version__
-from einklang.kernel.errors import EinklangError, UsageError
+from einklang.kernel.errors import EinklangError, InputError, UsageError
 from einklang.main import collector, commands, settings
 
 Answer = tuple[int, Any]
@@ -63,6 +63,37 @@ def _persons(text: str) -> int:
     return int(text)
 
 
+#: Commands of the contract that a later version brings; to say so is better than "invalid choice".
+LATER = {
+    "person": ("export", "erase", "merge", "split"),
+    "journey": ("dry-run",),
+}
+
+
+def _later(what: str, mend: str) -> InputError:
+    return InputError("not_supported_yet", f"`einklang {what}` is not supported yet", mend=mend)
+
+
+def _action(command: str, built: Sequence[str]) -> Any:
+    """A reader of the action of a command. Raises InputError `not_supported_yet`."""
+
+    def read(text: str) -> str:
+        if text in LATER[command] and text not in built:
+            raise _later(f"{command} {text}", f"built: {', '.join(f'{command} {name}' for name in built)}")
+        return text
+
+    return read
+
+
+def _workers(text: str) -> int:
+    """How many processes. Raises InputError `not_supported_yet`."""
+    if not text.isascii() or not text.isdigit() or not 1 <= int(text[:9]) <= 1_000:
+        raise argparse.ArgumentTypeError(f"{text[:20]!r} workers; write 1")
+    if int(text) > 1:
+        raise _later(f"serve --workers {int(text)}", "leave it out: one process serves, ticks and delivers")
+    return 1
+
+
 def build_parser() -> argparse.ArgumentParser:
     """The parser of all commands; docs/commands.md lists them and a test compares."""
     parser = _Parser(
@@ -74,15 +105,27 @@ def build_parser() -> argparse.ArgumentParser:
     init = _command(sub, "init", "make a new empty tenant", commands.init)
     init.add_argument("--salt", metavar="HEX", help="key of every id and hash (default: random)")
     apply = _command(sub, "apply", "check and store definitions, all or nothing", commands.apply)
-    apply.add_argument("paths", nargs="*", metavar="PATH")
+    apply.add_argument("paths", nargs="*", metavar="PATH", help="YAML or JSON files, or folders of them")
     apply.add_argument("--check", action="store_true", help="only check")
     apply.add_argument("--schema", action="store_true", help="print the JSON Schema of the definitions")
     imported = _command(sub, "import", "import a file: CSV, Parquet or JSON Lines", commands.import_)
-    imported.add_argument("kind", choices=["events", "people", "products", "consents"])
-    imported.add_argument("file", metavar="FILE")
+    imported.add_argument(
+        "kind",
+        choices=["events", "people", "products", "consents"],
+        help="people and products without `at` hold from before the first event; a consent needs `at`, "
+        "a withdrawal without it counts from its import",
+    )
+    imported.add_argument(
+        "file", metavar="FILE", help="safe to repeat; refused rows go to FILE.rejected.jsonl with their reasons"
+    )
     imported.add_argument("--map", metavar="FILE", help="YAML or JSON that names the column of each field")
     run = _command(sub, "run", "work through everything pending and due under a virtual clock", commands.run)
-    run.add_argument("--until", required=True, metavar="TIME")
+    run.add_argument(
+        "--until",
+        required=True,
+        metavar="TIME",
+        help="where the clock stops and stays; entries after it stay pending (a day alone is its midnight, UTC)",
+    )
     run.add_argument(
         "--deliver", action="store_true", help="hand over to the real channels instead of the outbox folder"
     )
@@ -90,8 +133,9 @@ def build_parser() -> argparse.ArgumentParser:
     serve = _command(sub, "serve", "HTTP, ticks and delivery in one process", commands.serve)
     serve.add_argument("--host", default="127.0.0.1")
     serve.add_argument("--port", type=_port, default=8787)
+    serve.add_argument("--workers", type=_workers, default=1, help=argparse.SUPPRESS)
     person = _command(sub, "person", "show a person", commands.person)
-    person.add_argument("action", choices=["show"])
+    person.add_argument("action", choices=["show"], type=_action("person", ["show"]))
     person.add_argument("id", metavar="ID", help="person id, or kind:value such as email:a@b.example")
     why = _command(sub, "why", "every verdict with its reason, also for what never happened", commands.why)
     why.add_argument("id", metavar="ID")
@@ -106,7 +150,7 @@ def build_parser() -> argparse.ArgumentParser:
         help="the members at that moment by event time: what is known now about it (a day alone is its midnight, UTC)",
     )
     journey = _command(sub, "journey", "how many stand where", commands.journey)
-    journey.add_argument("action", choices=["counts"])
+    journey.add_argument("action", choices=["counts"], type=_action("journey", ["counts"]))
     journey.add_argument("id", metavar="ID")
     report = _command(sub, "report", "what a journey or a campaign was worth", commands.report)
     report.add_argument("id", metavar="ID", help="a journey with a goal, or a campaign: its journeys together")
@@ -141,6 +185,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         given = sys.argv[1:] if argv is None else list(argv)
         for text in given:
             _plain(text)
+        if given[:1] == ["insight"]:
+            raise _later(" ".join(given[:2]), "see: einklang --help")
         args = build_parser().parse_args(given)
         collector.settle()
         found = settings.load()

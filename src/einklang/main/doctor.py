@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import difflib
 import platform
 import shutil
 import stat
 import zoneinfo
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,11 +18,12 @@ from einklang import __version__
 from einklang.app.apply import in_force
 from einklang.kernel import time
 from einklang.kernel.errors import EinklangError
-from einklang.main import clock
+from einklang.main import books, clock
 from einklang.main.settings import Settings
-from einklang.store.book import SqliteBook
+from einklang.store.book import AnyBook, PostgresBook
 
 DISK_MIN_MB = 500
+_PAGE = 20_000
 
 Finding = dict[str, Any]
 
@@ -35,15 +38,17 @@ def examine(path: Path, settings: Settings) -> list[Finding]:
         _row("ok", f"einklang {__version__}, Python {platform.python_version()}, SQLite {apsw.sqlite_lib_version()}")
     ]
     found += _zones()
-    if not (path / "book.db").is_file():
+    if not books.there(path):
         return [*found, _row("error", f"no home in {path}", "einklang init")]
     found += _files(path)
     try:
-        book = SqliteBook.open(path, writer=False)
+        book = books.open_book(path, database_url=settings.database_url, writer=False)
     except EinklangError as error:
         return [*found, _row("error", error.line(), error.mend)]
     try:
         found += _book(book)
+        if isinstance(book, PostgresBook):
+            found += _server(book)
     finally:
         book.close()
     if not settings.smtp_url:
@@ -76,7 +81,7 @@ def _files(path: Path) -> Iterator[Finding]:
         yield _row("ok", f"{free_mb} MB free")
 
 
-def _book(book: SqliteBook) -> Iterator[Finding]:
+def _book(book: AnyBook) -> Iterator[Finding]:
     reached = dict(book.read("counters")).get("clock", 0)
     now = clock.now()
     if reached > now + time.HOUR:
@@ -96,7 +101,36 @@ def _book(book: SqliteBook) -> Iterator[Finding]:
             "einklang serve resolves them",
         )
     definitions = in_force(book)
+    yield from _purposes(book, set(definitions.purposes))
     counts = (len(definitions.segments), len(definitions.journeys), len(definitions.messages))
     yield _row("ok", "{} segments, {} journeys, {} messages".format(*counts))
     if not definitions.journeys:
         yield _row("warning", "no journey is defined", "einklang apply FOLDER")
+
+
+def _purposes(book: AnyBook, known: set[str]) -> Iterator[Finding]:
+    """Purposes that people agreed or objected to and nobody declared: nothing can be sent for them."""
+    found, after = Counter[str](), 0
+    while page := book.read("all_ledger", after, _PAGE):
+        found.update(row[5] for row in page if row[5] and row[5] not in known)
+        after = page[-1][0]
+    for purpose, words in sorted(found.items()):
+        near = difflib.get_close_matches(purpose, known, 1)
+        yield _row(
+            "warning",
+            f"{words} consents or withdrawals speak of the purpose {purpose[:60]!r}, which nobody declared",
+            f"{f'did you mean {near[0]!r}? ' if near else ''}declare it: {{kind: purpose, id: {purpose[:60]}}}",
+        )
+
+
+def _server(book: PostgresBook) -> Iterator[Finding]:
+    """Whether PostgreSQL keeps what it acknowledged."""
+    facts = book.facts()
+    yield _row("ok", f"PostgreSQL {facts['server_version']} at {book.server.where}")
+    for name in ("fsync", "full_page_writes"):
+        if facts[name] != "on":
+            yield _row(
+                "error", f"{name} is off: a power cut loses what was acknowledged", f"ALTER SYSTEM SET {name} = on"
+            )
+    if facts["data_checksums"] != "on":
+        yield _row("warning", "no checksums: a disk that decays is not noticed", "pg_checksums --enable, once, offline")

@@ -1,0 +1,80 @@
+"""Commands of the contract as a user meets them: what is not built says so, long findings stay readable."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from einklang.main import cli, commands, doctor
+from einklang.main.cli import main
+from einklang.main.settings import Settings
+
+
+@pytest.fixture
+def home(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> str:
+    """A new home."""
+    assert main(["init", "--home", str(tmp_path / "home")]) == 0
+    capsys.readouterr()
+    return str(tmp_path / "home")
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        *(f"{name} {action} x" for name, actions in cli.LATER.items() for action in actions),
+        "journey dry-run x --from 2026-01-01 --to 2026-02-01",
+        "journey --json dry-run x",
+        "insight run",
+        "insight show clv",
+        "serve --workers 4",
+    ],
+)
+def test_what_comes_later_says_so(home: str, capsys: pytest.CaptureFixture[str], command: str) -> None:
+    """A command of the contract that is not built: one line that names it, exit 1, nothing on standard output."""
+    assert main([*command.split(), "--home", home]) == 1
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.count("\n") == 1
+    assert err.startswith(f"einklang: `einklang {command.split()[0]} ")
+    assert err.endswith("[not_supported_yet]\n")
+
+
+@pytest.mark.parametrize("command", ["person burn x", "journey x", "insights", "serve --workers none", "segment at x"])
+def test_what_never_was_is_wrong_usage(capsys: pytest.CaptureFixture[str], command: str) -> None:
+    """Control: a word that is no command is wrong usage, exit 2."""
+    assert main(command.split()) == 2
+    assert capsys.readouterr().err.endswith("[wrong_usage]\n")
+
+
+def test_long_findings_stay_readable(
+    home: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """People see the first findings, cut, and how many more there are; --json has every one of them whole."""
+    many = [f"{n}: {'x' * 5_000}" for n in range(57)]
+    found: dict[str, Any] = {"ok": False, "findings": many}
+    monkeypatch.setattr("einklang.main.verify.verify_home", lambda opened, books_only: found)
+    assert main(["verify", "--home", home]) == 1
+    shown = capsys.readouterr().out.splitlines()
+    assert len(shown) == 2 + 20 + 1
+    assert max(map(len, shown)) < 250
+    assert shown[-1].strip() == "- and 37 more: --json lists them all"
+    assert main(["verify", "--home", home, "--json"]) == 1
+    assert capsys.readouterr().out.count("x" * 5_000) == 57
+    assert commands.few(many[:20]) == [text[:239] + "…" for text in many[:20]]
+
+
+def test_doctor_names_purposes_that_nobody_declared(home: str, tmp_path: Path) -> None:
+    """However the words came: how many there are, what was probably meant, and the mend."""
+    lines = "person,channel,address,purpose,status,at\n"
+    for number, purpose in enumerate(["marketing", "marketting", "marketting"]):
+        lines += f"userId:u{number},email,u{number}@b.example,{purpose},given,2025-06-01T00:00:00Z\n"
+    (tmp_path / "c.csv").write_text(lines)
+    assert main(["import", "consents", str(tmp_path / "c.csv"), "--home", home]) == 0
+    assert main(["run", "--until", "2026-01-01", "--home", home]) == 0
+    said = [row for row in doctor.examine(Path(home), Settings()) if "purpose" in row["what"]]
+    assert [(row["level"], row["what"][:49]) for row in said] == [
+        ("warning", "2 consents or withdrawals speak of the purpose 'm")
+    ]
+    assert "did you mean 'marketing'?" in said[0]["mend"]
