@@ -257,7 +257,7 @@ def test_the_worlds_are_rich() -> None:
             for table in ("alias", "refused_merge", "sign_in", "outcome", "suppression", "outbox"):
                 found[table] += sum(1 for _ in table_rows(book, table))
             found["clicked"] += sum(
-                left["clicked"] is True for body in runs(book).values() for left in body["steps"].values()
+                left.get("clicked") is True for body in runs(book).values() for left in body["steps"].values()
             )
             found |= {body["status"]: found[body["status"]] + 1 for body in runs(book).values()}
         found["late"] += sum(later.at < call.at for call, later in pairwise(calls) if call.at and later.at)

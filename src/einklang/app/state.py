@@ -32,6 +32,9 @@ SOURCE = "einklang"
 SALT_VERSION = 1
 #: What is due later than this after a stop follows its journey's `overdue` rule.
 STANDSTILL_US = 6 * time.HOUR
+#: The version of the fold, stamped on each entry that moves time: what a log says under an older one is folded again as
+#: it was then (docs/decisions/0006-fold-version.md). 1: without a stamp; 2: merges are part of the history.
+FOLD = 2
 TICK = "tick"
 #: In the table of stops, the name of a standstill: all journeys stood.
 ALL = ""
@@ -90,6 +93,7 @@ class State:
         self.live = False
         self.deliver = False
         self.folding = False
+        self.fold = 1
         self.ledger_hash = b""
         self._old: dict[tuple[str, int], Journey] = {}
         self._stops: dict[str, Stop] | None = None
@@ -108,6 +112,7 @@ class State:
             timezone=definitions.policy.timezone,
             lookup=self.catalogs.get,
             campaigns={name: journey.campaign for name, journey in definitions.journeys.items()},
+            objects=definitions.objects,
         )
 
     def set_mode(self, mode: str) -> None:

@@ -23,7 +23,7 @@ from einklang.app.people import People
 from einklang.app.poison import Poison, dead_letter, hold
 from einklang.app.ports import Book, Reader
 from einklang.app.sources import Source
-from einklang.app.state import DELIVER, RUN, SOURCE, TICK, State
+from einklang.app.state import DELIVER, FOLD, RUN, SOURCE, TICK, State
 from einklang.app.timers import TimerFeed
 from einklang.event import Event
 from einklang.kernel import ids
@@ -85,8 +85,9 @@ class Engine:
         stored: dict[str, int] = dict(reader.read("counters"))
         state.counters = {name: stored.get(name, 0) for name in COUNTERS}
         state.clock = state.counters["clock"]
-        mode = reader.read("meta_value", "mode")
+        mode, fold = reader.read("meta_value", "mode"), reader.read("meta_value", "fold")
         state.set_mode(mode[0][0] if mode else RUN)
+        state.fold = int(fold[0][0]) if fold else 1
         last = reader.read("ledger_last")
         state.ledger_hash = last[0][0] if last else b""
         self.people = People(state)
@@ -156,6 +157,7 @@ class Engine:
         if event.type == TICK:
             event.message_id = event.message_id or ids.keyed_id(state.salt, "tick", "t_", str(event.seq))
             state.set_mode(str(event.properties.get("mode")))
+            state.fold = int(event.properties.get("fold", 1))
         elif event.type == "definition":
             change_definitions(state, event, self.moments)
         elif event.type == "row":
@@ -164,6 +166,8 @@ class Engine:
             live, whole, others = self.people.of(event)
             state.out.persons[event.seq] = event.person
             told = self.people.told()
+            if state.fold < 2:
+                told = []
             if live is not None:
                 self.moments.event(live, event, whole=whole, told=told)
             for other in others:
@@ -195,6 +199,7 @@ class Engine:
         if state.out.empty():
             return True
         out, counters, meta = state.out, state.counters, {"code_version": self.version, "mode": state.mode}
+        meta["fold"] = str(state.fold)
         done = self.book.transact(lambda tx: output.write(tx, out, counters, meta, expected_seq=begun_at))
         if done:
             state.working.settled()
@@ -207,7 +212,7 @@ class Engine:
 
         Nobody sent it, so the books leave it out: `ticks` counts it, `accepted`, `in_log` and `projected` do not.
         """
-        properties: dict[str, Any] = {"mode": mode, "code_version": self.version}
+        properties: dict[str, Any] = {"mode": mode, "code_version": self.version, "fold": FOLD}
         if resume:
             properties["resume"] = True
         return Event(0, clock, clock, TICK, "Tick", "", (), properties, {}, SOURCE, "", origin=1, clock=clock)

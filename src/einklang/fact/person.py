@@ -1,7 +1,8 @@
 """State of one person and of one run, as the tick folds it and the Book stores it (JSON with exact numbers).
 
 Moments are microseconds (`kernel.time.Micros`). Numbers are `int` or `Decimal`. Field order is the stored format:
-append new fields at the end with a default, never reorder.
+append new fields at the end with a default, never reorder. What holds its default is not stored, so that a field that
+is added later leaves what was stored before as it would be stored now.
 """
 
 from __future__ import annotations
@@ -61,7 +62,7 @@ class Arm(msgspec.Struct, array_like=True):
     contaminated: bool = False
 
 
-class StepLeft(msgspec.Struct):
+class StepLeft(msgspec.Struct, omit_defaults=True):
     """What a step left (language.md 3.5). Reactions are None where they are not tracked."""
 
     done: bool | None = None
@@ -97,11 +98,12 @@ class Entry(msgspec.Struct):
     context: dict[str, Any]
 
 
-class Run(msgspec.Struct):
+class Run(msgspec.Struct, omit_defaults=True):
     """The one token of one run. `status`: active, done, exited, merged, stopped, failed.
 
     due: the moment at which the current step must be looked at again by itself (a wait, patience, a flip), or None.
-    arrived: when the token reached `step`. counted: seq of the events that count for the goal.
+    arrived: when the token reached `step`. counted: seq of the events that count for the goal. unready: of a contact
+    that is held because its message cannot be made: what was said of it.
     """
 
     id: str
@@ -130,9 +132,10 @@ class Run(msgspec.Struct):
     ended_at: int | None = None
     end_reason: str = ""
     counted: list[int] = []
+    unready: str = ""
 
 
-class Person(msgspec.Struct):
+class Person(msgspec.Struct, omit_defaults=True):
     """All that is known of one person now, but for the history of events and the runs, which have rows of their own.
 
     permissions: key `channel|address|purpose`. wake: the earliest moment at which time alone changes something.

@@ -15,6 +15,7 @@ from typing import Any, Protocol
 
 import msgspec
 
+from einklang.fact.person import Person, Run
 from einklang.kernel.limits import LANES
 
 Row = tuple[Any, ...]
@@ -22,16 +23,22 @@ Row = tuple[Any, ...]
 #: Tables read a lane at a time, at once, and by their running number.
 BY_LANE = ("person", "history", "run", "member", "timer", "outbox")
 WHOLE = (
-    "identifier", "edge", "alias", "sign_in", "refused_merge", "suppression", "definition", "catalog", "stop", "counter",
+    "identifier", "edge", "apart", "alias", "sign_in", "refused_merge", "suppression", "definition", "catalog", "stop",
+    "counter",
 )  # fmt: skip
 BY_NUMBER = ("ledger", "verdict", "assignment", "outcome", "message_log")
 TABLES = BY_LANE + WHOLE + BY_NUMBER
 #: The log itself, where it has not been shipped and trimmed.
 LOG = "entry"
 #: Columns that hold JSON whose keys have no order: table -> places in the row.
-_JSON = {"person": (3,), "history": (14, 15), "run": (11,), "definition": (3,), "catalog": (2,), "entry": (12, 13, 14)}
+_JSON = {"history": (14, 15), "definition": (3,), "catalog": (2,), "entry": (12, 13, 14)}
 _PAGE = 5_000
 
+#: Columns that hold a struct: read as such, so that a field that an older version did not know has its default.
+_STRUCT: dict[str, tuple[int, msgspec.json.Decoder[Any]]] = {
+    "person": (3, msgspec.json.Decoder(Person, float_hook=Decimal)),
+    "run": (11, msgspec.json.Decoder(Run, float_hook=Decimal)),
+}
 _DECODER = msgspec.json.Decoder(float_hook=Decimal)
 _ENCODER = msgspec.json.Encoder(order="deterministic", decimal_format="number", enc_hook=lambda value: value.hex())
 
@@ -51,13 +58,18 @@ def table_rows(reader: Reader, table: str) -> Iterator[Row]:
 
 def comparable(table: str, row: Row) -> Row:
     """A stored row with its JSON columns decoded, so that the order of keys has no meaning."""
-    places = _JSON.get(table)
-    if places is None:
-        return row
     cells = list(row)
-    for place in places:
+    if table in _STRUCT:
+        place, decoder = _STRUCT[table]
+        whole = decoder.decode(cells[place])
+        cells[place] = {name: _plain(getattr(whole, name)) for name in whole.__struct_fields__}
+    for place in _JSON.get(table, ()):
         cells[place] = _DECODER.decode(cells[place])
     return tuple(cells)
+
+
+def _plain(value: Any) -> Any:
+    return msgspec.to_builtins(value, builtin_types=(Decimal,))
 
 
 def _stored(reader: Reader, table: str) -> Iterator[Row]:
