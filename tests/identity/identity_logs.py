@@ -11,7 +11,7 @@ VALUES = {"userId": ["u", "v", "w"], "email": ["e@x", "f@x", "g@x", "h@x"], "pho
 
 def event(n: int, at: int, type_: str, identifiers: dict[str, str]) -> Event:
     """An event with this message number."""
-    return Event(n, at, at, type_, "", f"m{n:03d}", tuple(identifiers.items()), {}, {}, "test", "web")
+    return Event(n, at, at, type_, "", f"m{n:03d}", tuple(identifiers.items()), {}, {}, "import", "web")
 
 
 @st.composite

@@ -35,7 +35,7 @@ def owners(book: SqliteBook) -> dict[tuple[str, str], str]:
     found = {}
     for kind in values:
         for value in values[kind]:
-            for person, _ in book.read("identifier_get", kind, value):
+            for person, *_ in book.read("identifier_get", kind, value):
                 found[kind, value] = person
     return found
 

@@ -16,7 +16,7 @@ SALT = b"salt"
 
 def event(at: int, type_: str = "track", **identifiers: str) -> Event:
     """An event whose message id says its time."""
-    return Event(at, at, at, type_, "", f"m{at:05d}", tuple(identifiers.items()), {}, {}, "test", "web")
+    return Event(at, at, at, type_, "", f"m{at:05d}", tuple(identifiers.items()), {}, {}, "import", "web")
 
 
 def fold(events: Sequence[Event], known: Overlay | None = None) -> tuple[Overlay, list[Resolution]]:
@@ -38,7 +38,7 @@ def test_a_visitor_becomes_known() -> None:
     assert found[1].person == person_id(SALT, "userId", "u")
     assert [tuple(merge) for merge in found[1].merges] == [(found[0].person, found[1].person)]
     assert [tuple(alias) for alias in found[1].aliases] == [(found[0].person, found[1].person)]
-    kinds = [kind for kind, _, _ in known.identifiers_of(found[1].person)]
+    kinds = [kind for kind, *_ in known.identifiers_of(found[1].person)]
     assert sorted(kinds) == ["anonymousId", "email", "userId"]
 
 
@@ -111,7 +111,7 @@ def test_an_alias_names_a_user_who_comes_later() -> None:
     known, found = fold([event(1, "alias", userId="new", previousId="old")])
     assert known.owner("userId", "old") is None, "nobody was seen under this id"
     _, found = fold([event(2, userId="old")], known)
-    assert known.owner("userId", "new") == (found[0].person, 1)
+    assert known.owner("userId", "new") == (found[0].person, 1, 1)
 
 
 @pytest.mark.parametrize(
@@ -140,7 +140,7 @@ def test_a_shared_value_joins_no_more_than_its_limit(kind: str, limit: int) -> N
     known, found = fold(events)
     owned = known.owner(other, "+4930")
     assert owned is not None
-    mine = [value for of, value, _ in known.identifiers_of(owned.person) if of == kind]
+    mine = [value for of, value, *_ in known.identifiers_of(owned.person) if of == kind]
     assert sorted(mine) == sorted(f"{n}@x.example" for n in range(1, limit + 1))
     assert found[-1].refused[0].reason == MergeRefused.TOO_MANY_IDENTIFIERS
 
@@ -152,7 +152,7 @@ def test_an_account_shared_by_many_devices_claims_a_hundred() -> None:
         events += [event(2 * n, anonymousId=f"d{n}"), event(2 * n + 1, userId="kiosk", anonymousId=f"d{n}")]
     known, _ = fold(events)
     kiosk = person_id(SALT, "userId", "kiosk")
-    assert len([1 for kind, _, _ in known.identifiers_of(kiosk) if kind == "anonymousId"]) == 100
+    assert len([1 for kind, *_ in known.identifiers_of(kiosk) if kind == "anonymousId"]) == 100
     assert resolve(event(999, anonymousId="d100"), known, SALT).person == kiosk
     assert resolve(event(999, anonymousId="d101"), known, SALT).person == person_id(SALT, "anonymousId", "d101")
 
@@ -197,7 +197,7 @@ def test_a_late_stronger_claim_splits() -> None:
         ]
     )
     u, v = person_id(SALT, "userId", "u"), person_id(SALT, "userId", "v")
-    assert known.owner("email", "e@x.example") == (v, 3)
+    assert known.owner("email", "e@x.example") == (v, 3, 3)
     assert [(move.kind, move.value, move.from_person, move.to_person) for move in found[2].moves] == [
         ("email", "e@x.example", u, v)
     ]

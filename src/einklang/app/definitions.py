@@ -11,7 +11,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
+
 from einklang.app import kinds
+from einklang.app.objects import object_kinds
 from einklang.app.yaml import Document
 from einklang.audience import definition as segments
 from einklang.audience.live import Segment
@@ -24,13 +27,17 @@ from einklang.fact.strict import convert
 from einklang.flow import definition as journeys
 from einklang.flow.compile import Journey, compile_journey
 from einklang.flow.values import Compile
+from einklang.identity import DEFAULT_RULES, parse_identity
+from einklang.identity import Rules as IdentityRules
 from einklang.kernel.errors import InputError
 from einklang.kernel.limits import NAME_CHARS_MAX
+from einklang.profile import Kind
 
 _ID = re.compile(r"[a-z][a-z0-9-]*")
 _FREE_ID = ("trait", "event", "feature")
 KINDS = (
     "policy",
+    "identity",
     "purpose",
     "trait",
     "event",
@@ -39,6 +46,7 @@ KINDS = (
     "message",
     "campaign",
     "catalog",
+    "object",
     "team",
     "channel",
     "touchpoint",
@@ -75,6 +83,8 @@ class Definitions:
     messages: dict[str, Message]
     campaigns: dict[str, float]
     checked: dict[str, Checked]
+    objects: dict[str, Kind]
+    identity: IdentityRules = DEFAULT_RULES
 
     def entered_by(self, event: str) -> list[Journey]:
         """Journeys that this event can start, the strongest first."""
@@ -85,7 +95,7 @@ class Definitions:
 def key_of(doc: Document) -> Key:
     """(kind, id) of a document. Raises InputError for an unknown kind or a bad id."""
     kind, name = doc.body.get("kind"), doc.body.get("id")
-    if kind == "policy" and name is None:
+    if kind in ("policy", "identity") and name is None:
         name = "default"
     if not isinstance(kind, str) or not kind:
         raise InputError("missing_field", "no `kind`", where=doc.where, mend="begin with `kind: segment`")
@@ -152,7 +162,10 @@ class _Compiler:
         policy = next((doc for (kind, _), (doc, _) in docs.items() if kind == "policy"), {})
         self.zone = str(policy.get("timezone", "UTC"))
         currency = str(policy.get("currency", ""))
-        self.catalog = kinds.declared(docs, purposes=frozenset(self.purposes), currency=currency)
+        declared = kinds.declared(docs, purposes=frozenset(self.purposes), currency=currency)
+        self.objects = object_kinds(docs, declared.events)
+        shapes = {name: kind.shape() for name, kind in self.objects.items()}
+        self.catalog = msgspec.structs.replace(declared, objects=shapes)
 
     def expression(self, text: str, scope: Scope, where: str) -> Checked:
         """A checked expression, of a field that asks whether something holds: a condition.
@@ -214,6 +227,14 @@ class _Compiler:
             for rule in rows:
                 rules[rule.when] = compile_one(self.expression(rule.when, Scope(site, self.catalog), rule.where))
         return policy, rules
+
+    def identity(self) -> IdentityRules:
+        """The kinds of identifier."""
+        docs = self.of_kind("identity")
+        if len(docs) > 1:
+            mend = f"keep {docs[0][0]!r}"
+            raise InputError("two_identities", "the kinds of identifier stand in one", where=docs[1][2], mend=mend)
+        return parse_identity(docs[0][1], docs[0][2]) if docs else DEFAULT_RULES
 
     def _ids(self, kind: str) -> list[str]:
         return [name for found, name in self.docs if found == kind]
@@ -368,6 +389,8 @@ def compile_all(docs: Docs, versions: dict[Key, int]) -> Definitions:
         messages,
         campaigns,
         compiler.checked,
+        compiler.objects,
+        compiler.identity(),
     )
 
 

@@ -5,15 +5,16 @@ Satisfies `identity.Known`; a batch is laid over it by `identity.Overlay`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from einklang.app.ports import Reader
-from einklang.identity import Edge, Node, Owned, SignIn, Writes
+from einklang.identity import Apart, Edge, Node, Owned, SignIn, Writes
 from einklang.identity.graph import Pair
 from einklang.kernel import ids
 
 #: Identifiers, edges and devices that are kept in memory; one is about 300 bytes.
 REMEMBERED_MAX = 500_000
+_NOBODY: dict[Node, Apart] = {}
 
 
 def _sign_in(row: Sequence[object]) -> SignIn:
@@ -25,10 +26,12 @@ def _sign_in(row: Sequence[object]) -> SignIn:
 class Remembered:
     """What was read of identity, kept between ticks: the engine alone writes it, and tells what it wrote.
 
-    `wrote` is called with what a tick hands the writer, `forget` if that was not applied.
+    `wrote` is called with what a tick hands the writer, `forget` if that was not applied. aparts: all of them, as
+    decisions of staff are few; None if not read yet.
     """
 
     def __init__(self) -> None:
+        self.aparts: dict[Node, dict[Node, Apart]] | None = None
         self.owners: dict[Node, Owned | None] = {}
         self.edges: dict[Pair, Edge | None] = {}
         self.sign_ins: dict[str, Sequence[SignIn]] = {}
@@ -37,8 +40,10 @@ class Remembered:
         """Take over what a tick changed; drop everything when it is too much."""
         if len(self.owners) + len(self.edges) + len(self.sign_ins) > REMEMBERED_MAX:
             self.forget()
-        for kind, value, person, first_at in writes.identifiers:
-            self.owners[kind, value] = Owned(person, first_at)
+        for kind, value, person, first_at, received_at in writes.identifiers:
+            self.owners[kind, value] = Owned(person, first_at, received_at)
+        if writes.aparts or writes.aparts_gone:
+            self.aparts = None
         for edge in writes.edges:
             self.edges[edge.pair] = edge
         for sign_in in (*writes.sign_ins, *writes.sign_ins_gone):
@@ -46,6 +51,7 @@ class Remembered:
 
     def forget(self) -> None:
         """Nothing is remembered."""
+        self.aparts = None
         self.owners.clear()
         self.edges.clear()
         self.sign_ins.clear()
@@ -80,9 +86,20 @@ class BookKnown:
             Edge((r[0], r[1]), (r[2], r[3]), *r[4:]) for r in self._reader.read("edges_of", kind, value, kind, value)
         ]
 
-    def identifiers_of(self, person: str) -> Sequence[tuple[str, str, int]]:
+    def identifiers_of(self, person: str) -> Sequence[tuple[str, str, int, int]]:
         """The identifiers of a living person."""
-        return [(row[0], row[1], row[2]) for row in self._reader.read("identifiers_of", person)]
+        return [(row[0], row[1], row[2], row[3]) for row in self._reader.read("identifiers_known", person)]
+
+    def aparts_of(self, kind: str, value: str) -> Mapping[Node, Apart]:
+        """The identifiers that staff keeps this one apart from."""
+        known = self._remembered.aparts
+        if known is None:
+            known = self._remembered.aparts = {}
+            for row in self._reader.read("apart_all"):
+                apart = Apart((row[0], row[1]), (row[2], row[3]), row[4], row[5])
+                known.setdefault(apart.a, {})[apart.b] = apart
+                known.setdefault(apart.b, {})[apart.a] = apart
+        return known.get((kind, value), _NOBODY)
 
     def aliases_of(self, person: str) -> Sequence[str]:
         """The ids that lead to a living person."""

@@ -9,7 +9,6 @@ from typing import Any
 from einklang.app.ports import Tx
 from einklang.app.working import Live, label_of, pack, to_json
 from einklang.event import Event
-from einklang.identity import device_of, key_of
 
 Rows = list[Sequence[Any]]
 #: Counters that a tick moves; the others (`position`, `accepted`) belong to the Book.
@@ -60,13 +59,11 @@ def entry_row(event: Event, texts: tuple[str, str], person: str = "", *, sequenc
 
 def history_row(live: Live, event: Event, texts: tuple[str, str]) -> tuple[Any, ...]:
     """The row of an event in the history of its person."""
-    key_kind, key_value = ("", "") if event.origin else key_of(event)
-    device = "" if event.origin else device_of(event)
     return (
         live.lane, live.person.id, event.at, event.seq, event.clock, event.received_at, event.origin, event.type,
         event.name,
-        event.message_id, event.source, event.touchpoint, key_kind, key_value, device, int(event.machine),
-        *texts,
+        event.message_id, event.source, event.touchpoint, *event.key, event.device, int(event.machine),
+        *texts, event.folded,
     )  # fmt: skip
 
 
@@ -117,7 +114,8 @@ class Output:
 ORDER = (
     "tail_delete", "entry_put", "entry_drop", "message_id_put", "dead_put", "definition_put", "definition_retire",
     "catalog_put", "stop_put", "edge_put", "identifier_put",
-    "alias_drop", "alias_put", "sign_in_drop", "sign_in_put", "refused_put", "suppression_lift", "suppression_raise",
+    "apart_drop", "apart_put", "alias_drop", "alias_put", "sign_in_drop", "sign_in_put", "refused_put",
+    "suppression_lift", "suppression_raise",
     "ledger_put", "verdict_put", "assignment_put",
     "outcome_put", "outbox_put", "outbox_status", "outbox_withdraw", "message_log_put", "archive_put", "history_put",
 )  # fmt: skip

@@ -13,7 +13,7 @@ from einklang.decide.arms import merge_arms
 from einklang.event import Event
 from einklang.fact.person import Run, Trait
 from einklang.flow.machine import finish
-from einklang.identity import Move, Overlay, Resolution, key_of, resolve
+from einklang.identity import Move, Overlay, Resolution, resolve
 from einklang.kernel.reasons import Reason
 from einklang.profile import fold_traits, merge_traits
 
@@ -52,11 +52,11 @@ class People:
             live = self.state.working.get(self.living(named))
             event.person = live.person.id if live is not None else ""
             return live, False, []
-        found = resolve(event, self.overlay, self.state.salt)
+        found = resolve(event, self.overlay, self.state.salt, self.state.definitions.identity)
         self.overlay.apply(event, found)
         if not found.person:
             return None, False, []
-        event.person = found.person
+        event.person, event.key, event.device = found.person, found.key, found.device
         live = self.state.working.get(found.person) or self.state.working.create(found.person, event.at)
         others = (
             self._apply(found, event)
@@ -86,13 +86,11 @@ class People:
             if live is None and person not in named:
                 continue
             live = live or self.state.working.create(person, event.at)
-            live.person.identifiers = sorted(self.overlay.identifiers_of(person))
+            live.person.identifiers = sorted(row[:3] for row in self.overlay.identifiers_of(person))
             self.state.working.mark(live)
         for refused in found.refused:
-            n = self.state.count("refused")
-            self.state.out.add(
-                "refused_put", n, refused.person_a, refused.person_b, str(refused.reason), event.at, event.message_id
-            )
+            row = refused.person_a, refused.person_b, str(refused.reason), event.at, event.message_id
+            self.state.out.add("refused_put", self.state.count("refused"), *row, *refused.a, *refused.b)
         return [touched[key] for key in sorted(touched)]
 
     def _merge(self, loser: Live, winner: Live) -> None:
@@ -164,7 +162,7 @@ class People:
         moved = [
             e
             for e in source.history
-            if not e.origin and key_of(e) == (move.kind, move.value) and move.lo <= e.at < move.hi
+            if not e.origin and e.key == (move.kind, move.value) and move.lo <= e.at < move.hi
         ]
         if not moved:
             return
@@ -199,7 +197,12 @@ class People:
         out, writes = self.state.out, self.overlay.writes()
         self.state.remembered.wrote(writes)
         for edge in writes.edges:
-            out.add("edge_put", *edge.a, *edge.b, edge.strength, edge.at, edge.message_id, edge.source, edge.evidence)
+            said = edge.strength, edge.at, edge.message_id, edge.source, edge.evidence, edge.received_at
+            out.add("edge_put", *edge.a, *edge.b, *said)
+        for apart in writes.aparts_gone:
+            out.add("apart_drop", *apart.a, *apart.b)
+        for apart in writes.aparts:
+            out.add("apart_put", *apart.a, *apart.b, apart.at, apart.message_id)
         for row in writes.identifiers:
             out.add("identifier_put", *row)
         for alias in writes.aliases:

@@ -16,16 +16,20 @@ from einklang.content.blocks import BLOCKS
 from einklang.content.message import CHANNELS, CLASSES
 from einklang.decide.policy import RawPolicy
 from einklang.flow.definition import RawJourney
+from einklang.identity import RawIdentity
+from einklang.profile import RawObject
 
 _STRUCTS: dict[str, Any] = {
     "journey": RawJourney,
     "segment": RawSegment,
     "policy": RawPolicy,
+    "identity": RawIdentity,
     "purpose": Purpose,
     "trait": kinds.RawTrait,
     "event": kinds.RawEvent,
     "campaign": kinds.RawCampaign,
     "catalog": kinds.RawCatalog,
+    "object": RawObject,
 }
 _NAMES = ("team", "channel", "touchpoint", "brand")
 _TEXT = {"anyOf": [{"type": "string"}, {"type": "object", "additionalProperties": {"type": "string"}}]}
@@ -38,7 +42,7 @@ def schema() -> dict[str, Any]:
     _, found = msgspec.json.schema_components(structs, ref_template="#/$defs/{name}")
     parts: dict[str, Any] = _numbers(found)
     for kind, struct in _STRUCTS.items():
-        _name(parts[struct.__name__], {"const": kind}, required=kind != "policy")
+        _name(parts[struct.__name__], {"const": kind}, required=kind not in ("policy", "identity"))
     _name(parts["RawName"], {"enum": list(_NAMES)}, required=True)
     parts["Purpose"]["properties"]["channels"] = {"anyOf": [{"type": "string"}, {"type": "array"}]}
     parts |= _message()

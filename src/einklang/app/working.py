@@ -95,6 +95,7 @@ class Live:
         "history",
         "lane",
         "new_events",
+        "objects",
         "person",
         "runs",
         "stored_wake",
@@ -109,6 +110,8 @@ class Live:
         self.runs = runs
         self.lane = ids.lane_of(person.id)
         self.units = 0
+        #: business objects by kind, as long as the history stays as it is
+        self.objects: dict[str, Any] = {}
         self.by_name: dict[str, list[Event]] = {}
         self._index(history)
         self.stored_wake = person.wake
@@ -130,7 +133,10 @@ class Live:
 
     def add(self, event: Event, names: tuple[str, ...]) -> None:
         """Fold an event into the history where its time belongs. names: of `names_of`."""
+        event.folded = self.person.id
         _put(self.history, event)
+        if self.objects:
+            self.objects.clear()
         by_name = self.by_name
         for name in names:
             rows = by_name.get(name)
@@ -147,6 +153,7 @@ class Live:
     def replace_history(self, events: list[Event]) -> None:
         """Set the whole history, for a merge or a move; the rows are re-keyed by the write set."""
         self.history = sorted(events, key=_ORDER)
+        self.objects.clear()
         self.by_name = {}
         self._index(self.history)
 
@@ -180,6 +187,7 @@ def _event(row: Row, person: str) -> Event:
         machine,
         properties,
         context,
+        folded,
     ) = row
     key_kind, key_value, device = keys
     named = ((key_kind, key_value),) if key_kind else ()
@@ -202,6 +210,9 @@ def _event(row: Row, person: str) -> Event:
         clock=clock,
         person=person,
         machine=bool(machine),
+        key=(key_kind, key_value),
+        device=device,
+        folded=folded or person,
     )
 
 

@@ -11,6 +11,7 @@ from einklang.event.catalog import KNOWN_EVENTS, OWN_EVENTS
 from einklang.event.event import Event
 from einklang.event.expand import ENGINE_KINDS, body_of, expand, message_identity
 from einklang.event.names import ALIASES, RESERVED, canonical_channel, canonical_name, names_of
+from einklang.event.trust import authenticated
 from einklang.event.wire import EngineCall
 
 __all__ = [
@@ -29,6 +30,7 @@ __all__ = [
     "Limits",
     "Rejection",
     "Withdrawal",
+    "authenticated",
     "body_of",
     "canonical_channel",
     "canonical_name",

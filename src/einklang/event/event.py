@@ -15,7 +15,8 @@ class Event(msgspec.Struct):
     identifiers: (kind, value) pairs, strongest first, at most one of a kind. properties: of track, page and screen; the
     traits of identify and group; the fields of a row. Numbers are int or Decimal. origin: 0 outside, 1 recorded by the
     engine, 2 derived. person: "" until resolved. machine: made by a scanner or proxy. body_hash: 16 bytes over what the
-    sender claimed.
+    sender claimed. key: the identifier that it is attributed by; device: "" if none; folded: whose it was when it was
+    folded, which merges and splits do not change.
     """
 
     position: int
@@ -35,3 +36,6 @@ class Event(msgspec.Struct):
     person: str = ""
     machine: bool = False
     body_hash: bytes = b""
+    key: tuple[str, str] = ("", "")
+    device: str = ""
+    folded: str = ""

@@ -328,7 +328,6 @@ BOOK: dict[str, tuple[Column, ...]] = {
     ),
     "catalog": (_book("catalog", "text"), _book("key", "text"), _book("body", "text", JSON)),
     "stop": (_book("journey", "text"), _book("since", "integer", US), _book("until", "integer", US, null=True)),
-    "stop": (_book("journey", "text"), _book("since", "integer", US), _book("until", "integer", US, null=True)),
     "ship": (_book("lake_table", "text"), _book("mark", "integer", SEQ), _book("version", "integer")),
     "source": (
         _book("id", "text"),

@@ -1,20 +1,26 @@
 """Floor 3, `identity`: identifiers and what is known of them -> persons, merges, splits and refused merges.
 
-Persons are a pure function of the set of evidence edges and sign-ins, whatever the order in which they arrived.
-`resolve` takes one event and says what changes; it never writes, never looks at traits or consents, reads no clock.
-Start reading in `resolve`, then `graph` (who is joined with whom) and `devices` (to whom a device belongs, and when).
+Persons are a pure function of the set of evidence edges, sign-ins and decisions of staff, whatever the order in which
+they arrived. `resolve` takes one event, `decide` a decision of staff, and say what changes; they never write, never
+look at traits or consents, read no clock. Start reading in `resolve`, then `graph` (who is joined with whom), `change`
+and `devices` (to whom a device belongs, and when); `definition` reads the rules of `kind: identity`.
 """
 
+from einklang.identity.definition import RawIdentity, parse_identity
 from einklang.identity.devices import SignIn, owner_at
-from einklang.identity.graph import Edge, Node, solve
-from einklang.identity.known import Alias, Known, Merge, Move, Owned, Refused, Resolution
+from einklang.identity.graph import Edge, Node, Pair, pair_of, solve
+from einklang.identity.known import Alias, Apart, Known, Merge, Move, Owned, Refused, Resolution
 from einklang.identity.overlay import Overlay, Writes
-from einklang.identity.resolve import device_of, key_of, resolve
-from einklang.identity.rules import DEFAULT_RULES, Kind, Rules
+from einklang.identity.resolve import decide, device_of, key_of, resolve, resolve_again
+from einklang.identity.rules import DEFAULT_RULES, DEVICE, EVIDENCE, STAFF_STRENGTH, Kind, Rules
 
 __all__ = [
     "DEFAULT_RULES",
+    "DEVICE",
+    "EVIDENCE",
+    "STAFF_STRENGTH",
     "Alias",
+    "Apart",
     "Edge",
     "Kind",
     "Known",
@@ -23,14 +29,20 @@ __all__ = [
     "Node",
     "Overlay",
     "Owned",
+    "Pair",
+    "RawIdentity",
     "Refused",
     "Resolution",
     "Rules",
     "SignIn",
     "Writes",
+    "decide",
     "device_of",
     "key_of",
     "owner_at",
+    "pair_of",
+    "parse_identity",
     "resolve",
+    "resolve_again",
     "solve",
 ]

@@ -2,20 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 import msgspec
 
 from einklang.identity.devices import SignIn
-from einklang.identity.graph import Edge, Node
+from einklang.identity.graph import Edge, Node, Pair
 
 
 class Owned(NamedTuple):
-    """The living person of an identifier, and when it was first seen (event time, microseconds)."""
+    """The living person of an identifier, when it was first seen (event time), and first received; microseconds."""
 
     person: str
     first_at: int
+    received_at: int = 0
+
+
+class Apart(NamedTuple):
+    """Two identifiers (a < b) that staff keeps apart, since when, and the message id of the decision."""
+
+    a: Node
+    b: Node
+    at: int
+    message_id: str
+
+    @property
+    def pair(self) -> Pair:
+        """The key of the row."""
+        return self.a, self.b
 
 
 class KnownGraph(Protocol):
@@ -30,8 +45,11 @@ class KnownGraph(Protocol):
     def edges_of(self, kind: str, value: str) -> Sequence[Edge]:
         """All edges of an identifier, refused ones too."""
 
-    def identifiers_of(self, person: str) -> Sequence[tuple[str, str, int]]:
-        """(kind, value, first_at) of a living person."""
+    def identifiers_of(self, person: str) -> Sequence[tuple[str, str, int, int]]:
+        """(kind, value, first_at, received_at) of a living person."""
+
+    def aparts_of(self, kind: str, value: str) -> Mapping[Node, Apart]:
+        """The identifiers that staff keeps this one apart from."""
 
     def aliases_of(self, person: str) -> Sequence[str]:
         """The ids that now lead to this living person."""
@@ -80,11 +98,13 @@ class Alias(NamedTuple):
 
 
 class Refused(NamedTuple):
-    """Two persons that one call names and that stay apart; they go to review."""
+    """Two persons that one call names, by the identifiers a and b, and that stay apart; they go to review."""
 
     person_a: str
     person_b: str
     reason: str
+    a: Node = ("", "")
+    b: Node = ("", "")
 
 
 class Resolution(msgspec.Struct, frozen=True):
@@ -92,8 +112,9 @@ class Resolution(msgspec.Struct, frozen=True):
 
     person: of this event, "" if nobody is named. key: the identifier that it is attributed by, (anonymousId, device) of
     an anonymous event. device: "" if none. created: `person` is an id that was not living. identifiers: (kind, value,
-    person, first_at), new or changed. merges come before moves. sign_ins: new or changed rows; sign_ins_gone: rows to
-    delete, by (device, at, message_id).
+    person, first_at, received_at), new or changed. merges come before moves. sign_ins: new or changed rows;
+    sign_ins_gone: rows to delete, by (device, at, message_id). aparts and aparts_gone likewise. divided: persons whose
+    identifiers are not one person's any more -> whose they are now.
     """
 
     person: str
@@ -101,10 +122,13 @@ class Resolution(msgspec.Struct, frozen=True):
     device: str = ""
     created: bool = False
     edges: Sequence[Edge] = ()
-    identifiers: Sequence[tuple[str, str, str, int]] = ()
+    identifiers: Sequence[tuple[str, str, str, int, int]] = ()
     aliases: Sequence[Alias] = ()
     merges: Sequence[Merge] = ()
     moves: Sequence[Move] = ()
     sign_ins: Sequence[SignIn] = ()
     sign_ins_gone: Sequence[SignIn] = ()
     refused: Sequence[Refused] = ()
+    aparts: Sequence[Apart] = ()
+    aparts_gone: Sequence[Apart] = ()
+    divided: Mapping[str, Sequence[str]] = {}

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right, insort
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
 from einklang.event import Event
 from einklang.identity.devices import SignIn
 from einklang.identity.graph import Edge, Node, Pair
-from einklang.identity.known import Alias, Known, Owned, Resolution
+from einklang.identity.known import Alias, Apart, Known, Owned, Resolution
 
 
 class Nothing:
@@ -28,9 +28,13 @@ class Nothing:
         """Empty."""
         return ()
 
-    def identifiers_of(self, person: str) -> Sequence[tuple[str, str, int]]:
+    def identifiers_of(self, person: str) -> Sequence[tuple[str, str, int, int]]:
         """Empty."""
         return ()
+
+    def aparts_of(self, kind: str, value: str) -> Mapping[Node, Apart]:
+        """Empty."""
+        return {}
 
     def aliases_of(self, person: str) -> Sequence[str]:
         """Empty."""
@@ -52,15 +56,17 @@ class Nothing:
 class Writes(msgspec.Struct, frozen=True):
     """What a batch changed, ready for the tables `edge`, `identifier`, `alias`, `sign_in`.
 
-    identifiers: (kind, value, person, first_at). aliases: person -> living; equal means: delete the row. sign_ins: rows
-    to put, sign_ins_gone: rows to delete.
+    identifiers: (kind, value, person, first_at, received_at). aliases: person -> living; equal means: delete the row.
+    sign_ins: rows to put, sign_ins_gone: rows to delete; aparts likewise.
     """
 
     edges: list[Edge]
-    identifiers: list[tuple[str, str, str, int]]
+    identifiers: list[tuple[str, str, str, int, int]]
     aliases: list[Alias]
     sign_ins: list[SignIn]
     sign_ins_gone: list[SignIn]
+    aparts: list[Apart]
+    aparts_gone: list[Apart]
 
 
 _Key = tuple[str, int, str]
@@ -73,8 +79,8 @@ class Overlay:
         self._base: Known = base if base is not None else Nothing()
         self._owners: dict[Node, Owned | None] = {}
         self._changed: dict[Node, Owned] = {}
-        self._by_person: dict[str, dict[Node, int]] = {}
-        self._members: dict[str, Sequence[tuple[str, str, int]]] = {}
+        self._by_person: dict[str, dict[Node, Owned]] = {}
+        self._members: dict[str, Sequence[tuple[str, str, int, int]]] = {}
         self._edges: dict[Pair, Edge | None] = {}
         self._new_edges: dict[Pair, Edge] = {}
         self._near: dict[Node, Sequence[Edge]] = {}
@@ -88,6 +94,9 @@ class Overlay:
         self._put: dict[_Key, SignIn] = {}
         self._gone: dict[_Key, SignIn] = {}
         self._signed: dict[str, list[SignIn]] = {}
+        self._aparts: dict[Pair, Apart] = {}
+        self._aparts_gone: dict[Pair, Apart] = {}
+        self._aparts_of: dict[Node, Mapping[Node, Apart]] = {}
 
     def owner(self, kind: str, value: str) -> Owned | None:
         """The living person of an identifier."""
@@ -117,12 +126,17 @@ class Overlay:
             return self._near[node]
         return [edge for edge in self._near[node] if edge.pair not in new] + list(new.values())
 
-    def identifiers_of(self, person: str) -> Sequence[tuple[str, str, int]]:
+    def aparts_of(self, kind: str, value: str) -> Mapping[Node, Apart]:
+        """The identifiers that staff keeps this one apart from."""
+        found = self._aparts_of.get((kind, value))
+        return found if found is not None else self._base.aparts_of(kind, value)
+
+    def identifiers_of(self, person: str) -> Sequence[tuple[str, str, int, int]]:
         """The identifiers of a living person."""
         if person not in self._members:
             self._members[person] = self._base.identifiers_of(person)
         stored = [row for row in self._members[person] if (row[0], row[1]) not in self._changed]
-        return stored + [(*node, first_at) for node, first_at in self._by_person.get(person, {}).items()]
+        return stored + [(*node, *owned[1:]) for node, owned in self._by_person.get(person, {}).items()]
 
     def aliases_of(self, person: str) -> Sequence[str]:
         """The ids that lead to a living person."""
@@ -166,13 +180,17 @@ class Overlay:
             self._edges[edge.pair] = self._new_edges[edge.pair] = edge
             for node in edge.pair:
                 self._new_near.setdefault(node, {})[edge.pair] = edge
-        for kind, value, person, first_at in change.identifiers:
+        for kind, value, person, first_at, received_at in change.identifiers:
             node = (kind, value)
             was = self._changed.get(node)
             if was is not None:
                 del self._by_person[was.person][node]
-            self._owners[node] = self._changed[node] = Owned(person, first_at)
-            self._by_person.setdefault(person, {})[node] = first_at
+            now = self._owners[node] = self._changed[node] = Owned(person, first_at, received_at)
+            self._by_person.setdefault(now.person, {})[node] = now
+        for apart in change.aparts_gone:
+            self._keep_apart(apart, None)
+        for apart in change.aparts:
+            self._keep_apart(apart, apart)
         for alias in change.aliases:
             was_living = self._alias.get(alias.person)
             if was_living is not None:
@@ -190,6 +208,15 @@ class Overlay:
             if row.node in self._claims:
                 insort(self._claims[row.node], row)
             insort(self._rows[row.device], row)
+
+    def _keep_apart(self, row: Apart, now: Apart | None) -> None:
+        for node, other in ((row.a, row.b), (row.b, row.a)):
+            found = dict(self.aparts_of(*node))
+            found.pop(other, None)
+            self._aparts_of[node] = found if now is None else {**found, other: now}
+        put, gone = (self._aparts_gone, self._aparts) if now is None else (self._aparts, self._aparts_gone)
+        put[row.pair] = row
+        gone.pop(row.pair, None)
 
     def _take_out(self, row: SignIn) -> None:
         """Remove the row with this key from what is cached."""
@@ -209,6 +236,8 @@ class Overlay:
             [Alias(person, self._alias[person]) for person in sorted(self._alias)],
             [self._put[key] for key in sorted(self._put)],
             [self._gone[key] for key in sorted(self._gone)],
+            [self._aparts[pair] for pair in sorted(self._aparts)],
+            [self._aparts_gone[pair] for pair in sorted(self._aparts_gone)],
         )
 
 

@@ -39,7 +39,10 @@ class DeadLetter(StrEnum):
 class MergeRefused(StrEnum):
     """Why two persons that share an identifier were not merged."""
 
+    KEPT_APART = "kept_apart"
     TWO_USER_IDS = "two_user_ids"
+    TWO_UNIQUE_IDS = "two_unique_ids"
+    UNAUTHENTICATED = "unauthenticated"
     TOO_MANY_IDENTIFIERS = "too_many_identifiers"
     BLOCKED_VALUE = "blocked_value"
 

@@ -18,12 +18,14 @@ SELECT person, key, run, journey, step, round, message, class, purpose, channel,
 SELECT kind, value, person, first_at FROM identifier ORDER BY kind, value
 -- name: all_edge
 SELECT kind_a, value_a, kind_b, value_b, strength, at, message_id, source, evidence FROM edge ORDER BY kind_a, value_a, kind_b, value_b
+-- name: all_apart
+SELECT kind_a, value_a, kind_b, value_b, at, message_id FROM apart ORDER BY kind_a, value_a, kind_b, value_b
 -- name: all_alias
 SELECT person, living FROM alias ORDER BY person
 -- name: all_sign_in
 SELECT device, at, message_id, kind, value, void FROM sign_in ORDER BY device, at, message_id
 -- name: all_refused_merge
-SELECT n, person_a, person_b, reason, at, message_id FROM refused_merge ORDER BY n
+SELECT n, person_a, person_b, reason, at, message_id, kind_a, value_a, kind_b, value_b FROM refused_merge ORDER BY n
 -- What was withdrawn at the door of the log is known before it is folded: the ledger has it from the log.
 -- name: all_suppression
 SELECT address_hash, channel, purpose, reason, at FROM suppression WHERE reason <> 'withdrawn' ORDER BY address_hash, channel, purpose, reason

@@ -3,7 +3,7 @@
 -- name: person_get
 SELECT state FROM person WHERE lane = ? AND person = ?
 -- name: history_of
-SELECT at, seq, clock, received_at, origin, type, name, message_id, source, touchpoint, key_kind, key_value, device, machine, properties, context
+SELECT at, seq, clock, received_at, origin, type, name, message_id, source, touchpoint, key_kind, key_value, device, machine, properties, context, folded
 FROM history WHERE lane = ? AND person = ? ORDER BY at, seq
 -- name: runs_of
 SELECT body FROM run WHERE lane = ? AND person = ? ORDER BY entered_at, run
@@ -16,15 +16,17 @@ SELECT due FROM timer ORDER BY due LIMIT 1
 SELECT person FROM person WHERE lane = ? AND person > ? ORDER BY person LIMIT ?
 
 -- name: identifier_get
-SELECT person, first_at FROM identifier WHERE kind = ? AND value = ?
+SELECT person, first_at, received_at FROM identifier WHERE kind = ? AND value = ?
 -- name: identifiers_of
 SELECT kind, value, first_at FROM identifier WHERE person = ? ORDER BY kind, value
+-- name: identifiers_known
+SELECT kind, value, first_at, received_at FROM identifier WHERE person = ? ORDER BY kind, value
 -- name: edge_get
-SELECT strength, at, message_id, source, evidence FROM edge WHERE kind_a = ? AND value_a = ? AND kind_b = ? AND value_b = ?
+SELECT strength, at, message_id, source, evidence, received_at FROM edge WHERE kind_a = ? AND value_a = ? AND kind_b = ? AND value_b = ?
 -- name: edges_of
-SELECT kind_a, value_a, kind_b, value_b, strength, at, message_id, source, evidence FROM edge WHERE kind_a = ? AND value_a = ?
+SELECT kind_a, value_a, kind_b, value_b, strength, at, message_id, source, evidence, received_at FROM edge WHERE kind_a = ? AND value_a = ?
 UNION ALL
-SELECT kind_a, value_a, kind_b, value_b, strength, at, message_id, source, evidence FROM edge WHERE kind_b = ? AND value_b = ?
+SELECT kind_a, value_a, kind_b, value_b, strength, at, message_id, source, evidence, received_at FROM edge WHERE kind_b = ? AND value_b = ?
 -- name: alias_get
 SELECT living FROM alias WHERE person = ?
 -- name: aliases_of
@@ -88,12 +90,19 @@ INSERT INTO catalog (catalog, key, body) VALUES (?, ?, ?) ON CONFLICT (catalog, 
 SELECT body FROM catalog WHERE catalog = ? AND key = ?
 
 -- name: edge_put
-INSERT INTO edge (kind_a, value_a, kind_b, value_b, strength, at, message_id, source, evidence) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+INSERT INTO edge (kind_a, value_a, kind_b, value_b, strength, at, message_id, source, evidence, received_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (kind_a, value_a, kind_b, value_b) DO UPDATE SET strength = excluded.strength, at = excluded.at, message_id = excluded.message_id,
-  source = excluded.source, evidence = excluded.evidence
+  source = excluded.source, evidence = excluded.evidence, received_at = excluded.received_at
+-- name: apart_all
+SELECT kind_a, value_a, kind_b, value_b, at, message_id FROM apart
+-- name: apart_put
+INSERT INTO apart (kind_a, value_a, kind_b, value_b, at, message_id) VALUES (?, ?, ?, ?, ?, ?)
+ON CONFLICT (kind_a, value_a, kind_b, value_b) DO UPDATE SET at = excluded.at, message_id = excluded.message_id
+-- name: apart_drop
+DELETE FROM apart WHERE kind_a = ? AND value_a = ? AND kind_b = ? AND value_b = ?
 -- name: identifier_put
-INSERT INTO identifier (kind, value, person, first_at) VALUES (?, ?, ?, ?)
-ON CONFLICT (kind, value) DO UPDATE SET person = excluded.person, first_at = excluded.first_at
+INSERT INTO identifier (kind, value, person, first_at, received_at) VALUES (?, ?, ?, ?, ?)
+ON CONFLICT (kind, value) DO UPDATE SET person = excluded.person, first_at = excluded.first_at, received_at = excluded.received_at
 -- name: alias_put
 INSERT INTO alias (person, living) VALUES (?, ?) ON CONFLICT (person) DO UPDATE SET living = excluded.living
 -- name: alias_drop
@@ -104,14 +113,14 @@ ON CONFLICT (device, at, message_id) DO UPDATE SET kind = excluded.kind, value =
 -- name: sign_in_drop
 DELETE FROM sign_in WHERE device = ? AND at = ? AND message_id = ?
 -- name: refused_put
-INSERT INTO refused_merge (n, person_a, person_b, reason, at, message_id) VALUES (?, ?, ?, ?, ?, ?)
+INSERT INTO refused_merge (n, person_a, person_b, reason, at, message_id, kind_a, value_a, kind_b, value_b) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 
 -- name: person_put
 INSERT INTO person (lane, person, label, last_seen_at, state) VALUES (?, ?, ?, ?, ?)
 ON CONFLICT (lane, person) DO UPDATE SET label = excluded.label, last_seen_at = excluded.last_seen_at, state = excluded.state
 -- name: history_put
-INSERT INTO history (lane, person, at, seq, clock, received_at, origin, type, name, message_id, source, touchpoint, key_kind, key_value, device, machine, properties, context)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+INSERT INTO history (lane, person, at, seq, clock, received_at, origin, type, name, message_id, source, touchpoint, key_kind, key_value, device, machine, properties, context, folded)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 -- name: run_put
 INSERT INTO run (lane, person, run, journey, version, arm, status, step, entered_at, ended_at, contacted, goal, body)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
