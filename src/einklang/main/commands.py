@@ -74,7 +74,8 @@ class _Progress:
 
 
 def _open(args: Args, *, writer: bool) -> Any:
-    return opened(args.home_path, base_url=args.settings.base_url, writer=writer)
+    found = args.settings
+    return opened(args.home_path, base_url=found.base_url, database_url=found.database_url, writer=writer)
 
 
 def _moment(text: str, option: str) -> int:
@@ -89,7 +90,7 @@ def _moment(text: str, option: str) -> int:
 
 def init(args: Args) -> Answer:
     """A new empty tenant."""
-    keys = create(args.home_path, args.salt)
+    keys = create(args.home_path, args.salt, database_url=args.settings.database_url)
     return 0, {
         "home": str(args.home_path),
         "write_key": keys.write_key,

@@ -25,6 +25,7 @@ from einklang.app.run import settle_definitions
 from einklang.kernel import ids, time
 from einklang.kernel.errors import InputError
 from einklang.main import clock
+from einklang.main.books import there
 from einklang.main.home import USER, Home, create, opened
 from einklang.main.serve import Server, logging
 from einklang.main.settings import Settings
@@ -33,7 +34,7 @@ from einklang.sim.files import write
 from einklang.sim.live import Stream
 from einklang.sim.response import Sent, react
 from einklang.sim.world import World
-from einklang.store.book import Setup, SqliteBook
+from einklang.store.book import AnyBook, Setup
 from einklang.store.lake import ship_all
 
 SEED = 7
@@ -52,7 +53,7 @@ def _say(text: str) -> None:
     sys.stderr.flush()
 
 
-def make(path: Path, *, persons: int, base_url: str) -> None:
+def make(path: Path, *, persons: int, base_url: str, database_url: str = "") -> None:
     """A new home with a year of the demo company in it.
 
     It is made beside its place, without waiting for the disk at each step, and moved there when it is whole: what is
@@ -61,18 +62,19 @@ def make(path: Path, *, persons: int, base_url: str) -> None:
     making = path.with_name(path.name + ".making")
     if making.exists():
         shutil.rmtree(making)
-    create(making, SALT, password=PASSWORD)
-    _fill(making, persons=persons, base_url=base_url)
+    create(making, SALT, password=PASSWORD, database_url=database_url)
+    _fill(making, persons=persons, base_url=base_url, database_url=database_url)
     if path.is_dir():
         path.rmdir()
     making.rename(path)
 
 
-def _fill(path: Path, *, persons: int, base_url: str) -> None:
+def _fill(path: Path, *, persons: int, base_url: str, database_url: str) -> None:
     now = clock.now()
     start = time.start_of_day(time.day_of(now - DAYS * time.DAY, _ZONE), _ZONE)
     world = World(SEED, persons, start, DAYS)
-    with opened(path, base_url=base_url, writer=True, setup=Setup(synchronous="OFF")) as home:
+    fast = Setup(synchronous="OFF")
+    with opened(path, base_url=base_url, database_url=database_url, writer=True, setup=fast) as home:
         rows = [
             ("demo_persons", str(persons)),
             ("demo_start", str(start)),
@@ -197,12 +199,12 @@ def run_demo(path: Path, settings: Settings, *, host: str, port: int, persons: i
     """Make the company if there is none, and serve it."""
     logging(settings.log_level)
     base_url = settings.base_url if port == 8787 else f"http://{host}:{port}"
-    if not (path / "book.db").exists():
+    if not there(path):
         _say(f"Making a demo company in {path}: a retailer with {persons:,} people and a year behind it.")
-        make(path, persons=persons, base_url=base_url)
+        make(path, persons=persons, base_url=base_url, database_url=settings.database_url)
     if prepare_only:
         return
-    with opened(path, base_url=base_url, writer=True) as home:
+    with opened(path, base_url=base_url, database_url=settings.database_url, writer=True) as home:
         world = _world(home)
         server = Server(home, settings, host=host, port=port)
         life = Life(home, world, server.loop.wake)
@@ -214,7 +216,7 @@ def run_demo(path: Path, settings: Settings, *, host: str, port: int, persons: i
             life.stop()
 
 
-def _addresses(book: SqliteBook, host: str, port: int) -> str:
+def _addresses(book: AnyBook, host: str, port: int) -> str:
     write_key = book.read("meta_value", "write_key")[0][0]
     return "\n".join(
         [

@@ -21,7 +21,8 @@ from einklang.channel.types import Parcel
 from einklang.kernel.errors import InputError, Unavailable
 from einklang.kernel.reasons import Reason
 from einklang.main import clock
-from einklang.store.book import Setup, SqliteBook
+from einklang.main.books import create_book, open_book
+from einklang.store.book import AnyBook, Setup
 from einklang.store.lake import Lake
 
 CHANNELS = frozenset({"email"})
@@ -38,7 +39,7 @@ class Keys:
     password: str
 
 
-def create(path: Path, salt: str | None, *, password: str = "") -> Keys:
+def create(path: Path, salt: str | None, *, password: str = "", database_url: str = "") -> Keys:
     """A new, empty home with one administrator (a fresh password unless one is given).
 
     Raises Conflict `home_exists`, InputError `bad_salt`.
@@ -54,7 +55,7 @@ def create(path: Path, salt: str | None, *, password: str = "") -> Keys:
             raise InputError(
                 "bad_salt", "the salt has 16 to 64 bytes", where="--salt", mend="write 32 to 128 digits 0-9 a-f"
             )
-    book = SqliteBook.create(path, salt or clock.new_salt())
+    book = create_book(path, salt or clock.new_salt(), database_url=database_url)
     try:
         now = clock.now()
         write_key = create_source(book, "web", "write", "Web and app", clock.new_key(""), now=now)
@@ -71,7 +72,7 @@ def create(path: Path, salt: str | None, *, password: str = "") -> Keys:
 class Home:
     """An open home. `engine` is there for the one writer."""
 
-    def __init__(self, path: Path, book: SqliteBook, *, base_url: str) -> None:
+    def __init__(self, path: Path, book: AnyBook, *, base_url: str) -> None:
         self.path = path
         self.book = book
         self.lake = Lake(path / "lake")
@@ -130,9 +131,21 @@ class Home:
 
 
 @contextmanager
-def opened(path: Path, *, base_url: str, writer: bool, setup: Setup | None = None) -> Iterator[Home]:
-    """A home for the length of a command. Raises InputError `not_a_home`, Conflict `home_in_use`."""
-    book = SqliteBook.open(path, writer=writer, setup=setup)
+def opened(
+    path: Path,
+    *,
+    base_url: str,
+    writer: bool,
+    database_url: str = "",
+    together: bool = False,
+    setup: Setup | None = None,
+) -> Iterator[Home]:
+    """A home for the length of a command. database_url: where its Book is, if not in its folder; together: as one of
+    several processes of a server.
+
+    Raises InputError `not_a_home`, Conflict `home_in_use`, Unavailable.
+    """
+    book = open_book(path, database_url=database_url, writer=writer, together=together, setup=setup)
     try:
         yield Home(path, book, base_url=base_url)
     finally:

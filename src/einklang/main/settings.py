@@ -16,6 +16,7 @@ class Settings(msgspec.Struct, frozen=True):
     home: str = "./einklang-home"
     base_url: str = "http://127.0.0.1:8787"
     smtp_url: str = ""
+    database_url: str = ""
     log_level: str = "warning"
 
 

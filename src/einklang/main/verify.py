@@ -21,7 +21,7 @@ from einklang.app.output import COUNTERS
 from einklang.app.state import TICK, State
 from einklang.consent import ChainRow, first_broken
 from einklang.kernel import time
-from einklang.store.book import SqliteBook
+from einklang.store.book import AnyBook, SqliteBook
 from einklang.store.lake import Lake, read_log
 from einklang.testing.rebuild import findings, inputs_of, rebuilt
 
@@ -40,7 +40,7 @@ class HomeLike(Protocol):
     """What is verified."""
 
     @property
-    def book(self) -> SqliteBook: ...
+    def book(self) -> AnyBook: ...
     @property
     def lake(self) -> Lake: ...
     @property

@@ -282,6 +282,19 @@ class PostgresBook:
         finally:
             self._give_back(connection)
 
+    def facts(self) -> dict[str, str]:
+        """Settings of the server on which it depends that nothing is lost."""
+        names = ("server_version", "fsync", "full_page_writes", "data_checksums", "max_connections")
+        connection = self._borrow()
+        try:
+            shown = ", ".join(f"current_setting('{name}')" for name in names)
+            (found,) = connection.execute(f"SELECT {shown}".encode(), prepare=False).fetchall()
+        except psycopg.Error as error:
+            raise translate(error, self.server, "facts") from error
+        finally:
+            self._give_back(connection)
+        return dict(zip(names, found, strict=True))
+
     def close(self) -> None:
         """Work off what waits, close every connection, free the home. Closing again does nothing."""
         with self._returned:

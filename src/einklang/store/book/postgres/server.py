@@ -62,6 +62,15 @@ class _WholeNumber(Loader):
         return int(found) if found == found.to_integral_value() else found
 
 
+class _Flag(Loader):
+    """A comparison that is selected: 0 or 1, as SQLite gives it."""
+
+    format = Format.BINARY
+
+    def load(self, data: Buffer) -> int:
+        return data[0]
+
+
 @dataclass(slots=True)
 class Server:
     """Where a home's Book lies. `keywords`: libpq's; `schema`: the home's own part of the database."""
@@ -118,6 +127,7 @@ class Server:
             for kind in (int, bool):
                 adapters.register_dumper(kind, Int8BinaryDumper)
             adapters.register_loader("numeric", _WholeNumber)
+            adapters.register_loader("bool", _Flag)
             settings = _SETTINGS | {
                 "search_path": f'"{self.schema}"',
                 "synchronous_commit": "on" if self.setup.synchronous == "FULL" else "off",
