@@ -38,6 +38,7 @@ class Known:
     true: set[str] = field(default_factory=set)
     flips: dict[str, int] = field(default_factory=dict)
     missing: set[str] = field(default_factory=set)
+    lacking: set[str] = field(default_factory=set)
 
     def address(self, channel: str) -> str | None:
         """By channel."""
@@ -62,6 +63,10 @@ class Known:
     def available(self, channel: str) -> bool:
         """All but those named."""
         return channel not in self.missing
+
+    def unready(self, channel: str, address: str) -> tuple[Reason, str] | None:
+        """Those named lack a value."""
+        return (Reason.MISSING_VARIABLE, "trait.city") if channel in self.lacking else None
 
 
 def policy(**fields: object) -> Policy:
@@ -106,7 +111,7 @@ def test_the_first_gate_in_the_order_of_the_contract_speaks(first: int) -> None:
 
     Quiet hours and the channel come after all of them.
     """
-    known = Known(missing={"email"})
+    known = Known(lacking={"email"})
     for _, put in OBSTACLES[first:]:
         put(known)
     assert door.judge(STRICT, request(), known).reason == OBSTACLES[first][0]
@@ -115,22 +120,43 @@ def test_the_first_gate_in_the_order_of_the_contract_speaks(first: int) -> None:
 def test_another_order_of_gates_would_be_found(monkeypatch: pytest.MonkeyPatch) -> None:
     """The control of the test before: with the gates turned round, another reason is given."""
     monkeypatch.setattr(door, "GATES", door.GATES[::-1])
-    known = Known(missing={"email"})
-    for _, put in OBSTACLES:
+    known = Known(lacking={"email"})
+    for _, put in OBSTACLES[1:]:
         put(known)
-    assert door.judge(STRICT, request(), known).reason != OBSTACLES[0][0]
+    assert door.judge(STRICT, request(), known).reason != OBSTACLES[1][0]
 
 
 def test_quiet_hours_come_after_caps_and_the_channel_last() -> None:
     """Without an obstacle before them.
 
-    Quiet hours hold, then a channel that is not set up denies, then it is allowed.
+    Quiet hours hold, then a message that lacks a value is held, then it is allowed.
     """
-    known = Known(missing={"email"})
+    known = Known(lacking={"email"})
     assert door.judge(STRICT, request(), known).reason == Reason.QUIET_HOURS
-    assert door.judge(policy(), request(), known).reason == Reason.CHANNEL_UNAVAILABLE
+    lacking = door.judge(policy(), request(), known)
+    assert (lacking.verdict, lacking.reason, lacking.until) == (HELD, Reason.MISSING_VARIABLE, NOW + time.DAY)
     verdict = door.judge(policy(), request(), Known())
     assert (verdict.verdict, verdict.channel, verdict.address) == (ALLOWED, "email", "a@b.example")
+
+
+def test_a_channel_that_is_not_set_up_is_said_first_and_the_next_is_tried() -> None:
+    """Nobody has an address or consent there: the verdict is `channel_unavailable`, and nothing is held for it."""
+    known = Known(missing={"push"}, no_consent={"push"})
+    verdict = door.judge(STRICT, request("push"), known)
+    assert (verdict.verdict, verdict.reason) == (DENIED, Reason.CHANNEL_UNAVAILABLE)
+    del known.addresses["push"]
+    verdict = door.judge(policy(), request("push", "email"), known)
+    assert (verdict.verdict, verdict.channel) == (ALLOWED, "email")
+    assert [(r.channel, r.reason) for r in verdict.refusals] == [("push", Reason.CHANNEL_UNAVAILABLE)]
+    known.no_consent.add("email")
+    assert door.judge(policy(), request("push", "email"), known).reason == Reason.NO_CONSENT
+
+
+def test_another_channel_carries_what_one_cannot() -> None:
+    """A message that lacks a value on one channel goes over the next one that can carry it."""
+    verdict = door.judge(policy(), request("push", "email"), Known(lacking={"push"}))
+    assert (verdict.verdict, verdict.channel) == (ALLOWED, "email")
+    assert [(r.channel, r.verdict) for r in verdict.refusals] == [("push", HELD)]
 
 
 def test_the_order_of_the_gates_is_that_of_the_contract() -> None:

@@ -158,7 +158,7 @@ def test_a_lost_answer_and_then_a_no() -> None:
 
 
 def test_nothing_half_rendered_goes_out() -> None:
-    """A variable that is missing at the hand-over: failed with the reason, no byte leaves, the others go on."""
+    """A variable that is missing when the step asks: held, not in the outbox, no byte leaves, the others go on."""
     handler = Handler()
     with post() as it:
         it.person()
@@ -167,12 +167,42 @@ def test_nothing_half_rendered_goes_out() -> None:
         it.tell("Paid", "u2", name="B")
         it.tick()
         hand(it, handler)
-        assert sorted(it.statuses()) == ["failed", "sent"]
+        assert it.statuses() == ["sent"]
         assert [to for to, _ in handler.got] == [[ADDRESS]]
-        (failed,) = [e for e in it.live("email:bo@shop.example").history if e.name == "Message Failed"]
-        assert failed.properties["reason"] == "missing_variable"
-        assert "city" in failed.properties["detail"]
-        assert all(b"bo@" not in body for _, body in handler.got)
+        (run,) = it.live("email:bo@shop.example").runs
+        assert (run.step, run.waiting_for) == ("note", "held")
+        assert "missing_variable" in run.unready
+        assert "city" in run.unready
+
+
+def test_a_value_that_is_lost_before_the_hand_over_holds() -> None:
+    """Missing at the hand-over: held until it is there again, under the same key; nothing half-rendered goes out."""
+    handler = Handler()
+    with post() as it:
+        key = decided(it, "Paid")
+        it.person(consent=False, city=None)
+        it.tick(MINUTE)
+        hand(it, handler)
+        assert (it.statuses(), handler.got) == (["ready"], [])
+        assert it.rows()[0].ready_at > it.now
+        it.person(consent=False, city="Bonn")
+        it.tick(MINUTE)
+        hand(it, handler, HOUR)
+        assert (it.statuses(), it.rows()[0].key, it.stage()) == (["sent"], key, "paid")
+        assert b"Subject: Bonn" in handler.got[0][1]
+
+
+def test_a_value_that_never_comes_back_ends_with_patience() -> None:
+    """Held at the hand-over for as long as the run is patient, then the run takes `else` with the reason."""
+    handler = Handler()
+    with post() as it:
+        decided(it, "Paid")
+        it.person(consent=False, city=None)
+        it.tick(MINUTE)
+        for _ in range(26):
+            hand(it, handler, HOUR)
+        it.tick()
+        assert (it.statuses(), handler.got, it.reason(), it.stage()) == (["failed"], [], "patience", "lost")
 
 
 def test_the_newest_template_is_used() -> None:

@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from einklang.app.render import render
+from einklang.app.render import Parcel, render
 from einklang.app.state import State
 from einklang.app.view import address_of, zone_of
 from einklang.app.working import Live, to_json
-from einklang.content.liquid import Missing, Unrenderable
+from einklang.content.liquid import Missing
 from einklang.content.message import Message
 from einklang.decide import arms, door
 from einklang.decide.policy import Rule
@@ -22,11 +22,23 @@ from einklang.fact.moment import ALLOWED, HELD, Request, Verdict
 from einklang.fact.person import CONTROL, Arm, Contact, Run
 from einklang.flow import machine
 from einklang.flow.compile import Journey, Step
-from einklang.kernel import ids
-from einklang.kernel.errors import InputError
+from einklang.kernel import ids, time
+from einklang.kernel.errors import EinklangError, Unavailable
 from einklang.kernel.reasons import Reason
 
 MARKETING = "marketing"
+#: What holds a contact because its message cannot be made.
+UNREADY = (Reason.MISSING_VARIABLE, Reason.TEMPLATE_ERROR)
+#: Such a contact is asked again when what it reads of its person changes, and so often for all else (a product that is
+#: imported, a text that is mended, the hour).
+UNREADY_US = time.HOUR
+
+
+def why_unready(error: Exception) -> tuple[Reason, str]:
+    """Reason and detail of an error of rendering."""
+    told = error.what if isinstance(error, EinklangError) else str(error)
+    detail = " ".join(f"{type(error).__name__}: {told}".split())[:300]
+    return (Reason.MISSING_VARIABLE if isinstance(error, Missing) else Reason.TEMPLATE_ERROR), detail
 
 
 class Facts:
@@ -64,8 +76,50 @@ class Facts:
         return self._state.definitions.rules[rule.when].next_flip(self._state.view(self._live))
 
     def available(self, channel: str) -> bool:
-        """Whether the channel is set up."""
-        return channel in self._state.channels
+        """Whether the channel is set up, and the message has content for it."""
+        message = self._state.definitions.messages[self._request.message]
+        return channel in self._state.channels and channel in message.channels
+
+    def unready(self, channel: str, address: str) -> tuple[Reason, str] | None:
+        """At the hand-over the message is there already."""
+        return None
+
+
+class _AtDecision(Facts):
+    """The door's facts when a step asks: the message is made, for both arms alike and whoever hands it over.
+
+    parcels: what was made, by channel.
+    """
+
+    def __init__(self, state: State, live: Live, request: Request, run: Run) -> None:
+        super().__init__(state, live, request)
+        self._run = run
+        self.parcels: dict[str, Parcel] = {}
+
+    def unready(self, channel: str, address: str) -> tuple[Reason, str] | None:
+        """Why the message cannot be made for this person now."""
+        state, request = self._state, self._request
+        message = state.definitions.messages[request.message]
+        key = key_of(state, request, self._live.person.id, address)
+        try:
+            self.parcels[channel] = render(state, self._live, self._run, message, request.data, key, address, channel)
+        except Unavailable:
+            raise
+        except Exception as error:  # one message that cannot be made never stops the others
+            return why_unready(error)
+        return None
+
+
+def key_of(state: State, request: Request, person: str, address: str) -> str:
+    """The business key of the message that a request becomes."""
+    return ids.message_key(state.salt, request.run, request.step, request.round, person, address)
+
+
+def _unready(verdict: Verdict) -> str:
+    """What the door said of the channels, if a message that cannot be made is among it; else ""."""
+    if not any(refusal.reason in UNREADY for refusal in verdict.refusals):
+        return ""
+    return "; ".join(f"{found.channel} {found.reason} {found.detail}".strip() for found in verdict.refusals)
 
 
 class Desk:
@@ -79,7 +133,11 @@ class Desk:
         """Judge one request at the present clock and carry out the verdict."""
         message = self.state.definitions.messages[command.step.message]
         request = self._request(journey, run, command, message)
-        verdict = door.judge(self.state.definitions.policy, request, Facts(self.state, live, request))
+        facts = _AtDecision(self.state, live, request, run)
+        verdict = door.judge(self.state.definitions.policy, request, facts)
+        unready = _unready(verdict)
+        if verdict.verdict == HELD and unready and unready == run.unready:
+            return self._held(verdict, unready)  # it is still as the rows say
         for refusal in verdict.refusals:
             if verdict.verdict == ALLOWED or refusal.channel != verdict.channel:
                 self._verdict(
@@ -87,10 +145,17 @@ class Desk:
                 )
         if verdict.verdict == HELD:
             self._verdict(live, run, request, verdict.channel, HELD, verdict.reason, verdict.until, verdict.detail)
-            return machine.Answer("held", verdict.reason, verdict.until)
+            return self._held(verdict, unready)
         if verdict.verdict != ALLOWED:
             return self._denied(live, journey, run, request, verdict)
-        return self._allowed(live, journey, run, request, verdict, message)
+        return self._allowed(live, run, request, verdict, facts.parcels[verdict.channel])
+
+    def _held(self, verdict: Verdict, unready: str) -> machine.Answer:
+        until = verdict.until
+        if unready:
+            again = self.state.clock + UNREADY_US
+            until = again if until is None else min(until, again)
+        return machine.Answer("held", verdict.reason, until, unready=unready)
 
     def _request(self, journey: Journey, run: Run, command: machine.AskDoor, message: Message) -> Request:
         wanted = message.channels if command.step.channels == ("best",) else command.step.channels
@@ -118,9 +183,7 @@ class Desk:
         self._decided(live, request, "denied", verdict.reason, verdict.channel)
         return machine.Answer("denied", verdict.reason)
 
-    def _allowed(
-        self, live: Live, journey: Journey, run: Run, request: Request, verdict: Verdict, message: Message
-    ) -> machine.Answer:
+    def _allowed(self, live: Live, run: Run, request: Request, verdict: Verdict, parcel: Parcel) -> machine.Answer:
         state = self.state
         contact = Contact(
             state.clock, verdict.channel, request.purpose, request.klass, request.topic, request.campaign, run.id
@@ -130,7 +193,7 @@ class Desk:
         ghost = self._ghost(live, run, request)
         if request.klass == MARKETING and ghost != Reason.HOLDOUT and run.decided_at is None:
             run.decided_at = state.clock
-        answer = self._carried_out(live, run, request, verdict, message, ghost)
+        answer = self._carried_out(live, run, request, verdict, parcel, ghost)
         self._assigned(live, run, request, verdict.channel, ghost, contacted=answer.kind == "sent")
         return answer
 
@@ -154,7 +217,7 @@ class Desk:
         )
 
     def _carried_out(
-        self, live: Live, run: Run, request: Request, verdict: Verdict, message: Message, ghost: str
+        self, live: Live, run: Run, request: Request, verdict: Verdict, parcel: Parcel, ghost: str
     ) -> machine.Answer:
         """An allowed contact becomes a ghost, waits for delivery, or is handed over at once."""
         state = self.state
@@ -162,13 +225,12 @@ class Desk:
             self._verdict(live, run, request, verdict.channel, "ghost", ghost, None, "")
             self._decided(live, request, "allowed", "", verdict.channel)
             return machine.Answer("ghost", ghost, channel=verdict.channel, message="")
-        key = ids.message_key(state.salt, run.id, request.step, request.round, live.person.id, verdict.address)
         self._verdict(live, run, request, verdict.channel, ALLOWED, "", None, "")
         self._decided(live, request, "allowed", "", verdict.channel)
         if state.live or state.deliver:
-            self._outbox(live, run, request, key, verdict, "ready", "")
-            return machine.Answer("waiting", channel=verdict.channel, message=key)
-        return self._hand_over(live, run, request, key, verdict, message)
+            self._outbox(live, run, request, parcel.key, verdict, "ready", "")
+            return machine.Answer("waiting", channel=verdict.channel, message=parcel.key)
+        return self._hand_over(live, run, request, verdict, parcel)
 
     def _ghost(self, live: Live, run: Run, request: Request) -> str:
         """Why a judged and allowed contact is only recorded: universal holdout, then the journey's control group."""
@@ -197,21 +259,9 @@ class Desk:
         held_out = self._held_out(live)
         return run.arm == CONTROL or (held_out is not None and held_out.arm == CONTROL)
 
-    def _hand_over(
-        self, live: Live, run: Run, request: Request, key: str, verdict: Verdict, message: Message
-    ) -> machine.Answer:
-        """Without a real channel (`run`): rendered, archived and handed to the outbox folder at the moment of the
-        decision.
-        """
-        state = self.state
-        try:
-            parcel = render(state, live, run, message, request.data, key, verdict.address, verdict.channel)
-        except (InputError, Unrenderable) as error:
-            reason = Reason.MISSING_VARIABLE if isinstance(error, Missing) else Reason.TEMPLATE_ERROR
-            self._outbox(live, run, request, key, verdict, "failed", reason)
-            self._verdict(live, run, request, verdict.channel, "failed", reason, None, str(error))
-            self.emit(live, "Message Failed", self._named(request, key, verdict.channel) | {"reason": str(reason)})
-            return machine.Answer("failed", reason)
+    def _hand_over(self, live: Live, run: Run, request: Request, verdict: Verdict, parcel: Parcel) -> machine.Answer:
+        """Without a real channel (`run`): archived and handed to the outbox folder at the moment of the decision."""
+        state, key = self.state, parcel.key
         self._outbox(live, run, request, key, verdict, "sent", Reason.HANDED_OVER, links=parcel.links)
         state.out.add("archive_put", key, parcel.packed, parcel.hash)
         state.out.files.append((verdict.channel, key, parcel.body))
@@ -243,12 +293,12 @@ class Desk:
         self._assign(live, run, request, "", would_contact=False, suppressed_by=Reason.OVERDUE)
         return machine.Answer("denied", Reason.OVERDUE)
 
-    def gave_up(self, live: Live, journey: Journey, run: Run, step: Step) -> None:
-        """A held contact ran out of patience: the decision is final, in both arms."""
+    def gave_up(self, live: Live, journey: Journey, run: Run, step: Step, detail: str) -> None:
+        """A held contact ran out of patience: the decision is final, in both arms. detail: what its message lacked."""
         message = self.state.definitions.messages[step.message]
         command = machine.AskDoor(step, run.steps[step.id].rounds, {}, self.state.clock)
         request = self._request(journey, run, command, message)
-        self._verdict(live, run, request, "", "denied", Reason.PATIENCE, None, "")
+        self._verdict(live, run, request, "", "denied", Reason.PATIENCE, None, detail)
         self._assign(live, run, request, "", would_contact=False, suppressed_by=Reason.PATIENCE)
 
     def withdraw(self, live: Live, run: Run) -> None:

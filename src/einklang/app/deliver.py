@@ -21,21 +21,21 @@ from functools import partial
 from typing import Any, Protocol
 
 from einklang.app.apply import in_force
-from einklang.app.contact import Facts
+from einklang.app.contact import UNREADY_US, Facts, why_unready
 from einklang.app.find import load
 from einklang.app.ports import Book, Reader, Receipt, Tx
 from einklang.app.render import TRACK_CLICK, Parcel, render
 from einklang.app.state import State
 from einklang.app.working import Live, from_json, to_json
 from einklang.consent import address_key
-from einklang.content.liquid import Missing
+from einklang.content.liquid import Unrenderable
 from einklang.decide import door
 from einklang.event import EngineCall, body_of
 from einklang.fact.moment import ALLOWED, HELD, Request
 from einklang.fact.person import Contact
 from einklang.flow.machine import DELIVERY
 from einklang.kernel import time
-from einklang.kernel.errors import EinklangError, Unavailable
+from einklang.kernel.errors import InputError, Unavailable
 from einklang.kernel.reasons import Reason
 
 ATTEMPTS_MAX = 5
@@ -188,10 +188,9 @@ class Delivery:
             except Unavailable:
                 raise
             except Exception as error:  # one message that cannot be rendered never stops the others
-                reason = Reason.MISSING_VARIABLE if isinstance(error, Missing) else Reason.TEMPLATE_ERROR
-                told = error.what if isinstance(error, EinklangError) else str(error)
-                detail = f"{type(error).__name__}: {told}"
-        self.book.transact(partial(self._unsent, key=waiting.key, reason=reason, detail=detail))
+                reason, detail = why_unready(error)
+                close = self._held if isinstance(error, Unrenderable | InputError) else self._unsent
+        self.book.transact(partial(close, key=waiting.key, reason=reason, detail=detail))
         return None
 
     def _archived(self, reader: Reader, live: Live, waiting: Waiting) -> Parcel | None:
@@ -354,6 +353,18 @@ class Delivery:
             at=now,
         )
         append_within(tx, "engine", [call], now)
+
+    def _held(self, tx: Tx, key: str, reason: str, detail: str) -> None:
+        """What cannot be made now is tried again as long as the run is patient (language.md 4)."""
+        self._at(tx)
+        stored, now = _stored(tx, key), self.state.clock
+        if stored is None or stored.status != "ready":
+            return
+        patience_ends = self._patience(tx, load(tx, stored.person), stored)
+        if patience_ends is not None and now >= patience_ends:
+            self._refuse(tx, stored, Reason.PATIENCE, f"{reason} {detail}")
+        elif patience_ends is not None:
+            tx.write("outbox_postpone", [(min(now + UNREADY_US, patience_ends), reason, now, key)])
 
     def _unsent(self, tx: Tx, key: str, reason: str, detail: str) -> None:
         """Close what is still ready and cannot be handed over."""

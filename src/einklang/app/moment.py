@@ -16,6 +16,7 @@ from einklang.app.state import State
 from einklang.app.view import PersonView, is_zone, zone_of
 from einklang.app.working import Live, did, take_zone
 from einklang.audience.live import refresh
+from einklang.content.message import traits_read
 from einklang.decide import arms
 from einklang.event import Event, canonical_name, names_of
 from einklang.expr import Needs
@@ -23,6 +24,7 @@ from einklang.fact.person import TREATED, Arm, Run, Trait
 from einklang.flow import entry as entries
 from einklang.flow import machine, reaction
 from einklang.flow.compile import Journey, Step
+from einklang.flow.values import conditions
 from einklang.kernel.limits import STEPS_PER_MOMENT_MAX
 from einklang.kernel.reasons import Reason
 
@@ -270,7 +272,16 @@ class Moments:
             return step.until is not None and touched.by(step.until.needs)
         if step.kind == "wait":
             return step.wait is not None and step.wait.until is not None and touched.by(step.wait.until.needs)
-        return run.waiting_for == "held" and self._may_pass(touched)
+        if run.waiting_for != "held":
+            return False
+        return self._may_pass(touched) or (bool(run.unready) and self._may_be_ready(step, touched))
+
+    def _may_be_ready(self, step: Step, touched: Touched) -> bool:
+        """Whether a message that could not be made may be made now: what it reads of its person was touched."""
+        message = self.state.definitions.messages[step.message]
+        return not traits_read(message).isdisjoint(touched.traits) or any(
+            touched.by(condition.needs) for condition in conditions(step.values)
+        )
 
     def _may_pass(self, touched: Touched) -> bool:
         """Whether the door may say something else of a held contact before its time has come."""
@@ -322,7 +333,7 @@ class Moments:
         zone = state.definitions.policy.timezone if journey.zone == "policy" else zone_of(live, state.rules)
         if journey.zone not in ("person", "policy"):
             zone = journey.zone
-        held = run.step if run.waiting_for == "held" else ""
+        held = {run.step: run.unready} if run.waiting_for == "held" else {}
         steps = machine.advance(
             journey, run, view, timer=timer, zone=zone, patience_us=state.definitions.policy.patience_us
         )
@@ -335,13 +346,16 @@ class Moments:
                     answer = self.desk.overdue(live, journey, run, command)
                 elif isinstance(command, machine.AskDoor):
                     answer = self.desk.ask(live, journey, run, command)
+                    if answer.kind == "held":
+                        held[command.step.id] = answer.unready
                 elif not self.desk.only_watched(live, run):
                     self._emit(live, "", command.values, kind="identify")
                 command = steps.send(answer)
         except StopIteration:
             pass
-        if held and run.steps[held].reason == Reason.PATIENCE and run.step != held:
-            self.desk.gave_up(live, journey, run, journey.steps[held])
+        for name, unready in held.items():
+            if run.steps[name].reason == Reason.PATIENCE and run.step != name:
+                self.desk.gave_up(live, journey, run, journey.steps[name], unready)
         if run.status != "active":
             self._left(live, run)
         else:

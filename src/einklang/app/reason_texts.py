@@ -58,10 +58,13 @@ TEXTS: dict[Reason, tuple[str, str]] = {
     ),
     R.OVERDUE: ("Der Kontakt war überfällig und wurde fallen gelassen.", "The contact was overdue and was dropped."),
     R.MISSING_VARIABLE: (
-        "Der Nachricht fehlt eine Angabe; sie wurde nicht versandt.",
-        "The message lacks a value; it was not sent.",
+        "Der Nachricht fehlt eine Angabe; sie wartet, bis sie da ist.",
+        "The message lacks a value; it waits until it is there.",
     ),
-    R.TEMPLATE_ERROR: ("Die Nachricht ließ sich nicht erzeugen.", "The message could not be rendered."),
+    R.TEMPLATE_ERROR: (
+        "Die Nachricht lässt sich nicht erzeugen; sie wartet, bis es geht.",
+        "The message cannot be rendered; it waits until it can.",
+    ),
     R.EXITED: ("Die Person ist ausgestiegen, bevor versandt wurde.", "The person left before it was sent."),
     R.MERGED: ("Die Person wurde mit einer anderen zusammengeführt.", "The person was merged with another."),
     R.STOPPED: ("Die Journey wurde beendet.", "The journey was stopped."),

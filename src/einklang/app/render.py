@@ -88,7 +88,7 @@ def render(
         event={
             "name": entry.name,
             "at": entry.at,
-            "touchpoint": entry.touchpoint,
+            "touchpoint": entry.touchpoint or None,
             "properties": entry.properties,
             "context": entry.context,
         },

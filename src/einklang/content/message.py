@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from difflib import get_close_matches
+from functools import lru_cache
 from typing import Any, Literal, cast
 
 import msgspec
@@ -195,6 +196,18 @@ def required(message: Message, channel: str) -> set[str]:
             for _language, source in text.items():
                 out |= {".".join(path) for path in parse_template(source, html=html, where=part).needs}
     return out
+
+
+@lru_cache(maxsize=1024)
+def traits_read(message: Message) -> frozenset[str]:
+    """The traits that any text of the message reads."""
+    uses = {
+        path
+        for part, text, html in _all_texts(message)
+        for _, source in text.items()
+        for path in parse_template(source, html=html, where=part).uses
+    }
+    return frozenset(path[1] for path in uses if path[0] == "trait" and len(path) > 1)
 
 
 def check_data(message: Message, handed: Mapping[str, str], where: str = "") -> None:

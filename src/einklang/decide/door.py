@@ -40,7 +40,10 @@ class Facts(Protocol):
         """The next moment at which time alone can change it."""
 
     def available(self, channel: str) -> bool:
-        """Whether the channel is set up."""
+        """Whether the channel is set up, and the message has content for it."""
+
+    def unready(self, channel: str, address: str) -> tuple[Reason, str] | None:
+        """Why the message cannot be made for this person now, with detail; None if it can."""
 
 
 Gate = Callable[[Policy, Request, str, Facts], Refusal | None]
@@ -143,7 +146,11 @@ def _quiet_hours(policy: Policy, request: Request, channel: str, facts: Facts) -
 
 
 def _channel(policy: Policy, request: Request, channel: str, facts: Facts) -> Refusal | None:
-    return None if facts.available(channel) else Refusal(channel, DENIED, Reason.CHANNEL_UNAVAILABLE, None, channel)
+    """Whether the channel can carry the message to this person: what lacks a value waits for it (invariant 20)."""
+    address = facts.address(channel)
+    assert address is not None, "the consent gate refuses without an address"
+    unready = facts.unready(channel, address)
+    return None if unready is None else Refusal(channel, HELD, unready[0], request.patience_ends, unready[1])
 
 
 #: Order matters: what is forbidden is said before what is merely full, and the channel is asked last.
@@ -158,15 +165,22 @@ GATES: list[tuple[str, Gate]] = [
 ]
 
 
+def _refused(policy: Policy, request: Request, channel: str, facts: Facts) -> Refusal | None:
+    """What speaks against a channel. Of one that is not set up nothing else is asked, and nothing is held for it."""
+    if not facts.available(channel):
+        return Refusal(channel, DENIED, Reason.CHANNEL_UNAVAILABLE, None, channel)
+    for _, gate in GATES:
+        refusal = gate(policy, request, channel, facts)
+        if refusal is not None:
+            return refusal
+    return None
+
+
 def judge(policy: Policy, request: Request, facts: Facts) -> Verdict:
     """The verdict on one request at one moment. Pure: same facts, same verdict."""
     refusals: list[Refusal] = []
     for channel in request.channels:
-        refusal = None
-        for _, gate in GATES:
-            refusal = gate(policy, request, channel, facts)
-            if refusal is not None:
-                break
+        refusal = _refused(policy, request, channel, facts)
         if refusal is None:
             address = facts.address(channel)
             assert address is not None
@@ -178,5 +192,5 @@ def judge(policy: Policy, request: Request, facts: Facts) -> Verdict:
         return Verdict(HELD, best.reason, best.channel, "", best.until, best.detail, refusals)
     if not refusals:
         return Verdict(DENIED, Reason.CHANNEL_UNAVAILABLE, "", "", None, "no channel of the step has content", refusals)
-    first = refusals[0]
+    first = next((r for r in refusals if r.reason != Reason.CHANNEL_UNAVAILABLE), refusals[0])
     return Verdict(DENIED, first.reason, first.channel, "", None, first.detail, refusals)

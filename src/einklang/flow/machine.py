@@ -42,7 +42,10 @@ class SetTraits:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What became of a contact: `sent`, `ghost`, `waiting` (for the hand-over), `held`, `denied` or `failed`."""
+    """What became of a contact: `sent`, `ghost`, `waiting` (for the hand-over), `held`, `denied` or `failed`.
+
+    unready: of one that is held because its message cannot be made: what was said of it.
+    """
 
     kind: str
     reason: str = ""
@@ -50,6 +53,7 @@ class Answer:
     channel: str = ""
     message: str = ""
     tracked: bool = False
+    unready: str = ""
 
 
 Command = AskDoor | SetTraits
@@ -67,7 +71,7 @@ def _leave(run: Run, step: Step, target: str, now: int, *, done: bool, reason: s
     left = _left(run, step)
     left.done, left.at, left.reason = done, now, str(reason) or None
     left.left += 1
-    run.waiting_for, run.due, run.patience_ends = "", None, None
+    run.waiting_for, run.due, run.patience_ends, run.unready = "", None, None, ""
     if target == END:
         finish(run, "done", "", now)
     else:
@@ -81,7 +85,7 @@ def finish(run: Run, status: str, reason: str, now: int) -> None:
         if _stand is not None:
             _stand.left += 1
     run.status, run.end_reason, run.ended_at = status, str(reason), now
-    run.step, run.waiting_for = "", ""
+    run.step, run.waiting_for, run.unready = "", "", ""
     run.due = run.exit_due = run.patience_ends = run.wake = None
 
 
@@ -173,7 +177,7 @@ def _at_contact(run: Run, step: Step, view: View) -> Generator[Command, Answer |
     answer = yield AskDoor(step, _left(run, step).rounds, data, run.patience_ends)
     assert answer is not None, "the door answers"
     if answer.kind == "waiting":
-        run.waiting_for, run.due = DELIVERY, None
+        run.waiting_for, run.due, run.unready = DELIVERY, None, ""
         _left(run, step).message = answer.message
         return False
     if answer.kind == "held":
@@ -181,6 +185,7 @@ def _at_contact(run: Run, step: Step, view: View) -> Generator[Command, Answer |
             _leave(run, step, step.otherwise, view.now, done=False, reason=Reason.PATIENCE)
             return True
         run.waiting_for, run.due = "held", _earliest(answer.until, run.patience_ends)
+        run.unready = answer.unready
         return False
     settle(run, step, answer, view.now)
     return True

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from einklang.expr import Condition, View, as_json
@@ -23,6 +23,15 @@ def compile_value(value: Any, site: str, where: str, compile_text: Compile) -> A
     if isinstance(value, dict):
         return {key: compile_value(item, site, f"{where}.{key}", compile_text) for key, item in value.items()}
     return value
+
+
+def conditions(value: Any) -> Iterator[Condition]:
+    """The expressions of a compiled value."""
+    if isinstance(value, Condition):
+        yield value
+    elif isinstance(value, list | dict):
+        for item in value.values() if isinstance(value, dict) else value:
+            yield from conditions(item)
 
 
 def work_out(value: Any, view: View, *, stored: bool = False) -> Any:
