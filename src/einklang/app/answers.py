@@ -160,6 +160,14 @@ class TimelineItem(msgspec.Struct):
     channel: str | None = None
     message: str | None = None
     until: str | None = None
+    objects: list[ObjectRef] = []
+
+
+class ObjectRef(msgspec.Struct):
+    """A business object by its kind and id."""
+
+    kind: str
+    id: str
 
 
 class SegmentItem(msgspec.Struct):

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 import msgspec
 import polars as pl
 
+from einklang.app.objects import frame_at
 from einklang.app.ports import Reader
 from einklang.app.state import State
 from einklang.app.view import is_zone
@@ -109,6 +110,7 @@ def crowd_at(reader: Reader, state: State, lake: Lake, at: int, need: crowds.Ask
         pl.DataFrame(consents, schema=schema, orient="row"),
         pl.DataFrame(schema={"person_id": pl.String, "segment": pl.String}),
         lookup=state.catalogs.get,
+        objects=frame_at(done, [state.definitions.objects[kind] for kind in sorted(need.objects)]),
     )
 
 

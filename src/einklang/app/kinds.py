@@ -16,7 +16,7 @@ from einklang.fact.strict import convert
 from einklang.kernel.errors import InputError
 
 #: Kinds that come with a later version; a clear refusal is better than a silent promise.
-LATER = frozenset({"score", "stage", "table", "voucher", "offer", "process", "page", "object", "form"})
+LATER = frozenset({"score", "stage", "table", "voucher", "offer", "process", "page", "form"})
 
 
 class RawTrait(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):

@@ -8,11 +8,13 @@ from typing import Any
 
 import msgspec
 
+from einklang.app.objects import flip_at, rows_at
 from einklang.app.working import Live
 from einklang.event import Event
 from einklang.fact.person import Entry, Run
 from einklang.kernel import time
 from einklang.kernel.errors import InputError
+from einklang.profile import Kind
 
 _STEP_FIELDS = (
     "done", "at", "reason", "rounds", "channel", "message", "delivered", "bounced", "opened", "clicked", "replied",
@@ -27,6 +29,7 @@ class Rules(msgspec.Struct):
     timezone: str
     lookup: Callable[[str, Any], Mapping[str, Any] | None]
     campaigns: Mapping[str, str]
+    objects: Mapping[str, Kind] = {}
 
 
 def trait_value(live: Live, name: str) -> Any:
@@ -126,6 +129,14 @@ class PersonView:
     def history(self, names: tuple[str, ...]) -> Sequence[Event]:
         """Events of these names in order of (at, seq)."""
         return self.live.named(names)
+
+    def objects(self, kind: str) -> Sequence[Mapping[str, Any]]:
+        """The business objects of a kind as they are now."""
+        return rows_at(self.live, self.rules.objects[kind], self.now)
+
+    def objects_flip(self, kind: str) -> int | None:
+        """When an event that lies in the future changes them."""
+        return flip_at(self.live, self.rules.objects[kind], self.now)
 
     def consent(self, channel: str, purpose: str) -> bool:
         """Whether at least one address of the channel is permitted."""

@@ -33,6 +33,7 @@ class Asked(msgspec.Struct, frozen=True):
     fields: frozenset[str] = frozenset()
     consents: frozenset[tuple[str, str]] = frozenset()
     zone: bool = False
+    objects: frozenset[str] = frozenset()
 
 
 def by_plan(checked: Checked) -> bool:
@@ -51,6 +52,7 @@ def asked(conditions: Sequence[Checked]) -> Asked:
         fields=frozenset(term.data for term in terms if term.op == "person"),
         consents=frozenset((term.data[0], term.data[1]) for term in terms if term.op == "consent"),
         zone=any(term.op in _ZONED for term in terms),
+        objects=frozenset(term.data[1] for term in terms if term.op == "objects"),
     )
 
 

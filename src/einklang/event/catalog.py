@@ -75,6 +75,70 @@ _CONSENT = {
     "evidence": "string",
     "expires_at": "timestamp",
 }
+_CONTRACT = {
+    "contract_id": "string",
+    "product_id": "string",
+    "name": "string",
+    "starts_at": "timestamp",
+    "ends_at": "timestamp",
+    "notice_until": "timestamp",
+    "annual_value": "money",
+    "price": "money",
+    "interval": "string",
+    "currency": "string",
+}
+_INVOICE = {
+    "invoice_id": "string",
+    "amount": "money",
+    "amount_due": "money",
+    "due_at": "timestamp",
+    "order_id": "string",
+    "contract_id": "string",
+    "currency": "string",
+}
+_PAYMENT = {
+    "payment_id": "string",
+    "invoice_id": "string",
+    "order_id": "string",
+    "amount": "money",
+    "method": "string",
+    "currency": "string",
+}
+_DELIVERY = {
+    "delivery_id": "string",
+    "order_id": "string",
+    "carrier": "string",
+    "tracking_number": "string",
+    "expected_at": "timestamp",
+    "products": "list(map)",
+}
+_SERVICE = {
+    "service_order_id": "string",
+    "subject": "string",
+    "product_id": "string",
+    "serial_number": "string",
+    "planned_at": "timestamp",
+    "branch": "string",
+    "total": "money",
+    "currency": "string",
+}
+_OWNED = {
+    "product_id": "string",
+    "serial_number": "string",
+    "name": "string",
+    "category": "string",
+    "brand": "string",
+    "warranty_until": "timestamp",
+}
+_APPOINTMENT = {
+    "appointment_id": "string",
+    "starts_at": "timestamp",
+    "ends_at": "timestamp",
+    "subject": "string",
+    "branch": "string",
+    "employee": "string",
+}
+_REASON = {"reason": "string"}
 _ACCOUNT = {"account_name": "string", "context": "map"}
 
 #: Segment's events: name -> property -> type.
@@ -169,4 +233,32 @@ OWN_EVENTS: dict[str, dict[str, str]] = {
     "Definition Changed": {"kind": "string", "id": "string", "version": "number"},
 }
 
-KNOWN_EVENTS: dict[str, dict[str, str]] = {**SEGMENT_EVENTS, **OWN_EVENTS}
+#: What the business objects that are built in are made of (profile.object_kinds); Segment names none of these.
+OBJECT_EVENTS: dict[str, dict[str, str]] = {
+    "Order Shipped": {"order_id": "string"},
+    "Order Delivered": {"order_id": "string"},
+    "Contract Signed": _CONTRACT,
+    "Contract Renewed": _CONTRACT,
+    "Contract Changed": _CONTRACT,
+    "Contract Paused": _CONTRACT,
+    "Contract Resumed": _CONTRACT,
+    "Contract Cancelled": {**_CONTRACT, **_REASON},
+    "Contract Ended": {**_CONTRACT, **_REASON},
+    "Invoice Issued": _INVOICE,
+    "Invoice Changed": _INVOICE,
+    "Invoice Overdue": {**_INVOICE, "days_overdue": "number"},
+    "Invoice Paid": _INVOICE,
+    "Invoice Cancelled": _INVOICE,
+    "Invoice Written Off": _INVOICE,
+    "Payment Received": _PAYMENT,
+    "Payment Failed": {**_PAYMENT, **_REASON},
+    "Payment Returned": {**_PAYMENT, **_REASON},
+    **{f"Delivery {what}": _DELIVERY for what in ("Announced", "Shipped", "Delayed", "Delivered", "Failed")},
+    "Delivery Returned": _DELIVERY,
+    **{f"Service Order {what}": _SERVICE for what in ("Opened", "Planned", "Changed", "Done", "Cancelled")},
+    "Product Registered": _OWNED,
+    "Product Disposed": _OWNED,
+    **{f"Appointment {what}": _APPOINTMENT for what in ("Booked", "Moved", "Kept", "Missed", "Cancelled")},
+}
+
+KNOWN_EVENTS: dict[str, dict[str, str]] = {**SEGMENT_EVENTS, **OBJECT_EVENTS, **OWN_EVENTS}

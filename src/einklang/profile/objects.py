@@ -76,7 +76,7 @@ class Kind:
 
 @dataclass(slots=True)
 class Object:
-    """One object as it is. began: (at, seq) of its first event; events: how many made it."""
+    """One object as it is. began: (at, seq) of its first event; told: (seq, at, name) of all that made it."""
 
     id: str
     began: tuple[int, int]
@@ -84,8 +84,7 @@ class Object:
     state: str | None = None
     state_since: int | None = None
     fields: dict[str, Any] = field(default_factory=dict)
-    events: int = 0
-    seqs: list[int] = field(default_factory=list)
+    told: list[tuple[int, int, str]] = field(default_factory=list)
     claims: dict[str, list[Claim]] = field(default_factory=dict)
 
     def row(self, kind: Kind) -> dict[str, Any]:
@@ -154,9 +153,8 @@ def fold_objects(kind: Kind, events: Iterable[Happened], until: int | None = Non
 
 def _take(kind: Kind, one: Object, event: Happened, rule: RawRule, properties: Mapping[str, Any]) -> None:
     one.changed_at = event.at
-    one.events += 1
-    if not one.seqs or one.seqs[-1] != event.seq:
-        one.seqs.append(event.seq)
+    if not one.told or one.told[-1][0] != event.seq:
+        one.told.append((event.seq, event.at, event.name))
     state = rule.state
     if rule.state_from:
         said = properties.get(rule.state_from)

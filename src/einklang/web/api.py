@@ -12,7 +12,7 @@ from litestar.enums import MediaType
 from litestar.params import FromQuery, PathParameter, QueryParameter
 from litestar.response import Stream
 
-from einklang.app import answers, queries, queries_log, queries_rules, staff
+from einklang.app import answers, queries, queries_log, queries_objects, queries_rules, staff
 from einklang.app.answers import Page
 from einklang.app.apply import apply
 from einklang.app.collect import collect
@@ -207,7 +207,9 @@ def timeline(
 ) -> Page[answers.TimelineItem]:
     """What happened to a person and what was decided, newest first; `kind`: all, event, decision."""
     with wired(state).services.book.snapshot() as reader:
-        return queries_log.timeline(reader, plain(person_id), kind=kind, cursor=cursor, limit=limit)
+        found = queries_log.timeline(reader, plain(person_id), kind=kind, cursor=cursor, limit=limit)
+    queries_objects.mark(found.items, wired(state).in_force().objects)
+    return found
 
 
 @get("/api/persons/{person_id:str}/why", opt=READ, sync_to_thread=True, media_type=MediaType.JSON)

@@ -11,7 +11,7 @@ from litestar.datastructures import State
 from litestar.exceptions import HTTPException
 
 from einklang.kernel.errors import EinklangError
-from einklang.web import api, customer, errors
+from einklang.web import api, customer, errors, objects_api
 from einklang.web.access import authorise
 from einklang.web.collect import Collect
 from einklang.web.document import document
@@ -25,6 +25,8 @@ REQUEST_BYTES_MAX = 2 * 1024 * 1024
 OURS = ("api", "v1", "c", "o", "u", "confirm", "preferences", "portal", "l", "shop", "pos", "fair", "health", "metrics")
 #: Pages that are asked for by HEAD too.
 LOOKED_AT = ("health", "u")
+#: The REST API.
+API = (*api.ROUTES, *objects_api.ROUTES)
 _HEADERS = (
     (b"x-content-type-options", b"nosniff"),
     (b"x-frame-options", b"DENY"),
@@ -38,11 +40,11 @@ _HSTS = (b"strict-transport-security", b"max-age=31536000; includeSubDomains")
 
 def _framework(services: Services) -> Litestar:
     def start(config: AppConfig) -> AppConfig:
-        config.state = State({"services": services, "wired": Wired(services, lambda: document(api.ROUTES))})
+        config.state = State({"services": services, "wired": Wired(services, lambda: document(API))})
         return config
 
     return Litestar(
-        route_handlers=[*api.ROUTES, *customer.ROUTES],
+        route_handlers=[*API, *customer.ROUTES],
         guards=[authorise],
         exception_handlers={
             EinklangError: errors.of_ours,

@@ -1,0 +1,47 @@
+"""The REST API of business objects. Each route names its permission; each answer is a type of app."""
+
+from __future__ import annotations
+
+from litestar import get
+from litestar.datastructures import State
+from litestar.params import FromQuery
+
+from einklang.app import queries_objects as queries
+from einklang.app.answers import Page
+from einklang.web.api import READ, Cursor, Id, Limit, plain, wired
+
+
+@get("/api/objects", opt=READ, sync_to_thread=True)
+def object_kinds(state: State) -> Page[queries.ObjectKind]:
+    """The kinds of business objects in force: those built in and those defined."""
+    return queries.kinds(wired(state).in_force().objects)
+
+
+@get("/api/persons/{person_id:str}/objects", opt=READ, sync_to_thread=True)
+def object_counts(state: State, person_id: Id) -> Page[queries.ObjectCount]:
+    """Of which kinds a person has objects, and how many in which state."""
+    found = wired(state)
+    with found.services.book.snapshot() as reader:
+        return queries.counts(reader, found.in_force().objects, plain(person_id), found.services.now())
+
+
+@get("/api/persons/{person_id:str}/objects/{kind:str}", opt=READ, sync_to_thread=True)
+def objects(
+    state: State, person_id: Id, kind: Id, status: FromQuery[str] = "", cursor: Cursor = "", limit: Limit = 50
+) -> Page[queries.ObjectItem]:
+    """A person's objects of a kind, the one that began last first; `status`: only those in this state."""
+    found = wired(state)
+    with found.services.book.snapshot() as reader:
+        return queries.objects(
+            reader,
+            found.in_force().objects,
+            plain(person_id),
+            plain(kind),
+            state=status,
+            cursor=cursor,
+            limit=limit,
+            now=found.services.now(),
+        )
+
+
+ROUTES = (object_kinds, object_counts, objects)
