@@ -12,7 +12,6 @@ from typing import Any
 import pytest
 
 from einklang.app import apply as applying
-from einklang.app.yaml import Document
 from einklang.kernel.errors import InputError
 from einklang.store.book import SqliteBook
 from tests.app_definitions.small import BASE, JOURNEY, NOW, apply, docs, everything, home
@@ -258,91 +257,6 @@ def test_the_first_example_waits_for_scores(book: SqliteBook) -> None:
     assert "score" in caught.value.what
     plain = TOUR.replace('score("clv") > 200', "trait.clv > 200")
     assert len(applying.check(book, docs(plain))[0].changes) == 3
-
-
-#: What of part II applies, and of the rest the field that says what comes later.
-SUPPORTED = {"welcome", "browse"}
-LATER = {
-    "cart": "steps[5].when", "letter": "steps[7].task", "fair": "steps[8].task", "renewal": "entry.segment",
-    "winback": "steps[2].voucher", "birthday": "steps[0].voucher", "complaint": "steps[2].task",
-    "lead": "steps[1].repeat", "after": "exit.complaint",
-}  # fmt: skip
-LATER_SEGMENTS = {"stuck-evaluating": "stage", "household-non-buyers": "group", "buying-committees": "group"}
-DECLARING = ("purpose", "trait", "event", "catalog", "campaign", "message", "team", "channel")
-
-
-def _examples() -> dict[str, list[Document]]:
-    blocks = re.finditer(r"```yaml example=(\S+)\n(.*?)```", LANGUAGE.read_text("utf-8"), re.S)
-    return {block[1]: docs(block[2], f"{block[1]}.yaml") for block in blocks}
-
-
-def _stub(doc: Document) -> Document:
-    """Something of that name: what others refer to."""
-    if doc.body["kind"] == "segment":
-        return Document({"kind": "segment", "id": doc.body["id"], "where": "true"}, doc.where)
-    steps = [{"id": "w", "wait": "1d"}]
-    return Document({"kind": "journey", "id": doc.body["id"], "entry": {"event": "X"}, "steps": steps}, doc.where)
-
-
-def _around(examples: dict[str, list[Document]], doc: Document) -> list[Document]:
-    """The document and all that the examples declare, segments and journeys by name only."""
-    others = [other for part in examples.values() for other in part if other is not doc]
-    own = (doc.body["kind"], doc.body.get("id"))
-    found = [other for other in others if other.body["kind"] in DECLARING]
-    found += [_stub(other) for other in others if other.body["kind"] in ("segment", "journey")]
-    unique = {(other.body["kind"], other.body["id"]): other for other in found}
-    return [doc, *(other for key, other in unique.items() if key != own)]
-
-
-@pytest.mark.skipif(not LANGUAGE.exists(), reason="the language lies beside the repository")
-def test_the_examples_of_the_language(tmp_path: Path) -> None:
-    """Each journey and segment of part II applies, or says clearly and at the right field what comes later."""
-    examples = _examples()
-    with home(tmp_path / "home") as book:
-        journeys = {name: doc for name, part in examples.items() for doc in part if doc.body["kind"] == "journey"}
-        del journeys["tour"]
-        assert set(journeys) == SUPPORTED | set(LATER)
-        for name, doc in journeys.items():
-            if name in SUPPORTED:
-                assert applying.check(book, _around(examples, doc))[0].changes
-                continue
-            with pytest.raises(InputError) as caught:
-                applying.check(book, _around(examples, doc))
-            assert caught.value.code == "not_supported_yet", name
-            assert f": journey {doc.body['id']}.{LATER[name]}" in caught.value.where
-        segments = [doc for doc in examples["segments"] if doc.body["kind"] == "segment"]
-        assert len(segments) == 15
-        for doc in segments:
-            if doc.body["id"] not in LATER_SEGMENTS:
-                assert applying.check(book, _around(examples, doc))[0].changes
-                continue
-            with pytest.raises(InputError) as caught:
-                applying.check(book, _around(examples, doc))
-            assert caught.value.code == "not_supported_yet"
-            assert LATER_SEGMENTS[doc.body["id"]] in caught.value.what
-
-
-@pytest.mark.skipif(not LANGUAGE.exists(), reason="the language lies beside the repository")
-def test_what_the_examples_share(tmp_path: Path) -> None:
-    """Every document of the common part but scores.
-
-    The policy less capacity, limits of journeys and a household cap.
-    """
-    examples = _examples()
-    with home(tmp_path / "home") as book:
-        for doc in examples["common"]:
-            if doc.body["kind"] == "score":
-                with pytest.raises(InputError) as caught:
-                    applying.check(book, [doc])
-                assert caught.value.code == "not_supported_yet"
-            elif doc.body["kind"] == "policy":
-                body = {
-                    key: value for key, value in doc.body.items() if key not in ("capacity", "journeys", "deny", "hold")
-                }
-                body["caps"] = [cap for cap in body["caps"] if "of" not in cap]
-                assert applying.check(book, [Document(body, doc.where)])[0].changes
-            else:
-                assert applying.check(book, [doc])[0].changes
 
 
 def test_apply_is_stamped_with_the_time_given(book: SqliteBook) -> None:
