@@ -18,10 +18,11 @@ from tests.app.test_wakes import MESSAGE, permitted, sent_at, track
 from tests.app.worlds import DAY, HOUR, START, append, documents, engine_of, home, run
 
 STEPS = {
-    "span": '{id: w, wait: 2h}, {id: c, contact: news}',
+    "span": "{id: w, wait: 2h}, {id: c, contact: news}",
     "date": """{id: w, wait: {until: 'timestamp(trait.fair)'}, then: c, else: past}, {id: c, contact: news, then: end},
       {id: past, set: {missed: 1}}""",
-    "patience": """{id: w, until: 'events("Paid").exists()', at_most: 2h, then: end, else: c}, {id: c, contact: news}""",
+    "patience": """{id: w, until: 'events("Paid").exists()', at_most: 2h, then: end, else: c},
+      {id: c, contact: news}""",
     "holds": """{id: w, until: '!events("Page Viewed").within("2h").exists()', at_most: 20d, then: c, else: end},
       {id: c, contact: news}""",
 }
@@ -32,7 +33,8 @@ def definitions(kind: str, rule: str, state: str = "live") -> str:
     return (
         MESSAGE
         + "{kind: trait, id: fair, type: string}\n---\n"
-        + f"kind: journey\nid: j\nstate: {state}\noverdue: {rule}\nentry: {{event: Page Viewed}}\nsteps: [{STEPS[kind]}]\n"
+        + f"kind: journey\nid: j\nstate: {state}\noverdue: {rule}\n"
+        + f"entry: {{event: Page Viewed}}\nsteps: [{STEPS[kind]}]\n"
     )
 
 
@@ -81,7 +83,7 @@ def test_a_resume_sends_no_burst() -> None:
             for call in told:
                 call.userId, call.messageId = user, f"{call.messageId}-{user}"
                 call.traits = {"email": f"{user}@example.org"} if call.type == "identify" else call.traits
-                if call.type == "track":
+                if call.properties:
                     call.properties["address"] = f"{user}@example.org"
             append(book, [*told, track("Page Viewed", START + number * HOUR // 4, user)])
         run(book, until=START + HOUR)

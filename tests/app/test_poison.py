@@ -73,10 +73,10 @@ def test_many_poison_events_stop_nothing(monkeypatch: pytest.MonkeyPatch, tmp_pa
     calls = random_calls(Random(12), 60)
     event = Moments.event
 
-    def faulty(moments: Moments, live: Any, what: Event, *, whole: bool) -> None:
+    def faulty(moments: Moments, live: Any, what: Event, *, whole: bool, told: Any) -> None:
         if what.message_id.startswith("e") and what.origin == 0 and int(what.message_id[1:]) % 3 == 0:
             raise ValueError("no")
-        event(moments, live, what, whole=whole)
+        event(moments, live, what, whole=whole, told=told)
 
     monkeypatch.setattr(Moments, "event", faulty)
     with home() as book:

@@ -69,7 +69,7 @@ def test_a_run_goes_on_when_its_journey_is_resumed(tmp_path: Path) -> None:
     with home(CALM) as book:
         append(book, [*permitted(), track("Page Viewed", START)])
         run(book, until=START + HOUR // 2)
-        for day, state, sent in ((1, "paused", []), (2, "live", [24.0])):
+        for day, state, sent in ((1, "paused", []), (2, "live", [24.5])):
             apply(book, list(documents(CALM.replace("state: live", f"state: {state}"))), now=START)
             settle_definitions(book, engine_of(book))
             run(book, until=START + day * DAY)

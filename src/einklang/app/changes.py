@@ -54,11 +54,8 @@ def change_definitions(state: State, event: Event, moments: Moments) -> None:
     paused = {name for name, journey in state.definitions.journeys.items() if journey.state == "paused"}
     state.take(compile_all(docs, versions))
     resumed = {name for name in paused if state.definitions.journeys[name].state != "paused"}
-    for name in sorted(resumed):
-        state.resumed(name, event.clock)
-    for name, journey in sorted(state.definitions.journeys.items()):
-        if journey.state == "paused" and name not in paused:
-            state.paused(name, event.clock)
+    if state.fold >= 2:
+        _note_pauses(state, event, paused, resumed)
     all_of_them = any(
         change["kind"] in ("segment", "policy", "trait", "purpose") for change in event.properties["changes"]
     )
@@ -66,6 +63,15 @@ def change_definitions(state: State, event: Event, moments: Moments) -> None:
         live = state.working.get(person)
         if live is not None and (all_of_them or any(run.journey in resumed for run in live.runs)):
             moments.everything(live)
+
+
+def _note_pauses(state: State, event: Event, paused: set[str], resumed: set[str]) -> None:
+    """From when to when journeys are paused. paused: those that were until now."""
+    for name in sorted(resumed):
+        state.resumed(name, event.clock)
+    for name, journey in sorted(state.definitions.journeys.items()):
+        if journey.state == "paused" and name not in paused:
+            state.paused(name, event.clock)
 
 
 def everybody(state: State) -> list[str]:
