@@ -109,6 +109,11 @@ class FakeView:
     def in_journey(self, name: str, /) -> bool:
         return name in self.journeys
 
+    blank: str | None = None
+
+    def rate(self, key: str, /) -> Any:
+        return self.catalogs.get("exchange-rates", {}).get(key, {}).get("rate")
+
     def lookup(self, catalog: str, key: Any, /) -> Mapping[str, Any] | None:
         return self.catalogs.get(catalog, {}).get(key)
 

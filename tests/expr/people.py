@@ -193,5 +193,5 @@ def crowd_of(people: list[dict[str, Any]]) -> Crowd:
         pl.DataFrame(traits),
         pl.DataFrame(consents, schema={"person_id": text, "channel": text, "purpose": text}),
         pl.DataFrame(segments, schema={"person_id": text, "segment": text}),
-        lookup=lambda _, key: RATES.get(key),
+        rate=lambda key: RATES.get(key, {}).get("rate"),
     )

@@ -166,7 +166,7 @@ def _latest_takes_the_earliest(patch: pytest.MonkeyPatch) -> None:
 
 
 def _foreign_money_counts_as_own(patch: pytest.MonkeyPatch) -> None:
-    patch.setitem(python._GLOBALS, "exchanged", lambda rates, zone, amount, *rest: amount)
+    patch.setitem(python._GLOBALS, "exchanged", lambda rate, zone, amount, *rest: amount)
 
 
 def _all_of_null_is_true(patch: pytest.MonkeyPatch) -> None:
@@ -224,7 +224,7 @@ def _crowd_rate_of_another_day(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(
         runtime,
         "exchanged",
-        lambda rates, zone, amount, code, at, own: right(rates, "Asia/Tokyo", amount, code, at, own),
+        lambda rate, zone, amount, code, at, own: right(rate, "Asia/Tokyo", amount, code, at, own),
     )
 
 

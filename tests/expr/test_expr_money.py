@@ -95,7 +95,7 @@ def _crowd() -> Crowd:
     nothing = pl.DataFrame(schema={"person_id": pl.String, "segment": pl.String})
     people = pl.DataFrame({"person_id": ["p_1"], "zone": ["Europe/Berlin"]})
     traits = pl.DataFrame(schema={"person_id": pl.String, "name": pl.String, "value": pl.String, "at": pl.Int64})
-    return Crowd(people, pl.DataFrame(rows), traits, nothing, nothing, lookup=lambda _, key: RATES.get(key))
+    return Crowd(people, pl.DataFrame(rows), traits, nothing, nothing, rate=lambda key: RATES.get(key, {}).get("rate"))
 
 
 @pytest.mark.parametrize(("source", "wanted"), CASES)

@@ -109,7 +109,7 @@ def crowd_at(reader: Reader, state: State, lake: Lake, at: int, need: crowds.Ask
         traits,
         pl.DataFrame(consents, schema=schema, orient="row"),
         pl.DataFrame(schema={"person_id": pl.String, "segment": pl.String}),
-        lookup=state.catalogs.get,
+        rate=state.view(Live(Person("", 0, 0), [], [])).rate,
         objects=frame_at(done, [state.definitions.objects[kind] for kind in sorted(need.objects)]),
     )
 

@@ -33,7 +33,9 @@ SALT_VERSION = 1
 #: What is due later than this after a stop follows its journey's `overdue` rule.
 STANDSTILL_US = 6 * time.HOUR
 #: The version of the fold, stamped on each entry that moves time: what a log says under an older one is folded again as
-#: it was then (docs/decisions/0006-fold-version.md). 1: without a stamp; 2: merges are part of the history.
+#: it was then (docs/decisions/0006-fold-version.md). 1: without a stamp; 2: merges are part of the history; the door
+#: asks first whether a channel is set up, last whether the message can be made, and says `sent`; money has a currency,
+#: a missing touchpoint is null.
 FOLD = 2
 TICK = "tick"
 #: In the table of stops, the name of a standstill: all journeys stood.
@@ -93,11 +95,20 @@ class State:
         self.live = False
         self.deliver = False
         self.folding = False
-        self.fold = 1
+        self._fold = FOLD  # an engine takes that of the log
         self.ledger_hash = b""
         self._old: dict[tuple[str, int], Journey] = {}
         self._stops: dict[str, Stop] | None = None
         self.take(definitions)
+
+    @property
+    def fold(self) -> int:
+        """The version of the fold in force."""
+        return self._fold
+
+    @fold.setter
+    def fold(self, version: int) -> None:
+        self._fold = self.rules.fold = version
 
     def take(self, definitions: Definitions) -> None:
         """Put these definitions in force."""
@@ -113,6 +124,7 @@ class State:
             lookup=self.catalogs.get,
             campaigns={name: journey.campaign for name, journey in definitions.journeys.items()},
             objects=definitions.objects,
+            fold=self._fold,
         )
 
     def set_mode(self, mode: str) -> None:

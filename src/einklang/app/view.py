@@ -16,6 +16,8 @@ from einklang.kernel import time
 from einklang.kernel.errors import InputError
 from einklang.profile import Kind
 
+#: The catalog of rates into the policy's currency: key `USD/2027-03-01`, field `rate` (language.md 2.7).
+RATES = "exchange-rates"
 _STEP_FIELDS = (
     "done", "at", "reason", "rounds", "channel", "message", "delivered", "bounced", "opened", "clicked", "replied",
     "unsubscribed", "complained", "outcome", "arm",
@@ -30,6 +32,7 @@ class Rules(msgspec.Struct):
     lookup: Callable[[str, Any], Mapping[str, Any] | None]
     campaigns: Mapping[str, str]
     objects: Mapping[str, Kind] = {}
+    fold: int = 1
 
 
 def trait_value(live: Live, name: str) -> Any:
@@ -82,6 +85,18 @@ class PersonView:
         self.entry: Entry | None = None
         self.event: Event | None = None
         self.run: Run | None = None
+
+    @property
+    def blank(self) -> str | None:
+        """What a missing touchpoint reads as: null, but for the first fold."""
+        return "" if self.rules.fold < 2 else None
+
+    def rate(self, key: str) -> Any:
+        """What a foreign currency is worth; the first fold took all money for the policy's."""
+        if self.rules.fold < 2:
+            return 1
+        row = self.rules.lookup(RATES, key)
+        return None if row is None else row.get("rate")
 
     @property
     def salt(self) -> bytes:

@@ -276,7 +276,7 @@ class Run(Sets):
         if not level.column(currency.fill_null("").is_in(["", term.data])).all():
 
             def exchange(amount: Any, code: Any, at: Any, zone: Any) -> Decimal | None:
-                found = runtime.exchanged(self.crowd.lookup, zone, amount, code, at, term.data)
+                found = runtime.exchanged(self.crowd.rate, zone, amount, code, at, term.data)
                 return None if found is None else Decimal(found)
 
             asked = (value["n"], currency, self.part(term.args[2], level, "t"), self.zone(level))

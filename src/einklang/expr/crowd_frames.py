@@ -25,8 +25,8 @@ def _no_objects() -> pl.DataFrame:
     return pl.DataFrame(schema=OBJECTS)
 
 
-def _no_row(catalog: str, key: Any) -> None:
-    """The look-up where there are no catalogs."""
+def _no_rate(key: str) -> None:
+    """Where there are no rates."""
 
 
 @dataclass(frozen=True)
@@ -35,8 +35,8 @@ class Crowd:
 
     persons: person_id, zone, and a column for each field of `person` that is asked; events: person_id, seq, at, name,
     touchpoint, source, properties (JSON), if need be received_at and machine; traits: person_id, name, value (JSON),
-    at; consents: person_id, channel, purpose: what is permitted; segments: person_id, segment: who is a member; lookup:
-    the row of a catalog.
+    at; consents: person_id, channel, purpose: what is permitted; segments: person_id, segment: who is a member; rate:
+    as `View.rate`.
     """
 
     persons: pl.DataFrame
@@ -44,7 +44,7 @@ class Crowd:
     traits: pl.DataFrame
     consents: pl.DataFrame
     segments: pl.DataFrame
-    lookup: Callable[[str, Any], Mapping[str, Any] | None] = _no_row
+    rate: Callable[[str], Any] = _no_rate
     objects: pl.DataFrame = field(default_factory=_no_objects)
 
 

@@ -162,7 +162,7 @@ class Generator:
     def _entry(self, term: Term) -> str:
         code = f"attribute(v.entry, {self.constant(term.data)})"
         if term.data == "touchpoint":
-            return f"({code} or None)"
+            return f"({code} or v.blank)"
         return self._given(term.type, code) if term.data == "key" else code
 
     def _entryprop(self, term: Term) -> str:
@@ -185,11 +185,11 @@ class Generator:
         number, name = term.data
         assert name.isidentifier()
         code = f"attribute(v.event, {self.constant(name)})" if number == 0 else f"e{number}.{name}"
-        return f"({code} or None)" if name == "touchpoint" else code
+        return f"({code} or v.blank)" if name == "touchpoint" else code
 
     def _money(self, term: Term) -> str:
         amount, currency, at = map(self.value, term.args)
-        return f"exchanged(v.lookup, zone, {amount}, {currency}, {at}, {self.constant(term.data)})"
+        return f"exchanged(v.rate, zone, {amount}, {currency}, {at}, {self.constant(term.data)})"
 
     def _elem(self, term: Term) -> str:
         number, name = term.data

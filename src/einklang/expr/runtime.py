@@ -26,8 +26,6 @@ from einklang.kernel.time import DAY, Duration, Micros, add_months, day_of, form
 
 _AT = attrgetter("at")
 _NUMERIC = (int, Decimal)
-#: The catalog of rates into the policy's currency: key `USD/2027-03-01`, field `rate`.
-RATES = "exchange-rates"
 #: Moments within the years 1 to 9999 in every zone.
 FIRST, LAST = -62_135_510_400_000_000, 253_402_214_400_000_000
 
@@ -102,7 +100,7 @@ def inside(x: Any, name: str) -> Any:
 
 
 def exchanged(
-    rates: Callable[[str, Any], Mapping[str, Any] | None],
+    rate: Callable[[str], Any],
     zone: str,
     amount: Any,
     currency: str | None,
@@ -111,12 +109,12 @@ def exchanged(
 ) -> Any:
     """An amount of a currency as a number in `own`, at the rate of the event's day; None without a rate.
 
-    What is no number stays as it is, and so does an amount without a currency. rates: looks up a row of a catalog.
+    What is no number stays as it is, and so does an amount without a currency. rate: of `View`.
     """
     if not currency or currency == own or at is None or type(amount) not in _NUMERIC:
         return amount
-    row = rates(RATES, f"{currency}/{day_of(at, zone)}")
-    return None if row is None else mul(amount, row.get("rate"))
+    worth = rate(f"{currency}/{day_of(at, zone)}")
+    return amount if worth == 1 else mul(amount, worth)
 
 
 # comparing

@@ -105,6 +105,13 @@ class View(Protocol):
     def segment_flip(self, name: str, /) -> Micros | None: ...
     def trait_since(self, name: str, /) -> Micros | None: ...
     def in_journey(self, name: str, /) -> bool: ...
+    @property
+    def blank(self) -> str | None:
+        """What a missing touchpoint reads as."""
+
+    def rate(self, key: str, /) -> Any:
+        """What a unit of a currency is worth in the policy's on a day, of the key `USD/2027-03-01`; None if unknown."""
+
     def lookup(self, catalog: str, key: Any, /) -> Mapping[str, Any] | None: ...
     def step(self, name: str, /) -> Mapping[str, Any] | None:
         """What the latest passage of a step left, None before it; moments in microseconds."""
