@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from einklang.app import persons, segments
-from einklang.app.why import why
+from einklang.app.why import text, why
 from einklang.kernel import time
 from einklang.kernel.errors import NotFound
 from einklang.store.book import SqliteBook
@@ -192,6 +192,17 @@ def test_what_is_not_known_is_said(book: SqliteBook, person: str, journey: str, 
         asked(book, person, journey)
     assert caught.value.code == code
     assert caught.value.mend
+
+
+def test_people_read_a_tree(book: SqliteBook) -> None:
+    """The text has a line a verdict with its reason in words, and the rule indented with its values."""
+    shown = text(asked(book, "cheap")).splitlines()
+    assert shown[0].startswith("person p_")
+    assert shown[-3].startswith("journey tour: never entered (where); 1 events Product Added")
+    assert shown[-2:] == ["no: price >= 20", "    price = 10"]
+    assert "{" not in "".join(shown)
+    denied = text(asked(book, "cross"))
+    assert "denied (policy_deny): A rule of the contact policy forbids the contact. [complaint]" in denied
 
 
 def test_an_answer_changes_nothing(book: SqliteBook) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import msgspec
 
 from einklang.app.find import load
 from einklang.app.ports import Reader
+from einklang.app.reason_texts import text_of
 from einklang.app.state import State
 from einklang.app.view import PersonView
 from einklang.app.working import Live
@@ -85,3 +87,45 @@ def why(reader: Reader, state: State, person: str, *, journey: str | None, messa
             raise NotFound("unknown_journey", f"no journey {journey[:60]!r}", mend=f"known: {known}")
         answer["entry"] = _entry(state, live, found)
     return answer
+
+
+def text(found: dict[str, Any]) -> str:
+    """The answer for people: a line a verdict, the entry rule as a tree with its values."""
+    out = [f"person {found['person_id']}", *(_verdict_line(verdict) for verdict in found["verdicts"])]
+    if not found["verdicts"]:
+        out.append("no verdicts")
+    entry = found.get("entry")
+    if entry is not None:
+        out += ["", *_entry_lines(entry)]
+    return "\n".join(out)
+
+
+def _verdict_line(verdict: dict[str, Any]) -> str:
+    place = "/".join(verdict[name] for name in ("journey", "step") if verdict[name])
+    what = " ".join(verdict[name] for name in ("message", "channel") if verdict[name])
+    words = text_of(verdict["verdict"], verdict["reason"])
+    said = f"{verdict['verdict']} ({verdict['reason']})" if verdict["reason"] else verdict["verdict"]
+    parts = [verdict["clock"], place, what, said]
+    line = "  ".join(part for part in parts if part) + (f": {words['en']}" if words is not None else "")
+    line += f" Until {verdict['until']}." if verdict["until"] else ""
+    return line + (f" [{verdict['detail']}]" if verdict["detail"] else "")
+
+
+def _entry_lines(entry: dict[str, Any]) -> Iterator[str]:
+    if entry["entered"]:
+        yield f"journey {entry['journey']}: entered"
+        return
+    events = " or ".join(entry["events"])
+    yield f"journey {entry['journey']}: never entered ({entry['reason']}); {entry['candidates']} events {events}"
+    if entry["rule"] is not None:
+        yield from _tree_lines(entry["rule"], "")
+
+
+def _tree_lines(node: dict[str, Any], indent: str) -> Iterator[str]:
+    if node["held"] is None:
+        shown = "nothing" if node["value"] is None else str(node["value"])
+        yield f"{indent}  {node['text']} = {shown}"
+    else:
+        yield f"{indent}{'yes' if node['held'] else 'no'}: {node['text']}"
+    for child in node["children"]:
+        yield from _tree_lines(child, indent + "  ")

@@ -209,7 +209,8 @@ def person(args: Args) -> Answer:
 def why(args: Args) -> Answer:
     """Every verdict with its reason."""
     with _open(args, writer=False) as home:
-        return 0, whys.why(home.book, home.reading_state(), args.id, journey=args.journey, message=args.message)
+        found = whys.why(home.book, home.reading_state(), args.id, journey=args.journey, message=args.message)
+    return 0, found if args.json else whys.text(found)
 
 
 def segment(args: Args) -> Answer:
