@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import asyncio
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Protocol
@@ -23,7 +23,7 @@ from typing import Any, Protocol
 from einklang.app.apply import in_force
 from einklang.app.contact import UNREADY_US, Facts, why_unready
 from einklang.app.find import load
-from einklang.app.ports import Book, Reader, Receipt, Tx
+from einklang.app.ports import Book, Reader, Receipt, Row, Tx
 from einklang.app.render import TRACK_CLICK, Parcel, render
 from einklang.app.state import State
 from einklang.app.working import Live, from_json, to_json
@@ -36,6 +36,7 @@ from einklang.fact.person import Contact
 from einklang.flow.machine import DELIVERY
 from einklang.kernel import time
 from einklang.kernel.errors import InputError, Unavailable
+from einklang.kernel.ids import lane_of
 from einklang.kernel.reasons import Reason
 
 ATTEMPTS_MAX = 5
@@ -113,15 +114,20 @@ class Delivery:
         self._stamp: int | None = None
         self._owed: list[tuple[Waiting, Receipt]] = []
 
-    async def once(self, limit: int = 100, *, stopping: Callable[[], bool] = lambda: False) -> int:
+    async def once(
+        self,
+        limit: int = 100,
+        *,
+        stopping: Callable[[], bool] = lambda: False,
+        lanes: Collection[int] | None = None,
+    ) -> int:
         """Work through what is ready now; the number of messages that were looked at. Raises Unavailable.
 
-        stopping: asked between hand-overs; True leaves the rest ready.
+        stopping: asked between hand-overs; True leaves the rest ready. lanes: of business keys, those that are ours
+        where several processes deliver.
         """
-        while self._owed:
-            self._note(*self._owed[-1])
-            self._owed.pop()
-        rows = self.book.read("outbox_ready", self.now(), limit)
+        self._settle()
+        rows = _ours(self.book.read("outbox_ready", self.now(), limit), lanes)
         for first in range(0, len(rows), AT_ONCE):
             if stopping():
                 return first
@@ -132,16 +138,23 @@ class Delivery:
                     raise fault
         return len(rows)
 
-    def recover(self) -> int:
-        """After a crash: what was being handed over is unknown; the number of such messages.
+    def recover(self, lanes: Collection[int] | None = None) -> int:
+        """After a crash: what was being handed over is unknown; the number of such messages. lanes: as in `once`.
 
         Marketing is never sent again by itself, the rest is, under the same key (invariant 14).
         """
-        found = self.book.read("outbox_handing_over")
+        self._settle()
+        found = _ours(self.book.read("outbox_handing_over"), lanes)
         for row in found:
             lost = _Lost("unknown", False, "the process ended while it was handed over")
             self.book.transact(partial(self._record, waiting=Waiting(*row), receipt=lost, again_at=self.now()))
         return len(found)
+
+    def _settle(self) -> None:
+        """Note what is known of earlier hand-overs and could not be noted yet."""
+        while self._owed:
+            self._note(*self._owed[-1])
+            self._owed.pop()
 
     # --- one message ------------------------------------------------------------------------------------------------
 
@@ -417,6 +430,11 @@ def append_within(tx: Tx, kind: str, calls: list[EngineCall], now: int) -> None:
 def _stamp(reader: Reader) -> int:
     """Which definitions are in force: another number, others."""
     return int(reader.read("definitions_stamp")[0][0] or 0)
+
+
+def _ours(rows: list[Row], lanes: Collection[int] | None) -> list[Row]:
+    """Rows of the outbox in these lanes: a message's lane is its business key's, which no merge changes."""
+    return rows if lanes is None else [row for row in rows if lane_of(row[2]) in lanes]
 
 
 def _stored(reader: Reader, key: str) -> Waiting | None:

@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from einklang.app import output
+from einklang.app.apply import in_force
 from einklang.app.changes import change_definitions, put_row
 from einklang.app.moment import Moments
 from einklang.app.output import COUNTERS, Output
@@ -29,6 +30,9 @@ from einklang.event import Event
 from einklang.kernel import ids
 from einklang.kernel.errors import Unavailable
 
+#: A place in the log that is none.
+_NOWHERE = -1
+
 
 class Engine:
     """One writer's engine over a Book. `version`: code version, stamped on ticks and dead letters."""
@@ -41,6 +45,7 @@ class Engine:
         self.moments = Moments(state)
         self._poison = Poison()
         self._begun = False
+        self._reached: int | None = None
 
     # --- the tick -------------------------------------------------------------------------------------------------
 
@@ -76,13 +81,17 @@ class Engine:
             self._work_off(inputs, bound, reader, stops=source.stops)
             self._close()
             self._poison.working_on = None
-            return self._commit(begun_at)
+            done = self._commit(begun_at)
+            self._reached = self.state.counters["seq"] if done else _NOWHERE
+            return done
 
     def _begin(self, reader: Reader) -> int:
         state = self.state
         state.read_from(reader)
         state.out = Output()
         stored: dict[str, int] = dict(reader.read("counters"))
+        if self._reached not in (None, stored.get("seq", 0)):
+            self._learn(reader)
         state.counters = {name: stored.get(name, 0) for name in COUNTERS}
         state.clock = state.counters["clock"]
         mode, fold = reader.read("meta_value", "mode"), reader.read("meta_value", "fold")
@@ -95,6 +104,14 @@ class Engine:
             state.know_old_goals()
             self._begun = True
         return state.counters["seq"]
+
+    def _learn(self, reader: Reader) -> None:
+        """Somebody else ticked, or what we wrote last is there although we were told that it might not be: what is in
+        memory may be older than the log.
+        """
+        self.state.forget(in_force(reader))
+        self.moments = Moments(self.state)
+        self._begun = False
 
     def _work_off(self, inputs: Sequence[Event], bound: int, reader: Reader, *, stops: bool) -> None:
         """Events and timers up to `bound`, in the order of moments. stops: at an instant that made a message ready."""
