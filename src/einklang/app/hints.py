@@ -92,6 +92,8 @@ def _journey(definitions: Definitions, name: str) -> Iterator[str]:
     if raw.goal is not None and not any(_speaks_of_goal(text, raw) for text in journeys.exits(raw).values()):
         yield f"{place}: people who reach the goal go on through the steps; write exit: {{bought: goal}} to let them go"
     for n, step in enumerate(raw.steps):
+        if step.track is not None:
+            yield from _event(definitions, step.track, f"{place}.steps[{n}].track")
         seen: set[str] = set()
         for k, arm in enumerate(step.branch or []):
             if "true" in seen or arm.when.strip() in seen:

@@ -346,10 +346,13 @@ class Moments:
                     answer = self.desk.overdue(live, journey, run, command)
                 elif isinstance(command, machine.AskDoor):
                     answer = self.desk.ask(live, journey, run, command)
-                    if answer.kind == "held":
+                    if answer.kind == "held" and state.fold >= 2:  # before, a step without patience said nothing
                         held[command.step.id] = answer.unready
                 elif not self.desk.only_watched(live, run):
-                    self._emit(live, "", command.values, kind="identify")
+                    if isinstance(command, machine.Track):
+                        self._emit(live, command.name, command.values)
+                    else:
+                        self._emit(live, "", command.values, kind="identify")
                 command = steps.send(answer)
         except StopIteration:
             pass
@@ -408,6 +411,8 @@ class Moments:
             return
         runs = [run for run in live.runs if run.journey == journey.id]
         reason = entries.refusal(journey, event, key, runs, state.clock, live=state.live)
+        if reason is None and journey.limit is not None:
+            reason = Reason.ENTRY_LIMIT if state.entries.full(journey, state.reader, state.clock) else None
         if reason is None and not self._again("journey", journey.id):
             reason = Reason.CIRCLE
         if reason is not None:
@@ -416,6 +421,7 @@ class Moments:
         arm = self.arm_of(live, journey.scope, journey.control)
         run = entries.start(journey, entry, live.person.id, state.salt, arm.arm, arm.probability)
         live.add_run(run)
+        state.entries.note(journey.id, state.clock)
         self._emit(
             live, "Journey Entered", {"journey": journey.id, "version": journey.version, "run": run.id, "key": run.key}
         )

@@ -265,6 +265,7 @@ _WORDS = {
     "contact": ("Kontakt", "Contact"),
     "set": ("Merkmale setzen", "Set traits"),
     "assign": ("Werte merken", "Note values"),
+    "track": ("Ereignis schreiben", "Write an event"),
 }
 
 
@@ -275,6 +276,9 @@ def _words(step: flow.RawStep) -> tuple[Text, Text]:
     if step.contact is not None:
         german, english = f"{german}: {step.contact}", f"{english}: {step.contact}"
         rest.append(", ".join(flow.names(step.channels)))
+    elif step.track is not None:
+        german, english = f"{german}: {step.track}", f"{english}: {step.track}"
+        rest.append(", ".join(sorted(step.data)))
     elif step.until is not None:
         rest.append(step.until)
     elif step.wait is not None:

@@ -12,6 +12,7 @@ from typing import Any
 
 from einklang.app import consents
 from einklang.app.definitions import Definitions, compile_old
+from einklang.app.entries import Entries
 from einklang.app.known import Remembered
 from einklang.app.output import Output
 from einklang.app.ports import Reader
@@ -99,6 +100,7 @@ class State:
         self.ledger_hash = b""
         self._old: dict[tuple[str, int], Journey] = {}
         self._stops: dict[str, Stop] | None = None
+        self.entries = Entries()
         self.take(definitions)
 
     @property
@@ -136,6 +138,7 @@ class State:
         self.working.forget()
         self.catalogs.forget()
         self.remembered.forget()
+        self.entries.forget()
         if definitions is not self.definitions:
             self.take(definitions)
 
@@ -143,6 +146,7 @@ class State:
         """Use this snapshot for what is not in memory."""
         self.working.reader = self.catalogs.reader = reader
         self._stops = None
+        self.entries.settled()
 
     @property
     def reader(self) -> Reader:

@@ -42,6 +42,7 @@ class Step:
     arms: tuple[tuple[Condition, str], ...] = ()
     shares: tuple[tuple[str, float, str], ...] = ()
     message: str = ""
+    track: str = ""
     channels: tuple[str, ...] = ()
     values: dict[str, Any] = field(default_factory=dict)
 
@@ -56,6 +57,14 @@ class Goal:
     within_us: int
     where: Condition | None
     value: Condition | None
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """At most `runs` begin in any (now - per_us, now]."""
+
+    runs: int
+    per_us: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +85,7 @@ class Journey:
     key: Condition | None
     reenter: str
     at_once: int | None
+    limit: Limit | None
     max_age_us: int
     exits: tuple[tuple[str, Condition], ...]
     goal: Goal | None
@@ -141,7 +151,7 @@ def _step(raw: RawJourney, n: int, where: str, compile_text: Compile, policy_zon
     step: RawStep = raw.steps[n]
     then, otherwise = successors(raw.steps, n)
     site = step.kind if step.kind in ("set", "assign") else "data"
-    values = {"set": step.set, "assign": step.assign, "data": step.data}[site] or {}
+    values = {"set": step.set, "assign": step.assign, "data": step.data}[site] or {}  # `data` of a contact and a track
     return Step(
         id=step.id,
         kind=step.kind,
@@ -157,6 +167,7 @@ def _step(raw: RawJourney, n: int, where: str, compile_text: Compile, policy_zon
         ),
         shares=tuple((arm.arm, float(arm.share), arm.then) for arm in step.split or []),
         message=step.contact or "",
+        track=step.track or "",
         channels=names(step.channels) if step.contact else (),
         values=compile_value(values, site, f"{where}.{site}", compile_text),
     )
@@ -208,6 +219,9 @@ def compile_journey(
         key=compile_text(entry.key, "entry.key.event", f"{where}.entry.key") if entry.key is not None else None,
         reenter=entry.reenter,
         at_once=entry.at_once if entry.at_once is not None else (None if entry.key else 1),
+        limit=Limit(entry.limit.runs, exact(entry.limit.per, f"{where}.entry.limit.per"))
+        if entry.limit is not None
+        else None,
         max_age_us=exact(entry.max_age, f"{where}.entry.max_age"),
         exits=tuple((name, compile_text(text, "exit", f"{where}.exit.{name}")) for name, text in exits(raw).items()),
         goal=goal,

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from einklang.event import RESERVED, canonical_name
 from einklang.fact.strict import convert
 from einklang.kernel import time
 from einklang.kernel.errors import InputError
@@ -21,13 +22,24 @@ from einklang.kernel.limits import NAME_CHARS_MAX
 END = "end"
 T = TypeVar("T")
 _STEP_ID = re.compile(r"[a-z][a-z0-9_]*")
-KINDS = ("wait", "until", "branch", "split", "contact", "set", "assign")
+KINDS = ("wait", "until", "branch", "split", "contact", "set", "assign", "track")
 #: Words of the language of expressions: `vars.if` and `step.in` could not be written.
 _WORDS = {"as", "break", "const", "continue", "else", "false", "for", "function", "if", "import", "in", "let", "loop"}
 _WORDS |= {"namespace", "null", "package", "return", "true", "var", "void", "while"}
 #: What the engine does in a journey: entered by it again and again, a journey would feed itself.
 OWN_DOING = frozenset({"Journey Entered", "Journey Left", "Contact Decided", "Message Sent", "Message Failed"})
-LATER = ("limit", "repeat", "offer", "voucher", "task", "webhook", "track", "start")
+LATER = ("limit", "repeat", "offer", "voucher", "task", "webhook", "start")
+
+
+#: What is believed because nobody but a person, a channel or the engine says it: no journey may write it.
+_PROOFS = ("Message ", "Consent ")
+
+
+class RawLimit(msgspec.Struct, forbid_unknown_fields=True):
+    """At most so many runs begin in any window of this length."""
+
+    runs: int
+    per: str
 
 
 class RawEntry(msgspec.Struct, forbid_unknown_fields=True):
@@ -43,7 +55,7 @@ class RawEntry(msgspec.Struct, forbid_unknown_fields=True):
     schedule: str | None = None
     manual: bool = False
     existing: bool = False
-    limit: dict[str, Any] | None = None
+    limit: RawLimit | None = None
 
 
 class RawGoal(msgspec.Struct, forbid_unknown_fields=True):
@@ -99,6 +111,7 @@ class RawStep(msgspec.Struct, forbid_unknown_fields=True, rename={"otherwise": "
     data: dict[str, Any] = {}
     set: dict[str, Any] | None = None
     assign: dict[str, Any] | None = None
+    track: str | None = None
 
     @property
     def kind(self) -> str:
@@ -159,6 +172,7 @@ def parse(doc: dict[str, Any], where: str) -> RawJourney:
     raw = convert(doc, RawJourney, where)
     _check_head(raw, where)
     _check_entry(raw.entry, f"{where}.entry")
+    _check_circle(raw, where)
     if not raw.steps:
         raise _fail("no_steps", "a journey needs a step", f"{where}.steps", "write at least one contact")
     ids = [step.id for step in raw.steps]
@@ -238,7 +252,7 @@ def _check_entry(entry: RawEntry, where: str) -> None:
             raise _fail(
                 "not_supported_yet", f"entry by {field} is not supported yet", f"{where}.{field}", "enter by `event`"
             )
-    for field in ("manual", "existing", "limit"):
+    for field in ("manual", "existing"):
         if getattr(entry, field):
             raise _fail("not_supported_yet", f"`{field}` is not supported yet", f"{where}.{field}", "leave it out")
     if entry.event is None or not names(entry.event):
@@ -250,8 +264,19 @@ def _check_entry(entry: RawEntry, where: str) -> None:
     if entry.reenter not in ("never", "always"):
         exact(entry.reenter, f"{where}.reenter")
     exact(entry.max_age, f"{where}.max_age")
+    if entry.limit is not None:
+        if entry.limit.runs < 1:
+            raise _fail("bad_number", "limit.runs is less than 1", f"{where}.limit.runs", "write 1 or more")
+        exact(entry.limit.per, f"{where}.limit.per")
     if entry.at_once is not None and entry.at_once < 1:
         raise _fail("bad_number", "at_once is less than 1", f"{where}.at_once", "write 1 or more")
+
+
+def _check_circle(raw: RawJourney, where: str) -> None:
+    told = [step.track for step in raw.steps if step.track in names(raw.entry.event or [])]
+    if told and raw.entry.reenter == "always":
+        what = f"{told[0]!r} starts the journey that writes it, for ever"
+        raise _fail("own_circle", what, f"{where}.entry.reenter", "write reenter: never, or a duration")
 
 
 def _check_step(step: RawStep, where: str) -> None:
@@ -265,9 +290,11 @@ def _check_step(step: RawStep, where: str) -> None:
             "write exactly one of " + ", ".join(KINDS),
         )
     kind = kinds[0]
-    for field, owner in (("channels", "contact"), ("data", "contact"), ("learn", "split")):
-        if kind != owner and getattr(step, field) not in ("best", {}, None):
-            raise _fail("misplaced_field", f"`{field}` belongs to `{owner}`", f"{where}.{field}", "remove it")
+    for field, owners in (("channels", ("contact",)), ("data", ("contact", "track")), ("learn", ("split",))):
+        if kind not in owners and getattr(step, field) not in ("best", {}, None):
+            raise _fail("misplaced_field", f"`{field}` belongs to `{owners[0]}`", f"{where}.{field}", "remove it")
+    if step.track is not None:
+        _check_track(step.track, f"{where}.track")
     if step.at_most is not None:
         exact(step.at_most, f"{where}.at_most")
         if kind not in ("until", "contact"):
@@ -296,6 +323,14 @@ def _check_step(step: RawStep, where: str) -> None:
         raise _fail("no_else", "`wait: {until}` needs `else`", where, "say what happens when the moment is in the past")
     if step.split is not None:
         _check_split(step, where)
+
+
+def _check_track(name: str, where: str) -> None:
+    if not name.strip() or len(name) > NAME_CHARS_MAX:
+        raise _fail("bad_name", "a name has 1 to 200 characters", where, "name the event")
+    if name in RESERVED or canonical_name(name).startswith(_PROOFS):
+        mend = "take another name"
+        raise _fail("reserved_name", f"{name[:40]!r} is no event of a journey: it would be believed", where, mend)
 
 
 def _check_split(step: RawStep, where: str) -> None:
@@ -332,7 +367,7 @@ def successors(steps: list[RawStep], n: int) -> tuple[str, str]:
     step = steps[n]
     following = steps[n + 1].id if n + 1 < len(steps) else END
     then = step.then or following
-    action = step.kind in ("contact", "set", "assign", "split", "wait") and step.when is None
+    action = step.kind in ("contact", "set", "assign", "track", "split", "wait") and step.when is None
     otherwise = step.otherwise or (then if action else following)
     return then, otherwise
 

@@ -41,6 +41,14 @@ class SetTraits:
 
 
 @dataclass(frozen=True, slots=True)
+class Track:
+    """Write an event to the log; no answer."""
+
+    name: str
+    values: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
     """What became of a contact: `sent`, `ghost`, `waiting` (for the hand-over), `held`, `denied` or `failed`.
 
@@ -56,7 +64,7 @@ class Answer:
     unready: str = ""
 
 
-Command = AskDoor | SetTraits
+Command = AskDoor | SetTraits | Track
 Steps = Generator[Command, Answer | None, None]
 
 
@@ -230,10 +238,12 @@ def advance(journey: Journey, run: Run, view: View, *, timer: bool, zone: str, p
             elif step.kind == "split":
                 _at_split(run, step, view)
             else:
-                stored = step.kind == "set"
+                stored = step.kind in ("set", "track")
                 values = {key: work_out(value, view, stored=stored) for key, value in step.values.items()}
                 if step.kind == "set":
                     yield SetTraits(values)
+                elif step.kind == "track":
+                    yield Track(step.track, values)
                 else:
                     run.vars.update(values)
                 _leave(run, step, step.then, view.now, done=True)

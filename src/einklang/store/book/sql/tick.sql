@@ -159,6 +159,27 @@ UPDATE message_log SET lane = ?, person = ? WHERE lane = ? AND person = ?
 -- Events of a device in [?, ?) belong to somebody else after a late sign-in.
 -- name: history_move
 UPDATE history SET lane = ?, person = ? WHERE lane = ? AND person = ? AND seq = ?
+-- What goes along with a run or an event that belongs to somebody else after a split.
+-- name: verdict_of_run
+UPDATE verdict SET lane = ?, person = ? WHERE lane = ? AND person = ? AND run = ?
+-- name: assignment_of_run
+UPDATE assignment SET lane = ?, person = ? WHERE lane = ? AND person = ? AND run = ?
+-- name: outcome_of_run
+UPDATE outcome SET lane = ?, person = ? WHERE lane = ? AND person = ? AND run = ?
+-- name: outbox_of_run
+UPDATE outbox SET lane = ?, person = ? WHERE lane = ? AND person = ? AND run = ?
+-- name: message_log_of_run
+UPDATE message_log SET lane = ?, person = ? WHERE lane = ? AND person = ? AND run = ?
+-- name: ledger_of_seq
+UPDATE ledger SET lane = ?, person = ? WHERE lane = ? AND person = ? AND seq = ?
+-- name: verdict_of_seq
+UPDATE verdict SET lane = ?, person = ? WHERE lane = ? AND person = ? AND run = '' AND seq = ?
+-- name: ledger_words
+SELECT seq, channel, address, purpose, status, at FROM ledger WHERE lane = ? AND person = ?
+-- name: outcome_drop
+DELETE FROM outcome WHERE lane = ? AND person = ? AND run = ? AND seq = ?
+-- name: outbox_ready_again
+UPDATE outbox SET status = 'ready', reason = '', updated_at = ? WHERE key = ? AND status = 'withdrawn'
 
 -- name: ledger_put
 INSERT INTO ledger (n, seq, lane, person, channel, address, purpose, status, at, clock, source, wording, actor, evidence, hash)
@@ -195,6 +216,9 @@ SELECT reason FROM suppression WHERE address_hash = ? AND channel = ? AND purpos
 
 -- name: runs_of_journey
 SELECT body FROM run WHERE journey = ?
+-- When runs of a journey began, after a moment.
+-- name: run_entries
+SELECT entered_at FROM run WHERE journey = ? AND entered_at > ? ORDER BY entered_at
 -- name: members_of
 SELECT person FROM member WHERE segment = ? ORDER BY person
 -- name: member_counts
