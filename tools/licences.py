@@ -31,8 +31,8 @@ BY_HAND = {"apsw": "Zlib", "mrml": "MIT", "rich-click": "MIT"}
 HEAD = """# Licences of what Einklang depends on
 
 Made by `make docs` (tools/licences.py); do not edit. Tools of development are not listed: they are not shipped.
-Einklang's own package holds none of the Python packages: pip installs them beside it, also psycopg, whose LGPL asks that it
-can be exchanged.
+Einklang's own package holds none of the Python packages: pip installs them beside it, also psycopg, whose LGPL asks
+that it can be exchanged.
 
 """
 

@@ -21,7 +21,7 @@ PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 PROJECT, BACKEND = PYPROJECT["project"], PYPROJECT["build-system"]
 FREE = {"0BSD", "Apache-2.0", "BSD-2-Clause", "BSD-3-Clause", "CC0-1.0", "ISC", "MIT", "MIT-0", "MPL-2.0", "OFL-1.1"}
 FREE |= {"PSF-2.0", "Unlicense", "Zlib"}
-#: Libraries under the LGPL: installed from the index beside Einklang, imported unchanged, exchangeable by whoever runs it.
+#: Under the LGPL: installed beside Einklang, imported unchanged, so that whoever runs it can exchange them.
 BESIDE = {"psycopg", "psycopg-binary"}
 
 
@@ -94,7 +94,7 @@ def test_licences_are_listed() -> None:
 
 
 def test_licences_are_free() -> None:
-    """Every part of every licence is on the list of those that Apache-2.0 software may ship, but for named libraries."""
+    """Every part of every licence is on the list of those that Apache-2.0 software may ship, but for named ones."""
     page = (ROOT / "docs" / "licences.md").read_text()
     rows = [
         row.split(" | ") for row in re.findall(r"^\| (.+ \| .+ \| .+) \|$", page, re.MULTILINE) if "licence" not in row
