@@ -28,7 +28,6 @@ def home(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> str:
         "journey --json dry-run x",
         "insight run",
         "insight show clv",
-        "serve --workers 4",
     ],
 )
 def test_what_comes_later_says_so(home: str, capsys: pytest.CaptureFixture[str], command: str) -> None:
@@ -78,3 +77,25 @@ def test_doctor_names_purposes_that_nobody_declared(home: str, tmp_path: Path) -
         ("warning", "2 consents or withdrawals speak of the purpose 'm")
     ]
     assert "did you mean 'marketing'?" in said[0]["mend"]
+
+
+def test_a_folder_with_a_home_in_it_applies(home: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """`apply .` beside the home takes the definitions and leaves out the home's own files and hidden folders."""
+    (tmp_path / "deep").mkdir()
+    (tmp_path / ".git").mkdir()
+    (tmp_path / "deep" / "team.yaml").write_text("{kind: team, id: store}")
+    for odd in (tmp_path / ".git" / "x.json", Path(home) / "y.json"):
+        odd.write_text("no definition")
+    (tmp_path / "deep" / "again").symlink_to(tmp_path)
+    assert main(["apply", str(tmp_path), "--home", home, "--json"]) == 0
+    assert '"id":"store"' in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("text", ["x", "2026-13-01", "yesterday", "2026-01-01 00:00"])
+def test_a_moment_is_quoted_as_it_was_given(home: str, capsys: pytest.CaptureFixture[str], text: str) -> None:
+    """Wrong usage: one line with the option, the text itself and how to write it."""
+    assert main(["run", "--until", text, "--home", home]) == 2
+    err = capsys.readouterr().err
+    assert err.startswith("einklang: --until: ")
+    assert "2027-03-01T09:00:00+01:00" in err
+    assert "T00:00:00Z'" not in err or text[:4].isdigit()

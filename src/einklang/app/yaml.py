@@ -213,16 +213,27 @@ def parse_text(text: str, name: str) -> list[Document]:
 
 
 def files(paths: list[Path]) -> list[Path]:
-    """The definition files among the paths; folders are walked. Raises InputError for what does not exist."""
+    """The definition files among the paths; folders are walked, but no home and no hidden folder in them.
+
+    Raises InputError for what does not exist.
+    """
     out: list[Path] = []
     for path in paths:
         if path.is_dir():
-            out += sorted(p for p in path.rglob("*") if p.suffix in (*SUFFIXES, *_DRAWN) and p.is_file())
+            out += sorted(_walked(path))
         elif path.is_file():
             out.append(path)
         else:
             raise InputError("no_such_file", "no such file or folder", where=str(path), mend="check the path")
     return out
+
+
+def _walked(folder: Path) -> Iterator[Path]:
+    for found in folder.iterdir():
+        if found.is_file() and found.suffix in (*SUFFIXES, *_DRAWN):
+            yield found
+        elif found.is_dir() and not found.is_symlink() and not found.name.startswith("."):
+            yield from () if (found / "book.db").exists() else _walked(found)
 
 
 def read(paths: list[Path]) -> list[Document]:

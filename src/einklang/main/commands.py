@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,6 +27,7 @@ from einklang.main.settings import Settings
 from einklang.store.lake import ship_all
 
 Answer = tuple[int, Any]
+_DAY = re.compile(r"\d{4}-\d\d-\d\d")
 Args = argparse.Namespace
 
 
@@ -80,7 +82,7 @@ def _open(args: Args, *, writer: bool) -> Any:
 
 def _moment(text: str, option: str) -> int:
     try:
-        found = time.parse_moment(text if "T" in text or "t" in text else f"{text}T00:00:00Z")
+        found = time.parse_moment(f"{text}T00:00:00Z" if _DAY.fullmatch(text) else text)
     except InputError as error:
         raise UsageError(error.code, error.what, where=option, mend=error.mend) from error
     if not 0 <= found <= time.parse_moment("2200-01-01T00:00:00Z"):
@@ -266,8 +268,12 @@ def doctor(args: Args) -> Answer:
 def serve(args: Args) -> Answer:
     """HTTP, ticks and delivery."""
     from einklang.main.serve import serve_home
+    from einklang.main.workers import serve_workers
 
-    serve_home(args.home_path, args.settings, host=args.host, port=args.port)
+    if args.workers is None:
+        serve_home(args.home_path, args.settings, host=args.host, port=args.port)
+    else:
+        serve_workers(args.home_path, args.settings, host=args.host, port=args.port, workers=args.workers)
     return 0, None
 
 
