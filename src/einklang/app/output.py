@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -71,7 +71,7 @@ def history_row(live: Live, event: Event, texts: tuple[str, str]) -> tuple[Any, 
 class Output:
     """The write set of one tick. `log`: entries in order of seq; `stored`: those of them that have a row already.
 
-    persons: seq -> whose the entry was when it was folded.
+    persons: seq -> whose the entry was when it was folded. early: what is re-keyed before the rows of this tick.
     """
 
     log: list[Event] = field(default_factory=list)
@@ -81,6 +81,7 @@ class Output:
     inserts: list[list[Any]] = field(default_factory=list)
     updates: Rows = field(default_factory=list)
     rows: dict[str, Rows] = field(default_factory=dict)
+    early: list[tuple[str, Sequence[Any]]] = field(default_factory=list)
     rekeys: list[tuple[str, Sequence[Any]]] = field(default_factory=list)
     files: list[tuple[str, str, bytes]] = field(default_factory=list)
 
@@ -105,11 +106,46 @@ class Output:
         """One row for the statement of this name."""
         self.rows.setdefault(name, []).append(row)
 
+    def settle_rekeys(self) -> None:
+        """Carry out on the rows of this tick what was re-keyed so far: somebody may get some of them back."""
+        now: dict[str, tuple[int, str]] = {}
+        for name, (lane, person, _, lost) in self.rekeys:
+            if name == "history_rekey":
+                now = {was: (lane, person) if living[1] == lost else living for was, living in now.items()}
+                now[lost] = (lane, person)
+        for table, at in LANE_AT.items() if now else ():
+            rows = self.rows.get(table, [])
+            rows[:] = [(*row[:at], *now.get(row[at + 1], row[at : at + 2]), *row[at + 2 :]) for row in rows]
+        self.early += self.rekeys
+        self.rekeys = []
+
+    def hand_over(
+        self, table: str, source: Live, place: int, owner: Mapping[Any, Live], *, but: int | None = None
+    ) -> None:
+        """Give rows of this tick that are `source`'s to the owner of what stands at `place`, but for those that have
+        something at `but`.
+        """
+        at, rows = LANE_AT[table], self.rows.get(table, [])
+        for n, row in enumerate(rows):
+            live = owner.get(row[place]) if row[at + 1] == source.person.id and not (but and row[but]) else None
+            if live is not None:
+                rows[n] = (*row[:at], live.lane, live.person.id, *row[at + 2 :])
+
+    def uncount(self, source: Live, run: str, seqs: Sequence[int]) -> None:
+        """These events do not count for the goal of a run any more."""
+        rows = self.rows.get("outcome_put", [])
+        rows[:] = [row for row in rows if not (row[4] == run and row[5] in seqs)]
+        self.early += [("outcome_drop", (source.lane, source.person.id, run, seq)) for seq in seqs]
+
     def empty(self) -> bool:
         """Whether nothing is to be written."""
         return not self.log and not self.rows
 
 
+#: Where lane and person stand in rows that go along with a run or an event.
+LANE_AT = {
+    "ledger_put": 2, "verdict_put": 1, "assignment_put": 1, "outcome_put": 1, "outbox_put": 0, "message_log_put": 2,
+}  # fmt: skip
 #: Statements in the order in which their rows are written; `rekeys` follow them, then AFTER.
 ORDER = (
     "tail_delete", "entry_put", "entry_drop", "message_id_put", "dead_put", "definition_put", "definition_retire",
@@ -117,7 +153,8 @@ ORDER = (
     "apart_drop", "apart_put", "alias_drop", "alias_put", "sign_in_drop", "sign_in_put", "refused_put",
     "suppression_lift", "suppression_raise",
     "ledger_put", "verdict_put", "assignment_put",
-    "outcome_put", "outbox_put", "outbox_status", "outbox_withdraw", "message_log_put", "archive_put", "history_put",
+    "outcome_put", "outbox_put", "outbox_status", "outbox_withdraw", "outbox_ready_again",
+    "message_log_put", "archive_put", "history_put",
 )  # fmt: skip
 AFTER = (
     "person_delete",
@@ -187,6 +224,8 @@ def write(tx: Tx, out: Output, counters: dict[str, int], meta: dict[str, str], *
         tx.write("entry_put", out.inserts)
     if out.updates:
         tx.write("entry_sequence", out.updates)
+    for name, row in out.early:
+        tx.write(name, [row])
     for name in ORDER:
         if name in out.rows:
             tx.write(name, out.rows[name])

@@ -2,20 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from einklang.app.known import BookKnown
 from einklang.app.output import REKEYS
+from einklang.app.splitting import MERGED, SPLIT, Division, declaration, put_arms, stood
 from einklang.app.state import State
 from einklang.app.working import Live, take_zone
-from einklang.consent import merge_permissions
+from einklang.consent import Declaration, merge_permissions
 from einklang.decide.arms import merge_arms
 from einklang.event import Event
-from einklang.fact.person import Run, Trait
+from einklang.fact.person import Run
 from einklang.flow.machine import finish
-from einklang.identity import Move, Overlay, Resolution, resolve
+from einklang.identity import DEVICE, Overlay, Resolution, Rules, decide, resolve, resolve_again
+from einklang.kernel.ids import lane_of
 from einklang.kernel.reasons import Reason
-from einklang.profile import fold_traits, merge_traits
+from einklang.profile import merge_traits
+
+
+def _cause(event: Event) -> dict[str, Any]:
+    """What made a merge or split: the call, and who decided it and why, if staff did."""
+    return {"by": event.message_id} | {name: event.properties[name] for name in ("actor", "why") if event.type == STAFF}
+
+
+#: The type of an entry that holds a decision of staff about persons.
+STAFF = "identity"
 
 
 class People:
@@ -26,6 +39,24 @@ class People:
         self.overlay = Overlay(BookKnown(state.reader, state.remembered))
         self.aliases: dict[str, str] = {}
         self._told: list[Event] = []
+        self._gone: set[str] = set()
+        self._words: dict[int, list[Declaration]] = {}
+        self._words_of: set[str] = set()
+
+    @property
+    def rules(self) -> Rules:
+        """The kinds of identifier in force; what was folded by version 1 was believed whoever sent it."""
+        rules = self.state.definitions.identity
+        return rules if self.state.fold >= 2 else replace(rules, believes_all=True)
+
+    def create(self, person: str, at: int) -> Live:
+        """A new person; one that was merged away in this very tick lives again without what it had."""
+        if person in self._gone:
+            self._gone.discard(person)
+            self.state.out.settle_rekeys()
+            for name in ("person_delete", "run_delete", "member_delete", "timer_delete"):
+                self.state.out.add(name, lane_of(person), person)
+        return self.state.working.create(person, at)
 
     def told(self) -> list[Event]:
         """What the engine said of merges since it was last asked, each of its living person, not yet folded."""
@@ -52,12 +83,12 @@ class People:
             live = self.state.working.get(self.living(named))
             event.person = live.person.id if live is not None else ""
             return live, False, []
-        found = resolve(event, self.overlay, self.state.salt, self.state.definitions.identity)
+        found = resolve(event, self.overlay, self.state.salt, self.rules)
         self.overlay.apply(event, found)
         if not found.person:
             return None, False, []
         event.person, event.key, event.device = found.person, found.key, found.device
-        live = self.state.working.get(found.person) or self.state.working.create(found.person, event.at)
+        live = self.state.working.get(found.person) or self.create(found.person, event.at)
         others = (
             self._apply(found, event)
             if found.identifiers or found.merges or found.moves or found.aliases or found.refused
@@ -66,26 +97,40 @@ class People:
         whole = any(other is live for other in others) or any(row[2] == live.person.id for row in found.identifiers)
         return live, whole, [other for other in others if other is not live]
 
+    def decided(self, event: Event) -> list[Live]:
+        """Persons that a decision of staff changed."""
+        found = decide(event, self.overlay, self.state.salt, self.rules)
+        self.overlay.apply(event, found)
+        return self._apply(found, event)
+
+    def ruled(self, event: Event, persons: Iterable[str]) -> list[Live]:
+        """Persons that other kinds of identifier change: everybody is solved anew, in this order."""
+        changed: dict[str, Live] = {}
+        for person in persons:
+            nodes = [row[:2] for row in self.overlay.identifiers_of(person) if row[0] != DEVICE]
+            if nodes:
+                found = resolve_again(event, nodes, self.overlay, self.state.salt, self.rules)
+                self.overlay.apply(event, found)
+                changed |= {live.person.id: live for live in self._apply(found, event)}
+        return [changed[key] for key in sorted(changed) if not changed[key].gone]
+
     def _apply(self, found: Resolution, event: Event) -> list[Live]:
         touched: dict[str, Live] = {}
         for alias in found.aliases:
-            self.aliases.pop(alias.person, None)
-            if alias.person != alias.living:
-                self.aliases[alias.person] = alias.living
+            self.aliases[alias.person] = alias.living
         for merge in found.merges:
             loser = self.state.working.get(merge.loser)
-            winner = self.state.working.get(merge.winner) or self.state.working.create(merge.winner, event.at)
+            winner = self.state.working.get(merge.winner) or self.create(merge.winner, event.at)
             if loser is not None:
-                self._merge(loser, winner)
+                self._merge(loser, winner, event)
             touched[merge.winner] = winner
-        for move in found.moves:
-            self._move(move, event, touched)
+        self._divide(found, event, touched)
         named = {row[2] for row in found.identifiers}
         for person in sorted(named | {move.from_person for move in found.moves}):
             live = touched.get(person) or self.state.working.get(person)
             if live is None and person not in named:
                 continue
-            live = live or self.state.working.create(person, event.at)
+            live = live or self.create(person, event.at)
             live.person.identifiers = sorted(row[:3] for row in self.overlay.identifiers_of(person))
             self.state.working.mark(live)
         for refused in found.refused:
@@ -93,15 +138,54 @@ class People:
             self.state.out.add("refused_put", self.state.count("refused"), *row, *refused.a, *refused.b)
         return [touched[key] for key in sorted(touched)]
 
-    def _merge(self, loser: Live, winner: Live) -> None:
+    def _divide(self, found: Resolution, event: Event, touched: dict[str, Live]) -> None:
+        """Who was one person and is not, and who lost events of a device."""
+        for person in sorted({move.from_person for move in found.moves}):
+            source = self.state.working.get(person)
+            if source is None:
+                continue
+            moves = [move for move in found.moves if move.from_person == person]
+            changed = Division(self, source, moves, event).run()
+            touched |= changed
+            if source.gone:
+                self._gone.add(person)
+                touched.pop(person, None)
+        if self.state.fold < 2:
+            return
+        for person, parts in sorted(found.divided.items()):
+            for part in parts:
+                live = touched.get(part) or self.state.working.get(part) or self.create(part, event.at)
+                touched[part] = live
+                others = [other for other in parts if other != part]
+                self._tell(live, SPLIT, {"from": person, "others": others} | _cause(event))
+
+    def words(self, persons: set[str]) -> Mapping[int, Sequence[Declaration]]:
+        """What the ledger says of these persons by the seq of the event that declared it, this tick included."""
+        for person in sorted(persons | {lost for lost in self._gone if self.living(lost) in persons}):
+            if person not in self._words_of:
+                self._words_of.add(person)
+                for word in self.state.reader.read("ledger_words", lane_of(person), person):
+                    self._words.setdefault(word[0], []).append(declaration(*word[1:]))
+        found = dict(self._words)
+        for row in self.state.out.rows.get("ledger_put", ()):
+            found[row[1]] = [*found.get(row[1], ()), declaration(*row[4:9])]
+        return found
+
+    def address_of_message(self, key: str) -> str:
+        """Where a message goes, "" if it is unknown."""
+        here = [row[11] for row in self.state.out.rows.get("outbox_put", ()) if row[2] == key]
+        found = here or [row[11] for row in self.state.reader.read("outbox_get", key)]
+        return str(found[0]) if found else ""
+
+    def _merge(self, loser: Live, winner: Live, event: Event) -> None:
         """All that belonged to the loser belongs to the winner: as if one person had sent all events."""
         state, kept, lost = self.state, winner.person, loser.person
         for name in REKEYS:
             state.out.rekeys.append((name, (winner.lane, kept.id, loser.lane, lost.id)))
         winner.new_events += loser.new_events
         winner.replace_history(winner.history + loser.history)
-        for event in winner.history:
-            event.person = kept.id
+        for mine in winner.history:
+            mine.person = kept.id
         kept.created_at = min(kept.created_at, lost.created_at)
         kept.last_seen_at = max(kept.last_seen_at, lost.last_seen_at)
         merge_traits(kept.traits, lost.traits)
@@ -109,17 +193,22 @@ class People:
             take_zone(kept, lost.zone)
         merge_permissions(kept.permissions, lost.permissions, state.clock)
         kept.contacts = sorted(kept.contacts + lost.contacts, key=lambda contact: (contact.clock, contact.run))
-        merge_arms(kept.arms, lost.arms)
+        if state.fold < 2:
+            merge_arms(kept.arms, lost.arms)
+        else:
+            for scope, arm in lost.arms.items():
+                put_arms(winner, scope, lost.rival_arms.get(scope, [arm]))
         self._merge_runs(loser, winner)
         kept.memberships.update(
             {k: v for k, v in lost.memberships.items() if k not in kept.memberships and not v.member}
         )
         loser.gone = True
+        self._gone.add(lost.id)
         state.working.mark(loser)
         state.working.mark(winner)
-        for event in self._told:
-            event.person = kept.id if event.person == lost.id else event.person
-        self._tell(winner, "Person Merged", {"from": lost.id})
+        for told in self._told:
+            told.person = kept.id if told.person == lost.id else told.person
+        self._tell(winner, MERGED, {"from": lost.id} | (_cause(event) if state.fold >= 2 else {}))
 
     def _tell(self, live: Live, name: str, properties: dict[str, Any]) -> None:
         self._told.append(self.state.own_event(live.person.id, name, properties, kind="track", at=None))
@@ -139,58 +228,22 @@ class People:
             )
             if twin is not None:
                 later = max(twin, run, key=lambda r: (r.entry.clock, r.id))
-                self._end(winner, later)
+                self._end(winner, later, run if later is twin else twin)
             winner.runs.append(run)
         winner.runs.sort(key=lambda run: (run.entry.clock, run.id))
 
-    def _end(self, winner: Live, run: Run) -> None:
+    def _end(self, winner: Live, run: Run, twin: Run) -> None:
         """A run that gave way: what was ready for it is not sent, and the log says that it is over."""
         state = self.state
-        for step_id, left in run.steps.items():
-            if left.message and left.done is None:
-                state.withdraw(winner, run, step_id, left.message)
+        ready = {step_id: left.message for step_id, left in run.steps.items() if left.message and left.done is None}
+        for step_id, message in ready.items():
+            state.withdraw(winner, run, step_id, message)
+        if state.fold >= 2:
+            run.before = stood(run, twin, list(ready.values()))
         finish(run, "merged", Reason.MERGED, state.clock)
         winner.touched_runs.add(run.id)
         told = {"journey": run.journey, "run": run.id, "key": run.key, "status": run.status, "reason": run.end_reason}
         self._tell(winner, "Journey Left", told)
-
-    def _move(self, move: Move, event: Event, touched: dict[str, Live]) -> None:
-        """Events of a device in [lo, hi) belong to somebody else after a late sign-in: history and traits follow."""
-        source = self.state.working.get(move.from_person)
-        if source is None:
-            return
-        moved = [
-            e
-            for e in source.history
-            if not e.origin and e.key == (move.kind, move.value) and move.lo <= e.at < move.hi
-        ]
-        if not moved:
-            return
-        target = self.state.working.get(move.to_person) or self.state.working.create(move.to_person, event.at)
-        fresh = {id(e) for e in source.new_events}
-        for e in moved:
-            e.person = move.to_person
-            if id(e) in fresh:
-                target.new_events.append(e)
-            else:
-                row = (target.lane, move.to_person, source.lane, move.from_person, e.seq)
-                self.state.out.rekeys.append(("history_move", row))
-        gone = {id(e) for e in moved}
-        source.new_events = [e for e in source.new_events if id(e) not in gone]
-        source.replace_history([e for e in source.history if id(e) not in gone])
-        target.replace_history(target.history + moved)
-        for live in (source, target):
-            self._refold(live)
-            touched[live.person.id] = live
-            self.state.working.mark(live)
-
-    def _refold(self, live: Live) -> None:
-        """Traits anew from the history, after it changed."""
-        traits: dict[str, Trait] = {}
-        for event in live.history:
-            if event.type == "identify":
-                fold_traits(traits, event.properties, event.at, event.seq)
-        live.person.traits = traits
 
     def write(self) -> None:
         """The identity rows of the tick."""

@@ -17,15 +17,16 @@ from typing import Any
 
 from einklang.app import output
 from einklang.app.apply import in_force
-from einklang.app.changes import change_definitions, put_row
+from einklang.app.changes import change_definitions, everybody, put_row
 from einklang.app.moment import Moments
 from einklang.app.output import COUNTERS, Output
-from einklang.app.people import People
+from einklang.app.people import STAFF, People
 from einklang.app.poison import Poison, dead_letter, hold
 from einklang.app.ports import Book, Reader
 from einklang.app.sources import Source
 from einklang.app.state import DELIVER, FOLD, RUN, SOURCE, TICK, State
 from einklang.app.timers import TimerFeed
+from einklang.app.working import Live
 from einklang.event import Event
 from einklang.kernel import ids
 from einklang.kernel.errors import Unavailable
@@ -176,7 +177,12 @@ class Engine:
             state.set_mode(str(event.properties.get("mode")))
             state.fold = int(event.properties.get("fold", 1))
         elif event.type == "definition":
+            rules = state.definitions.identity
             change_definitions(state, event, self.moments)
+            if state.definitions.identity != rules:
+                self._changed(self.people.ruled(event, everybody(state)))
+        elif event.type == STAFF:
+            self._changed(self.people.decided(event))
         elif event.type == "row":
             put_row(state, event)
         else:
@@ -189,6 +195,12 @@ class Engine:
                 self.moments.event(live, event, whole=whole, told=told)
             for other in others:
                 self.moments.everything(other, told=told)
+
+    def _changed(self, persons: Sequence[Live]) -> None:
+        """Look at the persons that a decision of staff or other kinds of identifier changed."""
+        told = self.people.told()
+        for live in persons:
+            self.moments.everything(live, told=told)
 
     def _without_poison(self, inputs: list[Event], bound: int) -> tuple[list[Event], int]:
         """What is not put aside; time goes no further than what is left."""

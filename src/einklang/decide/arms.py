@@ -6,6 +6,8 @@ at the decision and the row is stored: never recomputed when p changes, and the 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from einklang.fact.person import CONTROL, TREATED, Arm
 from einklang.kernel import ids, time
 
@@ -22,6 +24,13 @@ def holdout_scope(now: int) -> str:
     return f"ucg:{moment.year}Q{(moment.month + 2) // 3}"
 
 
+def earliest(arms: Sequence[Arm]) -> Arm:
+    """The row that counts of those which one person was given within a scope: the first; different ones mark it."""
+    first = min(arms, key=lambda arm: (arm.at, arm.key))
+    mixed = any(arm.contaminated or arm.arm != first.arm for arm in arms)
+    return Arm(first.arm, first.probability, first.at, first.key, mixed)
+
+
 def merge_arms(kept: dict[str, Arm], other: dict[str, Arm]) -> None:
     """Fold the arms of a merged person into `kept`: the earliest row stays, two different arms mark it contaminated."""
     for scope, theirs in other.items():
@@ -29,6 +38,4 @@ def merge_arms(kept: dict[str, Arm], other: dict[str, Arm]) -> None:
         if ours is None:
             kept[scope] = theirs
             continue
-        first = min(ours, theirs, key=lambda arm: (arm.at, arm.key))
-        mixed = ours.contaminated or theirs.contaminated or ours.arm != theirs.arm
-        kept[scope] = Arm(first.arm, first.probability, first.at, first.key, mixed)
+        kept[scope] = earliest((ours, theirs))

@@ -103,7 +103,8 @@ class Run(msgspec.Struct, omit_defaults=True):
 
     due: the moment at which the current step must be looked at again by itself (a wait, patience, a flip), or None.
     arrived: when the token reached `step`. counted: seq of the events that count for the goal. unready: of a contact
-    that is held because its message cannot be made: what was said of it.
+    that is held because its message cannot be made: what was said of it. before: how it stood when it gave way to a
+    twin at a merge, for a split to give back.
     """
 
     id: str
@@ -133,12 +134,14 @@ class Run(msgspec.Struct, omit_defaults=True):
     end_reason: str = ""
     counted: list[int] = []
     unready: str = ""
+    before: dict[str, Any] = {}
 
 
 class Person(msgspec.Struct, omit_defaults=True):
     """All that is known of one person now, but for the history of events and the runs, which have rows of their own.
 
     permissions: key `channel|address|purpose`. wake: the earliest moment at which time alone changes something.
+    rival_arms: all arms within a scope, where a merge brought two together; `arms` holds the earliest.
     """
 
     id: str
@@ -152,3 +155,4 @@ class Person(msgspec.Struct, omit_defaults=True):
     arms: dict[str, Arm] = {}
     wake: int | None = None
     zone: Trait | None = None
+    rival_arms: dict[str, list[Arm]] = {}

@@ -99,7 +99,7 @@ def _links(event: Event, strong: Sequence[Node], rules: Rules) -> Iterator[Edge]
     replaced = _replaced(event, strong, rules)
     if len(strong) == 1 and replaced is None:
         return
-    proved, evidence = authenticated(event), evidence_of(event, rules)
+    proved, evidence = rules.believes_all or authenticated(event), evidence_of(event, rules)
     ends: list[tuple[Node, int]] = [(node, 0) for node in strong[1:]]
     if replaced is not None:
         ends.append((replaced, ALIAS_STRENGTH if proved else 0))

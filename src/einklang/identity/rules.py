@@ -41,6 +41,7 @@ class Rules:
     """kinds: by name, others name nobody. blocked: values that are none. alias_limit: unique ids that aliases may join.
 
     evidence: kind of recognition -> its rank, higher is stronger. blocked_too: what a definition adds.
+    believes_all: whoever says so is believed, as in homes of the first format.
     """
 
     kinds: dict[str, Kind]
@@ -48,6 +49,7 @@ class Rules:
     alias_limit: int = 10
     evidence: Mapping[str, int] = field(default_factory=lambda: _RANKS)
     blocked_too: re.Pattern[str] | None = None
+    believes_all: bool = False
 
     def usable(self, kind: str, value: str) -> bool:
         """Whether this names somebody."""

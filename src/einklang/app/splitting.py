@@ -1,0 +1,320 @@
+"""What one person has is given to those whose it is: after a late claim, a decision of staff, or other kinds.
+
+The way back of a merge is no undo: the persons concerned are folded anew, each from its own events.
+
+* An event goes by the identifier that it is attributed by. What has none (the engine said it, a link was clicked) goes
+  with its run; else to whom the person leads now as whom it was folded (docs/decisions/0007-identity.md).
+* A run goes with the event that began it; rows, contacts and slots in caps go with their run, arms with the person that
+  was hashed. A run that gave way to a twin at a merge goes on where it stood, once the twin is another's.
+* Traits, times, zone and permissions are made anew. A consent is narrowed again by the merges that still hold, in their
+  order, and by no other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from einklang.app.view import is_zone
+from einklang.app.working import Live, take_zone
+from einklang.consent import Declaration, fold, merge_permissions
+from einklang.decide.arms import earliest
+from einklang.event import Event
+from einklang.fact.person import Arm, Membership, Permission, Run, Trait
+from einklang.flow import machine
+from einklang.flow.reaction import note_goal
+from einklang.identity import Move
+from einklang.kernel.reasons import Reason
+from einklang.profile import fold_traits
+
+if TYPE_CHECKING:
+    from einklang.app.people import People
+
+MERGED, SPLIT = "Person Merged", "Person Split"
+#: Where the run stands in rows that go with it.
+_RUN_AT = {"verdict_put": 5, "assignment_put": 4, "outcome_put": 4, "outbox_put": 3, "message_log_put": 4}
+
+
+class Division:
+    """Gives what `source` has to those whose it is, by the moves of its identifiers. Single use."""
+
+    def __init__(self, people: People, source: Live, moves: Sequence[Move], event: Event) -> None:
+        self.people, self.state, self.source, self.event = people, people.state, source, event
+        self.moves: dict[tuple[str, str], list[Move]] = {}
+        for move in moves:
+            self.moves.setdefault((move.kind, move.value), []).append(move)
+        here = source.person.id
+        self.rest = here if people.overlay.identifiers_of(here) else people.living(here)
+        self.whole = self.state.fold >= 2
+        self.targets = {move.to_person for move in moves} | {self.rest}
+        self.run_of: dict[str, str] = {}
+
+    def run(self) -> dict[str, Live]:
+        """Carry it out; the persons that changed."""
+        source = self.source
+        begun = {event.seq: event for event in source.history}
+        runs = {run.id: self._owner(begun.get(run.entry.seq)) for run in source.runs} if self.whole else {}
+        messages = {left.message: runs[run.id] for run in source.runs for left in run.steps.values() if runs}
+        self.run_of = runs
+        owners = {id(event): self._owner_of(event, messages) for event in source.history}
+        if all(owner == source.person.id for owner in (*owners.values(), *runs.values())):
+            return {}
+        self.state.out.settle_rekeys()
+        changed = {source.person.id: source}
+        for person in sorted({*owners.values(), *runs.values()} - {source.person.id}):
+            changed[person] = self.state.working.get(person) or self.people.create(person, self.event.at)
+        self._events(owners, changed)
+        if self.whole:
+            self._runs(changed)
+            self._slots(changed)
+            self._rows(changed)
+        for live in changed.values():
+            self._anew(live)
+        if self.rest != source.person.id:
+            source.gone = True
+            del changed[source.person.id]
+        return changed
+
+    # --- whose it is ----------------------------------------------------------------------------------------------
+
+    def _owner(self, event: Event | None) -> str:
+        """Whose this event is, by its identifier or by whom it was folded as."""
+        if event is None:
+            return self.rest
+        if not event.origin:
+            for move in self.moves.get(event.key, ()):
+                if move.lo <= event.at < move.hi:
+                    return move.to_person
+            return self.rest
+        if not self.whole:
+            return self.rest
+        folded = self.people.living(event.folded)
+        return folded if folded in self.targets else self.rest
+
+    def _owner_of(self, event: Event, messages: Mapping[str | None, str]) -> str:
+        if event.origin and self.whole:
+            run = self.run_of.get(str(event.properties.get("run"))) or messages.get(event.properties.get("message_id"))
+            if run is not None:
+                return run
+        return self._owner(event)
+
+    # --- what goes along ------------------------------------------------------------------------------------------
+
+    def _events(self, owners: Mapping[int, str], changed: Mapping[str, Live]) -> None:
+        source = self.source
+        fresh = {id(event) for event in source.new_events}
+        parts: dict[str, list[Event]] = {person: [] for person in changed}
+        for event in source.history:
+            parts[owners[id(event)]].append(event)
+        source.new_events = [event for event in source.new_events if owners[id(event)] == source.person.id]
+        for person, events in parts.items():
+            live = changed[person]
+            if live is source:
+                live.replace_history(events)
+                continue
+            for event in events:
+                event.person = person
+                if id(event) in fresh:
+                    live.new_events.append(event)
+                else:
+                    row = (live.lane, person, source.lane, source.person.id, event.seq)
+                    self.state.out.early.append(("history_move", row))
+            live.replace_history(live.history + events)
+
+    def _runs(self, changed: Mapping[str, Live]) -> None:
+        source = self.source
+        runs, source.runs = source.runs, []
+        source.touched_runs = set()
+        for run in runs:
+            live = changed[self.run_of[run.id]]
+            run.person = live.person.id
+            live.add_run(run)
+        self.state.out.add("run_delete", source.lane, source.person.id)
+        for live in changed.values():
+            live.touched_runs |= {run.id for run in live.runs}
+            for run in live.runs:
+                if run.before and live.run(str(run.before["twin"])) is None:
+                    self._goes_on(run)
+                self._without(live, run)
+
+    def _goes_on(self, run: Run) -> None:
+        """The run gave way to another person's: it stands again where it stood."""
+        before, run.before = run.before, {}
+        for name in ("status", "step", "waiting_for", "due", "exit_due", "patience_ends", "wake"):
+            setattr(run, name, before[name])
+        run.end_reason, run.ended_at = "", None
+        if before["waiting_for"]:
+            run.steps[run.step].left -= 1
+        for key in before["messages"]:
+            self.state.out.add("outbox_ready_again", self.state.clock, key)
+
+    def _without(self, live: Live, run: Run) -> None:
+        """What of a run was another person's: events that counted for its goal, a message to another's address."""
+        mine = {event.seq: event for event in live.history}
+        lost = [seq for seq in run.counted if seq not in mine]
+        if lost:
+            run.counted = [seq for seq in run.counted if seq in mine]
+            run.goal_at = None
+            journey = self.state.journey(run.journey, run.version)
+            for seq in run.counted:
+                note_goal(journey, run, mine[seq])
+            self.state.out.uncount(self.source, run.id, lost)
+        if run.status == "active" and run.waiting_for == machine.DELIVERY:
+            key = run.steps[run.step].message or ""
+            address = self.people.address_of_message(key)
+            if address and all(value != address for _, value, *_ in self.people.overlay.identifiers_of(live.person.id)):
+                self.state.withdraw(live, run, run.step, key)
+                journey = self.state.journey(run.journey, run.version)
+                answer = machine.Answer("failed", Reason.NO_ADDRESS)
+                machine.settle(run, journey.steps[run.step], answer, self.state.clock)
+
+    def _slots(self, changed: Mapping[str, Live]) -> None:
+        """Slots in caps and arms."""
+        person = self.source.person
+        contacts, person.contacts = person.contacts, []
+        for contact in contacts:
+            changed[self.run_of.get(contact.run, self.rest)].person.contacts.append(contact)
+        arms = {scope: person.rival_arms.get(scope, [arm]) for scope, arm in person.arms.items()}
+        person.arms, person.rival_arms = {}, {}
+        found: dict[str, dict[str, list[Arm]]] = {}
+        for scope, rows in arms.items():
+            for arm in rows:
+                living = self.people.living(arm.key)
+                found.setdefault(living if living in changed else self.rest, {}).setdefault(scope, []).append(arm)
+        for owner, scopes in found.items():
+            for scope, rows in scopes.items():
+                put_arms(changed[owner], scope, rows)
+        for live in changed.values():
+            live.person.contacts.sort(key=lambda contact: (contact.clock, contact.run))
+
+    def _rows(self, changed: Mapping[str, Live]) -> None:
+        """The rows of runs and events that went over, stored ones and those of this tick."""
+        out, source = self.state.out, self.source
+        away = {run: changed[owner] for run, owner in self.run_of.items() if owner != source.person.id}
+        seqs = {event.seq: live for live in changed.values() if live is not source for event in live.history}
+        if self.rest != source.person.id:
+            for seq in {row[3] for row in out.rows.get("verdict_put", ()) if row[2] == source.person.id}:
+                seqs.setdefault(seq, changed[self.rest])
+        for table, at in _RUN_AT.items():
+            out.hand_over(table, source, at, away)
+        out.hand_over("ledger_put", source, 1, seqs)
+        out.hand_over("verdict_put", source, 3, seqs, but=5)
+        for run, live in away.items():
+            for table in ("verdict", "assignment", "outcome", "outbox", "message_log"):
+                out.early.append((f"{table}_of_run", (live.lane, live.person.id, source.lane, source.person.id, run)))
+        for seq, live in seqs.items():
+            for table in ("ledger", "verdict"):
+                out.early.append((f"{table}_of_seq", (live.lane, live.person.id, source.lane, source.person.id, seq)))
+
+    # --- what is made anew ----------------------------------------------------------------------------------------
+
+    def _anew(self, live: Live) -> None:
+        """All that follows from the events of a person, from scratch."""
+        person, out = live.person, self.state.out
+        refold(live)
+        self.state.working.mark(live)
+        if not self.whole:
+            return
+        outside = sorted((event for event in live.history if not event.origin), key=lambda event: event.seq)
+        first: dict[str, int] = {}
+        for event in outside:
+            first.setdefault(event.folded, event.at)
+        if outside:
+            person.created_at = min(first.values())
+            person.last_seen_at = max(event.at for event in outside)
+        person.zone = None
+        for event in outside:
+            zone = zone_of_call(event)
+            if zone is not None:
+                take_zone(person, zone)
+        person.permissions = self._permissions(live)
+        if live is not self.source:
+            person.memberships = memberships_of(live)
+        out.add("member_delete", live.lane, person.id)
+        live.touched_segments |= set(person.memberships)
+
+    def _permissions(self, live: Live) -> dict[str, Permission]:
+        """Declarations in the order of the log, each in the person as whom it was made; merges that hold narrow."""
+        me, living = live.person.id, self.people.living
+        words = self.people.words({me, self.source.person.id})
+        parts: dict[str, dict[str, Permission]] = {}
+        joined: dict[str, str] = {}
+
+        def part(folded: str) -> dict[str, Permission]:
+            name = folded if living(folded) == me else me
+            while name in joined:
+                name = joined[name]
+            return parts.setdefault(name, {})
+
+        for event in by_cause(live.history):
+            lost = event.properties.get("from") if event.origin == 2 and event.name == MERGED else None
+            if lost is not None and living(str(lost)) == living(event.folded) == me:
+                kept = part(event.folded)
+                gone = part(str(lost))
+                if gone is not kept:
+                    merge_permissions(kept, gone, event.clock)
+                    gone.clear()
+                    joined[str(lost)] = event.folded
+            for declared in words.get(event.seq, ()):
+                fold(part(event.folded), declared, event.seq)
+        total = parts.pop(me, {})
+        for name in sorted(parts):
+            merge_permissions(total, parts[name])
+        return total
+
+
+def by_cause(history: Sequence[Event]) -> list[Event]:
+    """In the order of the log, a merge before the call that made it: that call is folded into the merged person."""
+    calls = {event.message_id: event.seq for event in history if event.origin != 2}
+
+    def order(event: Event) -> tuple[int, int]:
+        cause = calls.get(str(event.properties.get("by"))) if event.name == MERGED and event.origin == 2 else None
+        return (event.seq, 1) if cause is None else (cause, 0)
+
+    return sorted(history, key=lambda event: (*order(event), event.seq))
+
+
+def refold(live: Live) -> None:
+    """Traits anew from the history, after it changed."""
+    traits: dict[str, Trait] = {}
+    for event in live.history:
+        if event.type == "identify":
+            fold_traits(traits, event.properties, event.at, event.seq)
+    live.person.traits = traits
+
+
+def zone_of_call(event: Event) -> Trait | None:
+    """The time zone that the context of a call names."""
+    zone = event.context.get("timezone")
+    return Trait(zone, event.at, event.seq) if isinstance(zone, str) and is_zone(zone) else None
+
+
+def memberships_of(live: Live) -> dict[str, Membership]:
+    """Memberships as the person's own events tell of them; the next moment says whether they still hold."""
+    found: dict[str, Membership] = {}
+    for event in sorted(live.history, key=lambda event: event.seq):
+        if event.origin == 2 and event.name in ("Segment Entered", "Segment Left"):
+            found[str(event.properties["segment"])] = Membership(event.name == "Segment Entered", event.clock, None)
+    return found
+
+
+def put_arms(live: Live, scope: str, rows: Sequence[Arm]) -> None:
+    """The arms that a person was given within a scope, as one person and another: the earliest counts."""
+    known = live.person.rival_arms.get(scope) or [arm for arm in (live.person.arms.get(scope),) if arm is not None]
+    every = sorted({(arm.at, arm.key): arm for arm in (*known, *rows)}.items())
+    arms = [arm for _, arm in every]
+    live.person.rival_arms.pop(scope, None)
+    if len(arms) > 1:
+        live.person.rival_arms[scope] = arms
+    live.person.arms[scope] = earliest(arms)
+
+
+def stood(run: Run, twin: Run, messages: list[str]) -> dict[str, Any]:
+    """What a run that gives way to its twin must be given back after a split."""
+    names = ("status", "step", "waiting_for", "due", "exit_due", "patience_ends", "wake")
+    return {name: getattr(run, name) for name in names} | {"twin": twin.id, "messages": messages}
+
+
+def declaration(channel: str, address: str, purpose: str, status: str, at: int) -> Declaration:
+    """A row of the ledger as the declaration that it was."""
+    return Declaration(status, channel, address, purpose, at, "", "", "", "")
