@@ -55,7 +55,7 @@ def runs(book: SqliteBook) -> dict[str, dict[str, Any]]:
 def over_cap(book: SqliteBook) -> list[str]:
     """Persons with three contacts or ghosts within a window of seven days (policy: at most two)."""
     at = defaultdict(list)
-    for person, clock, *_ in verdicts(book, "allowed", "ghost"):
+    for person, clock, *_ in verdicts(book, "sent", "ghost"):
         at[person].append(clock)
     return [
         person
@@ -68,7 +68,7 @@ def in_quiet_hours(book: SqliteBook) -> list[datetime]:
     """Local times of contacts and ghosts between 20:00 and 08:00."""
     zones = {row[0]: row[3]["traits"]["timezone"][0] for row in table_rows(book, "person")}
     found = []
-    for person, clock, *_ in verdicts(book, "allowed", "ghost"):
+    for person, clock, *_ in verdicts(book, "sent", "ghost"):
         here = datetime.fromtimestamp(clock // time.SECOND, ZoneInfo(zones[person]))
         if here.hour >= 20 or here.hour < 8:
             found.append(here)
@@ -126,7 +126,7 @@ def test_without_the_gate_quiet_hours_break(monkeypatch: pytest.MonkeyPatch) -> 
 def to_control(book: SqliteBook) -> list[str]:
     """Messages of class marketing that were handed over for a run of the control arm."""
     known = runs(book)
-    return [person for person, _, run_id, _, _ in verdicts(book, "allowed") if known[run_id]["arm"] == "control"]
+    return [person for person, _, run_id, _, _ in verdicts(book, "sent") if known[run_id]["arm"] == "control"]
 
 
 @pytest.mark.parametrize("seed", [0, 1, 2, 4, 5])
@@ -169,9 +169,9 @@ def test_nobody_held_out_gets_marketing(seed: int) -> None:
         assigned = list(table_rows(book, "assignment"))
         held_out = {(row[1], row[2]) for row in assigned if row[2].startswith("ucg:") and row[6] == "control"}
         assert held_out
-        assert not held_out & {(row[0], quarter(row[1])) for row in verdicts(book, "allowed")}
+        assert not held_out & {(row[0], quarter(row[1])) for row in verdicts(book, "sent")}
         rows = {(row[3], row[5]) for row in assigned if not row[2].startswith("ucg:")}
-        final = ("allowed", "ghost", "denied")
+        final = ("sent", "ghost", "denied")
         decided = [row for row in table_rows(book, "verdict") if row[7] in MARKETING and row[9] in final]
         assert {(row[4], row[6]) for row in decided} <= rows
 
@@ -267,7 +267,7 @@ def test_the_worlds_are_rich() -> None:
 
 
 _WANTED = (
-    "alias", "refused_merge", "sign_in", "outcome", "suppression", "outbox", "late", "equal", "clicked", "allowed",
+    "alias", "refused_merge", "sign_in", "outcome", "suppression", "outbox", "late", "equal", "clicked", "sent",
     "ghost", "held", "denied", "cap", "quiet_hours", "no_consent", "control", "holdout", "patience", "running",
     "reenter", "suppressed", "done", "exited", "merged", "Segment Entered", "Segment Left", "Journey Entered",
     "Message Sent",
@@ -293,6 +293,6 @@ def test_an_assignment_says_the_arm_that_the_run_followed() -> None:
         settle_definitions(book, engine_of(book))
         append(book, [EngineCall("page", name="Home", userId="u0", messageId="v2", at=START + 3 * DAY)])
         run(book)
-        assert [row[9] for row in table_rows(book, "verdict")] == ["ghost", "allowed"]
+        assert [row[9] for row in table_rows(book, "verdict")] == ["ghost", "sent"]
         rows = [(row[6], row[7], bool(row[-1])) for row in book.read("ship_assignments", 0, 100)]
         assert rows == [("control", 0.999999, False), ("treated", 0.0, True)]

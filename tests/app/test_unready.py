@@ -99,7 +99,7 @@ def _verdicts(book: SqliteBook) -> list[tuple[Any, ...]]:
     for found in book.read("all_verdict", 0, 10_000):
         row = dict(zip(_VERDICT, found, strict=True))
         if row["verdict"] == "ghost":
-            row |= {"verdict": "allowed", "reason": ""}
+            row |= {"verdict": "sent", "reason": ""}
         rows.append(tuple(row[name] for name in names))
     return rows
 
@@ -149,7 +149,7 @@ def test_a_missing_variable_holds_until_it_is_there(mode: str) -> None:
         held = [row for row in found if row[2] == "held"]
         assert {row[:5] for row in held} == {(_T0, "email", "held", "missing_variable", _T0 + DAY)}
         assert all("trait.city" in row[5] for row in held)
-        allowed = [row for row in found if row[2] == "allowed"]
+        allowed = [row for row in found if row[2] == "sent"]
         assert len(held) == len(allowed) == 12
         assert len(found) == 24
         assert {row[0] for row in allowed} == {_T0 + 5 * HOUR}
@@ -168,7 +168,7 @@ def test_what_never_comes_ends_with_patience(mode: str) -> None:
         assert len(_of(rows, "first")) == 24
         arms = {(row[1], row[3:]) for row in _assigned(book) if row[2] == "first"}
         assert arms == {(arm, (_T0 + DAY, 0, "patience", "")) for arm in ("treated", "control")}
-        assert {row[:3] for row in _of(rows, "later")} == {(_T0 + DAY, "email", "allowed")}
+        assert {row[:3] for row in _of(rows, "later")} == {(_T0 + DAY, "email", "sent")}
 
 
 @pytest.mark.parametrize("seed", range(8))
@@ -194,7 +194,7 @@ def test_random_logs_hold_for_every_reason() -> None:
         with _run(_random(Random(seed)), "run") as book:
             seen |= {(row[4], row[5]) for row in _verdicts(book)}
     wanted = {("held", "missing_variable"), ("held", "template_error"), ("held", "cap"), ("denied", "patience")}
-    assert wanted | {("allowed", "")} <= seen, seen
+    assert wanted | {("sent", "")} <= seen, seen
 
 
 @pytest.mark.parametrize("seed", range(4))

@@ -103,11 +103,11 @@ def said(answer: dict[str, Any]) -> list[tuple[str, str]]:
 @pytest.mark.parametrize(
     ("person", "verdicts"),
     [
-        ("ann", [("allowed", "")]),
+        ("ann", [("sent", "")]),
         ("cross", [("denied", "policy_deny")]),
         ("mute", [("denied", "no_consent")]),
         ("mailless", [("denied", "no_address")]),
-        ("night", [("held", "quiet_hours"), ("allowed", "")]),
+        ("night", [("held", "quiet_hours"), ("sent", "")]),
         ("nokey", [("refused", "no_key")]),
         ("cheap", []),
         ("calm", []),
@@ -136,7 +136,7 @@ def test_a_hold_says_until_when(book: SqliteBook) -> None:
 def test_a_full_cap_holds_and_a_running_key_refuses(book: SqliteBook) -> None:
     """The second cart waits for room until patience ends; the first cart again is refused."""
     answer = asked(book, "twice")
-    assert ("allowed", "") in said(answer)
+    assert ("sent", "") in said(answer)
     assert ("held", "cap") in said(answer)
     assert ("denied", "patience") in said(answer)
     assert ("refused", "reenter") in said(answer)
@@ -178,9 +178,18 @@ def test_who_entered_needs_no_rule(book: SqliteBook) -> None:
 def test_journey_and_message_narrow(book: SqliteBook) -> None:
     """Only verdicts of that journey, of that message; without a journey no entry."""
     assert asked(book, "ann", "watched")["verdicts"] == []
-    assert said(asked(book, "ann", None, "note")) == [("allowed", "")]
-    assert asked(book, "ann", None, "other")["verdicts"] == []
+    assert said(asked(book, "ann", None, "note")) == [("sent", "")]
     assert "entry" not in asked(book, "ann", None)
+
+
+def test_without_a_journey_all_that_never_happened_is_said(book: SqliteBook) -> None:
+    """Each journey that the person never entered with its reason; with a message, those that would have sent it."""
+    entries = asked(book, "cheap", None)["entries"]
+    assert [(entry["journey"], entry["reason"]) for entry in entries] == [("tour", "where"), ("watched", "no_event")]
+    assert [entry["journey"] for entry in asked(book, "ann", None)["entries"]] == ["watched"]
+    assert [entry["journey"] for entry in asked(book, "cheap", None, "note")["entries"]] == ["tour", "watched"]
+    shown = text(asked(book, "cheap", None)).splitlines()
+    assert shown[-3] == "journey tour: never entered (where); 1 events Product Added"
 
 
 @pytest.mark.parametrize(

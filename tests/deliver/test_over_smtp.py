@@ -112,7 +112,7 @@ def test_a_final_no_is_final(handler: Handler) -> None:
         hand(it, handler)
         assert (it.statuses(), it.reason(), it.stage(), handler.got) == (["failed"], "send_failed", "cold", [])
         verdicts = it.book.read("verdicts_of", it.live().lane, it.live().person.id)
-        assert [(row[8], row[9]) for row in verdicts] == [("allowed", ""), ("failed", "send_failed")]
+        assert [(row[8], row[9]) for row in verdicts] == [("sent", ""), ("failed", "send_failed")]
         hand(it, handler, DAY)
         assert (it.rows()[0].attempts, handler.got) == (1, [])
 

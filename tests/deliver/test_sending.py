@@ -97,12 +97,12 @@ def test_a_check_at_queue_time_would_not_do(monkeypatch: pytest.MonkeyPatch) -> 
     gates = [gate for gate in door.GATES if gate[0] not in ("consent", "suppression")]
     judge = door.judge
 
-    def only_when_queued(*args: Any) -> Any:
+    def only_when_queued(*args: Any, **more: Any) -> Any:
         if isinstance(args[2], deliver._AtHandOver):
             with monkeypatch.context() as patch:
                 patch.setattr(door, "GATES", gates)
-                return judge(*args)
-        return judge(*args)
+                return judge(*args, **more)
+        return judge(*args, **more)
 
     monkeypatch.setattr(door, "judge", only_when_queued)
     assert races() != []

@@ -98,7 +98,7 @@ def test_the_timeline_holds_events_and_decisions_once(busy: Home) -> None:
     assert ("system", "Journey Entered") in names
     decision = next(one for one in everything if one["kind"] == "decision")
     assert (decision["verdict"], decision["journey"], decision["step"], decision["channel"]) == (
-        "allowed",
+        "sent",
         "thanks",
         "mail",
         "email",

@@ -13,7 +13,7 @@ from einklang.app.render import Parcel, render
 from einklang.app.state import State
 from einklang.app.view import address_of, zone_of
 from einklang.app.working import Live, to_json
-from einklang.content.liquid import Missing
+from einklang.content.liquid import Missing, Unrenderable
 from einklang.content.message import Message
 from einklang.decide import arms, door
 from einklang.decide.policy import Rule
@@ -27,6 +27,8 @@ from einklang.kernel.errors import EinklangError, Unavailable
 from einklang.kernel.reasons import Reason
 
 MARKETING = "marketing"
+#: What the rows of the first fold say where the door says `sent`.
+_FIRST_ALLOWED = "allowed"
 #: What holds a contact because its message cannot be made.
 UNREADY = (Reason.MISSING_VARIABLE, Reason.TEMPLATE_ERROR)
 #: Such a contact is asked again when what it reads of its person changes, and so often for all else (a product that is
@@ -36,9 +38,9 @@ UNREADY_US = time.HOUR
 
 def why_unready(error: Exception) -> tuple[Reason, str]:
     """Reason and detail of an error of rendering."""
-    told = error.what if isinstance(error, EinklangError) else str(error)
-    detail = " ".join(f"{type(error).__name__}: {told}".split())[:300]
-    return (Reason.MISSING_VARIABLE if isinstance(error, Missing) else Reason.TEMPLATE_ERROR), detail
+    known = isinstance(error, Unrenderable | EinklangError)
+    detail = str(error) if known else f"{type(error).__name__}: {error}"
+    return (Reason.MISSING_VARIABLE if isinstance(error, Missing) else Reason.TEMPLATE_ERROR), detail[:300]
 
 
 class Facts:
@@ -98,6 +100,10 @@ class _AtDecision(Facts):
 
     def unready(self, channel: str, address: str) -> tuple[Reason, str] | None:
         """Why the message cannot be made for this person now."""
+        return None if self._state.fold < 2 else self.make(channel, address)
+
+    def make(self, channel: str, address: str) -> tuple[Reason, str] | None:
+        """Make the message for this channel, or say why it cannot be made."""
         state, request = self._state, self._request
         message = state.definitions.messages[request.message]
         key = key_of(state, request, self._live.person.id, address)
@@ -134,7 +140,7 @@ class Desk:
         message = self.state.definitions.messages[command.step.message]
         request = self._request(journey, run, command, message)
         facts = _AtDecision(self.state, live, request, run)
-        verdict = door.judge(self.state.definitions.policy, request, facts)
+        verdict = door.judge(self.state.definitions.policy, request, facts, channel_last=self.state.fold < 2)
         unready = _unready(verdict)
         if verdict.verdict == HELD and unready and unready == run.unready:
             return self._held(verdict, unready)  # it is still as the rows say
@@ -148,7 +154,7 @@ class Desk:
             return self._held(verdict, unready)
         if verdict.verdict != ALLOWED:
             return self._denied(live, journey, run, request, verdict)
-        return self._allowed(live, run, request, verdict, facts.parcels[verdict.channel])
+        return self._allowed(live, run, request, verdict, facts)
 
     def _held(self, verdict: Verdict, unready: str) -> machine.Answer:
         until = verdict.until
@@ -183,7 +189,7 @@ class Desk:
         self._decided(live, request, "denied", verdict.reason, verdict.channel)
         return machine.Answer("denied", verdict.reason)
 
-    def _allowed(self, live: Live, run: Run, request: Request, verdict: Verdict, parcel: Parcel) -> machine.Answer:
+    def _allowed(self, live: Live, run: Run, request: Request, verdict: Verdict, facts: _AtDecision) -> machine.Answer:
         state = self.state
         contact = Contact(
             state.clock, verdict.channel, request.purpose, request.klass, request.topic, request.campaign, run.id
@@ -193,7 +199,7 @@ class Desk:
         ghost = self._ghost(live, run, request)
         if request.klass == MARKETING and ghost != Reason.HOLDOUT and run.decided_at is None:
             run.decided_at = state.clock
-        answer = self._carried_out(live, run, request, verdict, parcel, ghost)
+        answer = self._carried_out(live, run, request, verdict, facts, ghost)
         self._assigned(live, run, request, verdict.channel, ghost, contacted=answer.kind == "sent")
         return answer
 
@@ -217,20 +223,34 @@ class Desk:
         )
 
     def _carried_out(
-        self, live: Live, run: Run, request: Request, verdict: Verdict, parcel: Parcel, ghost: str
+        self, live: Live, run: Run, request: Request, verdict: Verdict, facts: _AtDecision, ghost: str
     ) -> machine.Answer:
         """An allowed contact becomes a ghost, waits for delivery, or is handed over at once."""
         state = self.state
+        said = ALLOWED if state.fold >= 2 else _FIRST_ALLOWED
         if ghost:
             self._verdict(live, run, request, verdict.channel, "ghost", ghost, None, "")
-            self._decided(live, request, "allowed", "", verdict.channel)
+            self._decided(live, request, said, "", verdict.channel)
             return machine.Answer("ghost", ghost, channel=verdict.channel, message="")
-        self._verdict(live, run, request, verdict.channel, ALLOWED, "", None, "")
-        self._decided(live, request, "allowed", "", verdict.channel)
+        self._verdict(live, run, request, verdict.channel, said, "", None, "")
+        self._decided(live, request, said, "", verdict.channel)
+        key = key_of(state, request, live.person.id, verdict.address)
         if state.live or state.deliver:
-            self._outbox(live, run, request, parcel.key, verdict, "ready", "")
-            return machine.Answer("waiting", channel=verdict.channel, message=parcel.key)
-        return self._hand_over(live, run, request, verdict, parcel)
+            self._outbox(live, run, request, key, verdict, "ready", "")
+            return machine.Answer("waiting", channel=verdict.channel, message=key)
+        unmade = facts.make(verdict.channel, verdict.address) if state.fold < 2 else None
+        if unmade is not None:
+            return self._failed(live, run, request, key, verdict, *unmade)
+        return self._hand_over(live, run, request, verdict, facts.parcels[verdict.channel])
+
+    def _failed(
+        self, live: Live, run: Run, request: Request, key: str, verdict: Verdict, reason: Reason, detail: str
+    ) -> machine.Answer:
+        """In the first fold a message that could not be made failed, where nobody delivered but the tick."""
+        self._outbox(live, run, request, key, verdict, "failed", reason)
+        self._verdict(live, run, request, verdict.channel, "failed", reason, None, detail)
+        self.emit(live, "Message Failed", self._named(request, key, verdict.channel) | {"reason": str(reason)})
+        return machine.Answer("failed", reason)
 
     def _ghost(self, live: Live, run: Run, request: Request) -> str:
         """Why a judged and allowed contact is only recorded: universal holdout, then the journey's control group."""

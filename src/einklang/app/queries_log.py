@@ -10,7 +10,7 @@ from einklang.app import answers
 from einklang.app.answers import Page, shown
 from einklang.app.ports import Reader, Row
 from einklang.app.queries import Many, limit_of, load, numbers_of, pattern_of
-from einklang.app.reason_texts import text_of
+from einklang.app.reason_texts import text_of, word_of
 from einklang.app.working import from_json
 from einklang.kernel import time
 from einklang.kernel.errors import InputError
@@ -179,9 +179,9 @@ def _decided(row: Row) -> answers.TimelineItem:
         touchpoint=None,
         source="einklang",
         properties={"detail": detail} if detail else None,
-        verdict=verdict,
+        verdict=word_of(verdict),
         reason=reason or None,
-        reason_text=text_of(verdict, reason),
+        reason_text=text_of(word_of(verdict), reason),
         journey=journey or None,
         step=step or None,
         channel=channel or None,

@@ -73,10 +73,14 @@ TEXTS: dict[Reason, tuple[str, str]] = {
     R.HANDED_OVER: ("Die Nachricht wurde übergeben.", "The message was handed over."),
 }
 _VERDICTS = {
-    "allowed": ("Alle Regeln haben Ja gesagt.", "All rules said yes."),
-    "sent": ("Die Nachricht wurde übergeben.", "The message was handed over."),
+    "sent": ("Alle Regeln haben Ja gesagt.", "All rules said yes."),
     "ghost": ("Vergleichskontakt: nur aufgezeichnet.", "Ghost contact: only recorded."),
 }
+
+
+def word_of(verdict: str) -> str:
+    """A verdict in the words of language.md 3.6; rows of the first landing say `allowed` for `sent`."""
+    return "sent" if verdict == "allowed" else verdict
 
 
 def text_of(verdict: str, reason: str) -> dict[str, str] | None:

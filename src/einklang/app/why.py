@@ -9,7 +9,7 @@ import msgspec
 
 from einklang.app.find import load
 from einklang.app.ports import Reader
-from einklang.app.reason_texts import text_of
+from einklang.app.reason_texts import text_of, word_of
 from einklang.app.state import State
 from einklang.app.view import PersonView
 from einklang.app.working import Live
@@ -27,6 +27,7 @@ def verdicts(reader: Reader, live: Live, journey: str | None, message: str | Non
     found = []
     for row in reader.read("verdicts_of", live.lane, live.person.id):
         verdict = dict(zip(_FIELDS, row, strict=True))
+        verdict["verdict"] = word_of(verdict["verdict"])
         if (journey and verdict["journey"] != journey) or (message and verdict["message"] != message):
             continue
         verdict["clock"] = time.format_moment(verdict["clock"])
@@ -76,7 +77,12 @@ def _entry(state: State, live: Live, journey: Journey) -> dict[str, Any]:
 
 
 def why(reader: Reader, state: State, person: str, *, journey: str | None, message: str | None) -> dict[str, Any]:
-    """All verdicts of a person; with a journey also how its entry rule stands. Raises NotFound."""
+    """All verdicts of a person, and what never happened: with a journey how its entry rule stands, else (`entries`) how
+    it stands for each journey, with that message if one is asked for, that the person never entered. Raises NotFound.
+
+    An event for which `where` does not hold leaves no row: the journey is not about it, and a row for each such event
+    in each journey would say less than the rule with its values.
+    """
     state.read_from(reader)
     live = load(reader, person)
     answer: dict[str, Any] = {"person_id": live.person.id, "verdicts": verdicts(reader, live, journey, message)}
@@ -86,6 +92,14 @@ def why(reader: Reader, state: State, person: str, *, journey: str | None, messa
             known = ", ".join(sorted(state.definitions.journeys)) or "none"
             raise NotFound("unknown_journey", f"no journey {journey[:60]!r}", mend=f"known: {known}")
         answer["entry"] = _entry(state, live, found)
+        return answer
+    asked = [
+        found
+        for _, found in sorted(state.definitions.journeys.items())
+        if message is None or any(step.message == message for step in found.steps.values())
+    ]
+    stands = [_entry(state, live, found) for found in asked]
+    answer["entries"] = [entry for entry in stands if not entry["entered"]]
     return answer
 
 
@@ -97,6 +111,9 @@ def text(found: dict[str, Any]) -> str:
     entry = found.get("entry")
     if entry is not None:
         out += ["", *_entry_lines(entry)]
+    never = [next(_entry_lines(entry)) for entry in found.get("entries", ())]
+    if never:
+        out += ["", *never, "`--journey ID` shows its rule with values"]
     return "\n".join(out)
 
 

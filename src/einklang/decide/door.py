@@ -165,22 +165,28 @@ GATES: list[tuple[str, Gate]] = [
 ]
 
 
-def _refused(policy: Policy, request: Request, channel: str, facts: Facts) -> Refusal | None:
+def _refused(policy: Policy, request: Request, channel: str, facts: Facts, channel_last: bool) -> Refusal | None:
     """What speaks against a channel. Of one that is not set up nothing else is asked, and nothing is held for it."""
+    unavailable = None
     if not facts.available(channel):
-        return Refusal(channel, DENIED, Reason.CHANNEL_UNAVAILABLE, None, channel)
+        unavailable = Refusal(channel, DENIED, Reason.CHANNEL_UNAVAILABLE, None, channel)
+    if unavailable is not None and not channel_last:
+        return unavailable
     for _, gate in GATES:
         refusal = gate(policy, request, channel, facts)
         if refusal is not None:
             return refusal
-    return None
+    return unavailable
 
 
-def judge(policy: Policy, request: Request, facts: Facts) -> Verdict:
-    """The verdict on one request at one moment. Pure: same facts, same verdict."""
+def judge(policy: Policy, request: Request, facts: Facts, *, channel_last: bool = False) -> Verdict:
+    """The verdict on one request at one moment. Pure: same facts, same verdict.
+
+    channel_last: as the first fold did, a channel that is not set up is found out last.
+    """
     refusals: list[Refusal] = []
     for channel in request.channels:
-        refusal = _refused(policy, request, channel, facts)
+        refusal = _refused(policy, request, channel, facts, channel_last)
         if refusal is None:
             address = facts.address(channel)
             assert address is not None
@@ -192,5 +198,6 @@ def judge(policy: Policy, request: Request, facts: Facts) -> Verdict:
         return Verdict(HELD, best.reason, best.channel, "", best.until, best.detail, refusals)
     if not refusals:
         return Verdict(DENIED, Reason.CHANNEL_UNAVAILABLE, "", "", None, "no channel of the step has content", refusals)
-    first = next((r for r in refusals if r.reason != Reason.CHANNEL_UNAVAILABLE), refusals[0])
+    told = (r for r in refusals if r.reason != Reason.CHANNEL_UNAVAILABLE or channel_last)
+    first = next(told, refusals[0])
     return Verdict(DENIED, first.reason, first.channel, "", None, first.detail, refusals)

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-ALLOWED = "allowed"
+ALLOWED = "sent"
 HELD = "held"
 DENIED = "denied"
 
