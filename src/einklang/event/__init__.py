@@ -9,8 +9,9 @@ and their property types.
 from einklang.event.admit import ADMISSION, KINDS, LIMITS, WITHDRAWALS, Judged, Limits, Rejection, Withdrawal, judge
 from einklang.event.catalog import KNOWN_EVENTS, OWN_EVENTS
 from einklang.event.event import Event
-from einklang.event.expand import ENGINE_KINDS, body_of, expand, message_identity
+from einklang.event.expand import ENGINE_KINDS, LOOK, REPLAY, body_of, expand, message_identity
 from einklang.event.names import ALIASES, RESERVED, canonical_channel, canonical_name, names_of
+from einklang.event.schemas import EventSchema, Violation, kind_of_value, shape_of
 from einklang.event.trust import authenticated
 from einklang.event.wire import EngineCall
 
@@ -21,14 +22,18 @@ __all__ = [
     "KINDS",
     "KNOWN_EVENTS",
     "LIMITS",
+    "LOOK",
     "OWN_EVENTS",
+    "REPLAY",
     "RESERVED",
     "WITHDRAWALS",
     "EngineCall",
     "Event",
+    "EventSchema",
     "Judged",
     "Limits",
     "Rejection",
+    "Violation",
     "Withdrawal",
     "authenticated",
     "body_of",
@@ -36,6 +41,8 @@ __all__ = [
     "canonical_name",
     "expand",
     "judge",
+    "kind_of_value",
     "message_identity",
     "names_of",
+    "shape_of",
 ]

@@ -6,8 +6,13 @@ from einklang.event.event import Event
 
 #: Source of what an operator imported.
 IMPORT = "import"
-#: Sources with a server key are called this, or begin with it; a source with a write key is never called so.
+#: What came with a server key stands in the log under this, or what begins with it; what came with a write key never.
 SERVER = "server"
+
+
+def server_source(source: str) -> str:
+    """What the log calls a source whose call came with a server key."""
+    return source if source.startswith(SERVER) else f"{SERVER}:{source}"
 
 
 def authenticated(event: Event) -> bool:

@@ -148,7 +148,17 @@ async def post_events(request: Req, state: State) -> Response[bytes]:
     source = str(request.scope["state"]["principal"]).removeprefix("source:")
 
     async def work() -> tuple[int, bytes]:
-        done = collect(services.book, "batch", body, source=source, now=services.now(), salt=services.salt)
+        done = collect(
+            services.book,
+            "batch",
+            body,
+            source=source,
+            now=services.now(),
+            salt=services.salt,
+            limits=services.limits,
+        )
+        hashed, found = request.scope["state"]["key"]
+        wired(state).keyring.spend(hashed, found, done.items + len(done.judged.rejected))
         if done.durable is not None:
             await asyncio.wrap_future(done.durable)
             services.wake()
