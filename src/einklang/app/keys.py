@@ -106,6 +106,9 @@ def create(
     if not _ID.fullmatch(source_id) or source_id in RESERVED:
         mend = "use up to 60 small letters, digits, - and _, such as web-shop"
         raise InputError("bad_source_id", f"{source_id[:80]!r} is no id of a source", where="id", mend=mend)
+    if kind == WRITE and source_id.startswith(SERVER):
+        mend = f"leave out {SERVER!r}: the log believes what is called so"
+        raise InputError("bad_source_id", f"{source_id[:80]!r} is no id of a public source", where="id", mend=mend)
     if kind not in PREFIX:
         raise InputError("unknown_kind", f"no kind {kind[:40]!r}", where="kind", mend="use write or server")
     if not 1 <= len(name) <= 200 or not name.isprintable():

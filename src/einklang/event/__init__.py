@@ -12,7 +12,7 @@ from einklang.event.event import Event
 from einklang.event.expand import ENGINE_KINDS, LOOK, REPLAY, body_of, expand, message_identity
 from einklang.event.names import ALIASES, RESERVED, canonical_channel, canonical_name, names_of
 from einklang.event.schemas import EventSchema, Violation, kind_of_value, shape_of
-from einklang.event.trust import authenticated
+from einklang.event.trust import SERVER, authenticated, server_source
 from einklang.event.wire import EngineCall
 
 __all__ = [
@@ -26,6 +26,7 @@ __all__ = [
     "OWN_EVENTS",
     "REPLAY",
     "RESERVED",
+    "SERVER",
     "WITHDRAWALS",
     "EngineCall",
     "Event",
@@ -44,5 +45,6 @@ __all__ = [
     "kind_of_value",
     "message_identity",
     "names_of",
+    "server_source",
     "shape_of",
 ]

@@ -17,6 +17,7 @@ from einklang.app.answers import Page
 from einklang.app.apply import apply
 from einklang.app.collect import collect
 from einklang.app.yaml import parse_text
+from einklang.event import server_source
 from einklang.kernel.errors import InputError
 from einklang.kernel.limits import BODY_BYTES_MAX
 from einklang.measure import Report
@@ -145,7 +146,7 @@ async def post_events(request: Req, state: State) -> Response[bytes]:
     services = wired(state).services
     raw = await request.body()
     body = unpack(dict(request.scope["headers"]), raw, BODY_BYTES_MAX)
-    source = str(request.scope["state"]["principal"]).removeprefix("source:")
+    source = server_source(str(request.scope["state"]["principal"]).removeprefix("source:"))
 
     async def work() -> tuple[int, bytes]:
         done = collect(
