@@ -11,10 +11,10 @@ import pytest
 from litestar import get
 
 from einklang.kernel.time import HOUR, MINUTE
-from einklang.web import access, api, app, customer
+from einklang.web import access, app, customer
 from tests.web.homes import BASE, PASSWORD, SERVER_KEY, WRITE_KEY, Home, call, run
 
-HANDLERS = [*api.ROUTES, *customer.ROUTES]
+HANDLERS = [*app.API, *customer.ROUTES]
 ROUTES = sorted(
     (method, path, str(handler.opt.get("permission")))
     for handler in HANDLERS
@@ -66,7 +66,7 @@ def test_a_route_without_permission_is_closed(home: Home, monkeypatch: pytest.Mo
     def forgotten() -> str:
         return "secret"
 
-    monkeypatch.setattr(api, "ROUTES", [*api.ROUTES, forgotten])
+    monkeypatch.setattr(app, "API", [*app.API, forgotten])
     home.app = app.create_app(home.services)
     for headers in ({}, {"Authorization": f"Bearer {SERVER_KEY}"}):
         answer = home.call("GET", "/api/forgotten", headers=headers)

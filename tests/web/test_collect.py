@@ -13,10 +13,17 @@ import pytest
 from einklang.consent import address_key
 from einklang.event import expand
 from einklang.kernel.errors import Unavailable
-from einklang.web import collect as module
+from einklang.web import create_app
+from einklang.web.limits import Bounds
 from tests.web.homes import NOW, SALT, WRITE_KEY, Home, call, run
 
 AUTH = (WRITE_KEY, "")
+
+
+def bounded(home: Home, monkeypatch: pytest.MonkeyPatch, **bounds: Any) -> None:
+    """The application of the home with these bounds."""
+    monkeypatch.setattr(home.services, "bounds", Bounds(**bounds))
+    monkeypatch.setattr(home, "app", create_app(home.services))
 
 
 def test_a_call_is_stored_before_it_is_answered(home: Home) -> None:
@@ -85,7 +92,7 @@ def test_an_unknown_key_is_refused(home: Home, auth: tuple[str, str]) -> None:
 def test_preflight_and_wrong_methods(home: Home) -> None:
     """Browsers may ask first (CORS); anything but POST is 405 with Allow, an unknown call 404."""
     asked = home.call("OPTIONS", "/v1/track", headers={"Origin": "https://shop.example"})
-    assert (asked.status_code, asked.headers["access-control-allow-methods"]) == (204, "POST")
+    assert (asked.status_code, asked.headers["access-control-allow-methods"]) == (204, "GET, POST")
     refused = home.call("GET", "/v1/track")
     assert (refused.status_code, refused.headers["allow"]) == (405, "POST, OPTIONS")
     assert home.call("POST", "/v1/nothing", json=call(), auth=AUTH).status_code == 404
@@ -118,7 +125,7 @@ def test_no_success_without_a_stored_event(home: Home, code: str, status: int) -
 
 def test_overload_is_answered_before_the_body_is_read(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     """With as many requests in flight as allowed, the next is 429 at once, and served again afterwards."""
-    monkeypatch.setattr(module, "IN_FLIGHT_MAX", 1)
+    bounded(home, monkeypatch, in_flight=1)
     pending: Future[list[int]] = Future()
     taken = asyncio.Event()
 
@@ -190,8 +197,7 @@ def raw(home: Home, messages: list[dict[str, Any]]) -> int:
 
 def test_who_sends_too_slowly_is_let_go(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     """A body that does not arrive in time is 408, one that is cut off 400; neither holds its place."""
-    monkeypatch.setattr(module, "BODY_SECONDS_MAX", 0.01)
-    monkeypatch.setattr(module, "IN_FLIGHT_MAX", 1)
+    bounded(home, monkeypatch, body_seconds=0.01, in_flight=1)
     begun = {"type": "http.request", "body": b"{", "more_body": True}
     assert raw(home, [begun]) == 408
     assert raw(home, [begun, {"type": "http.disconnect"}]) == 400
@@ -201,5 +207,5 @@ def test_who_sends_too_slowly_is_let_go(home: Home, monkeypatch: pytest.MonkeyPa
 
 def test_memory_is_bounded_by_what_is_announced(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     """Bodies count from the moment they are announced: with no room left the next is 429 before it is read."""
-    monkeypatch.setattr(module, "IN_FLIGHT_BYTES_MAX", 0)
+    bounded(home, monkeypatch, in_flight_bytes=0)
     assert raw(home, []) == 429

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import signal
 import socket
 import sys
@@ -19,12 +20,15 @@ from einklang.app import reports, why
 from einklang.app.deliver import Channel
 from einklang.channel.outbox import OutboxFolder
 from einklang.channel.smtp import SmtpChannel
+from einklang.event import LIMITS, Limits
 from einklang.kernel.errors import EinklangError, Unavailable, UsageError
 from einklang.main import clock
 from einklang.main.home import Home, opened
 from einklang.main.loop import Loop
 from einklang.main.settings import Settings
 from einklang.web.app import create_app
+from einklang.web.limits import Bounds
+from einklang.web.protocol import protocol
 from einklang.web.services import Hub, Services
 
 _LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
@@ -68,8 +72,17 @@ def channels_of(settings: Settings, home: Home) -> dict[str, Channel]:
     return {"email": channel}
 
 
-def services_of(home: Home, hub: Hub) -> Services:
-    """What web gets from this home."""
+def services_of(home: Home, hub: Hub, settings: Settings | None = None) -> Services:
+    """What web gets from this home. Without settings no key is slowed down."""
+    limits, bounds = LIMITS, Bounds()
+    if settings is not None:
+        limits = Limits(settings.event_bytes_max, settings.batch_bytes_max)
+        bounds = Bounds(
+            connections=settings.connections_max,
+            body_seconds=settings.body_seconds_max,
+            in_flight_bytes=settings.in_flight_bytes_max,
+            key_events_per_s=settings.key_events_per_s,
+        )
 
     def explain(person: str, journey: str | None, message: str | None) -> object:
         with home.book.snapshot() as reader:
@@ -89,7 +102,17 @@ def services_of(home: Home, hub: Hub) -> Services:
         why=explain,
         lake=home.lake,
         hub=hub,
+        limits=limits,
+        bounds=bounds,
     )
+
+
+def open_files(connections: int) -> None:
+    """As many connections as are taken on need as many open files: many systems allow 1,024 unless asked."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = connections + 512
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted if hard == -1 else min(wanted, hard), hard))
 
 
 class _Uvicorn(uvicorn.Server):
@@ -103,6 +126,19 @@ class _Uvicorn(uvicorn.Server):
         """Stop to listen, let requests end."""
         self._hub.close()
         await super().shutdown(sockets)
+
+
+def web_of(services: Services, hub: Hub) -> _Uvicorn:
+    """HTTP for these services."""
+    config = uvicorn.Config(
+        create_app(services),
+        http=protocol(services.bounds),
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=5,
+    )
+    return _Uvicorn(config, hub)
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -129,7 +165,7 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 @contextmanager
-def _quiet_signals() -> Iterator[None]:
+def quiet_signals() -> Iterator[None]:
     """SIGINT and SIGTERM end the server, not the process: what is there is still worked off and shipped."""
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -151,7 +187,7 @@ class Server:
         self._listener = listen(host, port)
         self.port: int = self._listener.getsockname()[1]
         hub = Hub()
-        services = services_of(home, hub)
+        services = services_of(home, hub, settings)
         self.loop = Loop(
             home,
             channels,
@@ -160,15 +196,8 @@ class Server:
             held=lambda alarm: setattr(services, "mode", "held"),
         )
         services.wake = self.loop.wake
-        config = uvicorn.Config(
-            create_app(services),
-            http="httptools",
-            log_level="warning",
-            access_log=False,
-            server_header=False,
-            timeout_graceful_shutdown=5,
-        )
-        self._uvicorn = _Uvicorn(config, hub)
+        self._bounds = services.bounds
+        self._uvicorn = web_of(services, hub)
 
     def _end(self) -> None:
         """Stop serving: without ticks nothing may be acknowledged for long. Called from any thread."""
@@ -177,7 +206,8 @@ class Server:
     def run(self) -> None:
         """Serve until Ctrl-C or SIGTERM. Raises Unavailable if the tick, the deliveries or the Book failed."""
         sys.setswitchinterval(0.0005)
-        with self._listener, _quiet_signals():
+        open_files(self._bounds.connections)
+        with self._listener, quiet_signals():
             self.loop.start()
             try:
                 self._uvicorn.run(sockets=[self._listener])

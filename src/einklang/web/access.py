@@ -21,6 +21,7 @@ from litestar.handlers.base import BaseRouteHandler
 from einklang.app import keys, staff
 from einklang.app.answers import Session
 from einklang.web.body import HttpError
+from einklang.web.limits import Keyring
 from einklang.web.services import Services
 
 PERMISSIONS = ("public", "local", "session", "read", "write", "server")
@@ -38,11 +39,16 @@ def authorise(connection: Connection, handler: BaseRouteHandler) -> None:
     services: Services = connection.app.state.services
     key = _bearer(connection)
     if key and permission in ("read", "write", "server", "local"):
-        found = keys.allowed(services.book, keys.key_hash(key), services.now())
+        hashed = keys.key_hash(key)
+        found = keys.allowed(services.book, hashed, services.now())
         if found is None or found.kind != keys.SERVER:
             mend = "send a server key: Authorization: Bearer sk_..."
             raise HttpError(401, "unknown_server_key", "no server has this key", where="Authorization", mend=mend)
+        keyring: Keyring = connection.app.state.wired.keyring
+        keyring.check(hashed, found)
+        keyring.spend(hashed, found, 1)
         connection.scope["state"]["principal"] = f"source:{found.source}"
+        connection.scope["state"]["key"] = (hashed, found)
         return
     if permission not in ("session", "read", "write", "local"):
         if permission == "server":

@@ -9,15 +9,20 @@ from einklang.kernel.errors import EinklangError
 
 #: How much of a body that is too long is still read and thrown away, so that its sender hears the answer.
 DRAIN_BYTES_MAX = 32 * 1024 * 1024
+#: When to send again what came too early, in seconds.
+RETRY_S = 1
 _GZIP = b"\x1f\x8b"
 
 
 class HttpError(EinklangError):
     """A refusal that HTTP has a status of its own for."""
 
-    def __init__(self, status: int, code: str, what: str, *, where: str = "", mend: str = "") -> None:
+    def __init__(
+        self, status: int, code: str, what: str, *, where: str = "", mend: str = "", retry_s: int = RETRY_S
+    ) -> None:
         super().__init__(code, what, where=where, mend=mend)
         self.status = status
+        self.retry_s = retry_s
 
 
 def _too_large(size: str, limit: int) -> HttpError:

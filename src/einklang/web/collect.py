@@ -9,45 +9,43 @@ from __future__ import annotations
 import asyncio
 import re
 from base64 import b64decode
-from time import monotonic
 from typing import Any
+from urllib.parse import urlsplit
 
 import msgspec
 
 from einklang.app import keys
 from einklang.app.collect import Accepted, collect
-from einklang.kernel.errors import EinklangError, InputError, Unavailable
+from einklang.kernel.errors import EinklangError, InputError
 from einklang.kernel.limits import BODY_BYTES_MAX
 from einklang.kernel.reasons import Rejected
-from einklang.web.body import HttpError, read_body, unpack
+from einklang.web.body import RETRY_S, HttpError, read_body, unpack
+from einklang.web.limits import InFlight, Keyring
 from einklang.web.metrics import Metrics
 from einklang.web.services import Services
 
 _LONG = ("identify", "track", "page", "screen", "alias", "group", "batch")
-#: Path below /v1/ -> kind of body; the browser forms of analytics.js beside the full names.
-KINDS = {name: name for name in _LONG} | {name[0]: name for name in _LONG}
-#: Request bodies that may be in memory at one time, and how long a client may take to send one.
-IN_FLIGHT_MAX = 1_024
-IN_FLIGHT_BYTES_MAX = 64 * 1024 * 1024
-BODY_SECONDS_MAX = 30.0
-RETRY_SECONDS = "1"
-_KEY_SECONDS = 30.0
-_KEYS_MAX = 1_000
+#: Path below /v1/ -> kind of body; the browser forms of analytics.js and the older name of batch beside the full names.
+KINDS = {name: name for name in _LONG} | {name[0]: name for name in _LONG} | {"import": "batch"}
 _TOO_LARGE = frozenset({Rejected.TOO_LARGE, Rejected.BATCH_TOO_LONG})
 _PLAIN = frozenset({b"", b"application/json", b"text/plain", b"text/json", b"application/octet-stream"})
 _FORM = b"application/x-www-form-urlencoded"
 _CORS = (
     (b"access-control-allow-origin", b"*"),
+    (b"access-control-expose-headers", b"retry-after"),
     (b"x-content-type-options", b"nosniff"),
     (b"cache-control", b"no-store"),
 )
 _PREFLIGHT = (
-    (b"access-control-allow-methods", b"POST"),
-    (b"access-control-allow-headers", b"authorization, content-type, content-encoding, x-retry-count"),
+    (b"access-control-allow-methods", b"GET, POST"),
+    (b"access-control-allow-headers", b"authorization, content-type, content-encoding, x-retry-count, anonymousid"),
     (b"access-control-max-age", b"86400"),
 )
 _DONE = b'{"success":true}'
 _WRITE_KEY = re.compile(rb'"writeKey"\s*:\s*"([^"\\]{1,200})"')
+#: Where analytics.js asks how it is set up, before it sends anything.
+_SETTINGS = re.compile(r"/v1/projects/([^/]{1,200})/settings")
+Answer = tuple[int, bytes, tuple[tuple[bytes, bytes], ...]]
 
 
 class _Keyed(msgspec.Struct):
@@ -82,12 +80,12 @@ def answer_of(accepted: Accepted) -> bytes:
 class Collect:
     """ASGI application of /v1/."""
 
-    def __init__(self, services: Services, metrics: Metrics) -> None:
+    def __init__(self, services: Services, metrics: Metrics, keyring: Keyring) -> None:
         self.services = services
         self.metrics = metrics
-        self._keys: dict[bytes, tuple[str, float]] = {}
-        self._in_flight = 0
-        self._in_flight_bytes = 0
+        self.keyring = keyring
+        self.in_flight = InFlight(services.bounds)
+        self._body_bytes_max = max(BODY_BYTES_MAX, services.limits.batch_bytes)
 
     async def __call__(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
         """Answer one request."""
@@ -99,17 +97,19 @@ class Collect:
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": body})
 
-    async def _answer(self, scope: dict[str, Any], receive: Any) -> tuple[int, bytes, tuple[tuple[bytes, bytes], ...]]:
+    async def _answer(self, scope: dict[str, Any], receive: Any) -> Answer:
         try:
-            kind = KINDS.get(scope["path"].removeprefix("/v1/").rstrip("/"))
+            found = _SETTINGS.fullmatch(scope["path"])
+            kind = "settings" if found else KINDS.get(scope["path"].removeprefix("/v1/").rstrip("/"))
             if kind is None:
                 raise HttpError(404, "not_found", "no such call", mend="POST to /v1/" + "|".join(_LONG))
-            if scope["method"] == "OPTIONS":
+            method, wanted = scope["method"], "GET" if found else "POST"
+            if method == "OPTIONS":
                 return 204, b"", _PREFLIGHT
-            if scope["method"] != "POST":
-                raise HttpError(
-                    405, "wrong_method", f"{scope['method']} is not POST", where=kind, mend="send it by POST"
-                )
+            if method != wanted:
+                raise HttpError(405, "wrong_method", f"not {wanted}", where=kind, mend=f"send it by {wanted}")
+            if found:
+                return 200, await self._settings(found[1]), ()
             accepted = await self._collect(kind, scope, receive)
             self.metrics.judged(accepted.items, len(accepted.judged.rejected))
             return 200, answer_of(accepted), ()
@@ -117,52 +117,83 @@ class Collect:
             return _refusal(error)
 
     async def _collect(self, kind: str, scope: dict[str, Any], receive: Any) -> Accepted:
-        if self._in_flight >= IN_FLIGHT_MAX or self._in_flight_bytes >= IN_FLIGHT_BYTES_MAX:
-            raise Unavailable("overloaded", "too many requests at once", where=kind, mend="send again a little later")
         headers = dict(scope["headers"])
         said = headers.get(b"content-length", b"")
-        size = min(int(said), BODY_BYTES_MAX) if said.isdigit() and len(said) < 19 else BODY_BYTES_MAX
-        self._in_flight += 1
-        self._in_flight_bytes += size
+        most = self._body_bytes_max
+        counted = min(int(said), most) if said.isdigit() and len(said) < 19 else most
+        self.in_flight.enter(counted, kind)
         try:
-            async with asyncio.timeout(BODY_SECONDS_MAX):
-                raw = await read_body(headers, receive, BODY_BYTES_MAX)
-            body = unpack(headers, raw, BODY_BYTES_MAX)
+            user = _basic_user(headers)
+            early = await self._allowed(user) if user else None
+            async with asyncio.timeout(self.services.bounds.body_seconds):
+                raw = await read_body(headers, receive, most)
+            body = unpack(headers, raw, most)
+            if body is not raw:
+                counted += len(body)
+                self.in_flight.grow(len(body), kind)
             check_type(headers, packed=body is not raw)
-            source = await self._source(headers, body)
-            services = self.services
-            accepted = collect(services.book, kind, body, source=source, now=services.now(), salt=services.salt)
-            if accepted.durable is not None:
-                await asyncio.wrap_future(accepted.durable)
-                services.wake()
-            return accepted
+            hashed, found = early or await self._allowed(_key_in(body))
+            return await self._append(kind, body, hashed, found)
         except TimeoutError as error:
             raise HttpError(
                 408, "too_slow", "the body did not arrive in time", where=kind, mend="send it again"
             ) from error
         finally:
-            self._in_flight -= 1
-            self._in_flight_bytes -= size
+            self.in_flight.leave(counted)
 
-    async def _source(self, headers: dict[bytes, bytes], body: bytes) -> str:
-        """Id of the source whose write key came with the request. Raises HttpError 401."""
-        found = keys.key_hash(_basic_user(headers) or _key_in(body))
-        known = self._keys.get(found)
-        if known is not None and known[1] > monotonic():
-            return known[0]
-        allowed = await asyncio.to_thread(keys.allowed, self.services.book, found, self.services.now())
-        if allowed is None or allowed.kind != keys.WRITE:
-            raise HttpError(
-                401,
-                "unknown_write_key",
-                "no source has this write key",
-                where="Authorization",
-                mend="send the write key as the user name of Basic authentication",
-            )
-        if len(self._keys) >= _KEYS_MAX:
-            self._keys.clear()
-        self._keys[found] = (allowed.source, monotonic() + _KEY_SECONDS)
-        return allowed.source
+    async def _append(self, kind: str, body: bytes, hashed: bytes, found: keys.Allowed) -> Accepted:
+        services = self.services
+        accepted = collect(
+            services.book,
+            kind,
+            body,
+            source=found.source,
+            now=services.now(),
+            salt=services.salt,
+            limits=services.limits,
+        )
+        self.keyring.spend(hashed, found, accepted.items + len(accepted.judged.rejected))
+        if accepted.durable is not None:
+            await asyncio.wrap_future(accepted.durable)
+            services.wake()
+        return accepted
+
+    async def _allowed(self, key: str) -> tuple[bytes, keys.Allowed]:
+        """Whose write key it is, if it may send now. Raises HttpError 401, 429."""
+        hashed = keys.key_hash(key)
+        found = await self.keyring.find(hashed)
+        if found is None or found.kind != keys.WRITE:
+            mend = "send the write key as the user name of Basic authentication"
+            raise HttpError(401, "unknown_write_key", "no source has this write key", where="Authorization", mend=mend)
+        self.keyring.check(hashed, found)
+        return hashed, found
+
+    async def _settings(self, key: str) -> bytes:
+        """How analytics.js is set up: it sends here, to nobody else, and about nothing but what it is asked to."""
+        await self._allowed(key)
+        address = urlsplit(self.services.base_url)
+        segment = {
+            "apiKey": key,
+            "apiHost": f"{address.netloc}/v1",
+            "protocol": address.scheme,
+            "unbundledIntegrations": [],
+            "addBundledMetadata": True,
+            "maybeBundledConfigIds": {},
+        }
+        plan = {"__default": {"enabled": True, "integrations": {}}}
+        return msgspec.json.encode(
+            {
+                "integrations": {"Segment.io": segment},
+                "plan": {"track": plan, "identify": plan, "group": plan},
+                "analyticsNextEnabled": True,
+                "edgeFunction": {},
+                "middlewareSettings": {},
+                "enabledMiddleware": {},
+                "metrics": {"sampleRate": 0},
+                "legacyVideoPluginsEnabled": False,
+                "remotePlugins": [],
+            }
+        )
 
 
 def check_type(headers: dict[bytes, bytes], *, packed: bool) -> None:
@@ -207,7 +238,7 @@ def _key_in(body: bytes) -> str:
         return found[1].decode("utf-8", "replace") if found else ""
 
 
-def _refusal(error: EinklangError) -> tuple[int, bytes, tuple[tuple[bytes, bytes], ...]]:
+def _refusal(error: EinklangError) -> Answer:
     status = error.status
     if isinstance(error, InputError) and error.code in _TOO_LARGE:
         status = 413
@@ -215,11 +246,11 @@ def _refusal(error: EinklangError) -> tuple[int, bytes, tuple[tuple[bytes, bytes
         status = 429
     extra: tuple[tuple[bytes, bytes], ...] = ()
     if status in (429, 503):
-        extra = ((b"retry-after", RETRY_SECONDS.encode()),)
+        extra = ((b"retry-after", str(error.retry_s if isinstance(error, HttpError) else RETRY_S).encode()),)
     elif status == 401:
         extra = ((b"www-authenticate", b'Basic realm="einklang"'),)
     elif status == 405:
-        extra = ((b"allow", b"POST, OPTIONS"),)
+        extra = ((b"allow", (b"GET" if error.where == "settings" else b"POST") + b", OPTIONS"),)
     elif status == 415:
         extra = ((b"accept-encoding", b"gzip"),)
     said = {"success": False, "code": str(error.code), "message": error.what, "where": error.where, "mend": error.mend}

@@ -37,11 +37,23 @@ _BATCH = {
         "sentAt": _TEXT,
     },
 }
+_RATE = {"type": ["integer", "null"], "minimum": 1}
+_SOURCE = {
+    "type": "object",
+    "required": ["id", "name"],
+    "properties": {"id": _TEXT, "name": _TEXT, "kind": {"enum": ["write", "server"]}, "events_per_s": _RATE},
+}
+_ROTATION = {"type": "object", "properties": {"grace_s": {"type": "integer", "minimum": 0}}}
 _SIGN_IN = {"type": "object", "required": ["name", "password"], "properties": {"name": _TEXT, "password": _TEXT}}
 #: Bodies that routes read as bytes: path -> content.
 _BODIES: dict[str, dict[str, Any]] = {
     "/api/session": {"application/json": {"schema": _SIGN_IN}},
     "/api/events": {"application/json": {"schema": _BATCH}},
+    "/api/sources": {"application/json": {"schema": _SOURCE}},
+    "/api/sources/{source_id}": {
+        "application/json": {"schema": {"type": "object", "properties": {"events_per_s": _RATE}}}
+    },
+    "/api/sources/{source_id}/keys": {"application/json": {"schema": _ROTATION}},
     "/api/definitions": {"application/yaml": {"schema": _TEXT}, "application/json": {"schema": {"type": "object"}}},
 }
 _KEYED = {
@@ -81,7 +93,7 @@ def _complete(operation: dict[str, Any], path: str, method: str, permission: str
     problem = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
     operation["responses"].pop("400", None)
     operation["responses"]["default"] = {"description": "what went wrong, where, and the mend", "content": problem}
-    if method == "post" and path in _BODIES:
+    if method in ("post", "patch") and path in _BODIES:
         operation["requestBody"] = {"required": True, "content": _BODIES[path]}
-        if permission != "public":
+        if method == "post" and permission != "public":
             operation.setdefault("parameters", []).append(_KEYED)

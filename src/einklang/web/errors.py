@@ -13,6 +13,7 @@ from litestar.exceptions import HTTPException, ValidationException
 
 from einklang.app.answers import Problem
 from einklang.kernel.errors import EinklangError
+from einklang.web.body import RETRY_S, HttpError
 
 _LOG = structlog.get_logger("einklang.web")
 PROBLEM = "application/problem+json"
@@ -50,19 +51,20 @@ def _fields(found: Problem) -> dict[str, Any]:
     return {name: getattr(found, name) for name in found.__struct_fields__}
 
 
-def headers_of(status: int) -> dict[str, str]:
+def headers_of(status: int, retry_s: int = RETRY_S) -> dict[str, str]:
     """Headers that a status calls for."""
-    return {"Retry-After": "1"} if status in (429, 503) else {}
+    return {"Retry-After": str(retry_s)} if status in (429, 503) else {}
 
 
-def answer(found: Problem) -> Response[bytes]:
+def answer(found: Problem, retry_s: int = RETRY_S) -> Response[bytes]:
     """The problem as an answer of the framework."""
-    return Response(encoded(found), status_code=found.status, media_type=PROBLEM, headers=headers_of(found.status))
+    headers = headers_of(found.status, retry_s)
+    return Response(encoded(found), status_code=found.status, media_type=PROBLEM, headers=headers)
 
 
 def of_ours(_: Request[Any, Any, Any], error: EinklangError) -> Response[bytes]:
     """An error of the kernel's tree."""
-    return answer(problem_of(error))
+    return answer(problem_of(error), error.retry_s if isinstance(error, HttpError) else RETRY_S)
 
 
 def problem_of(error: EinklangError) -> Problem:

@@ -17,6 +17,7 @@ from einklang.web.services import Services
 
 KEY_CHARS_MAX = 200
 Work = Callable[[], Awaitable[tuple[int, bytes]]]
+Kept = Callable[[bytes], bytes]
 
 
 class Once:
@@ -26,8 +27,10 @@ class Once:
         self.services = services
         self._busy: weakref.WeakValueDictionary[str, asyncio.Lock] = weakref.WeakValueDictionary()
 
-    async def answer(self, request: Request[Any, Any, Any], body: bytes, work: Work) -> Response[bytes]:
-        """The stored answer of this key, or that of `work`, which is then stored.
+    async def answer(
+        self, request: Request[Any, Any, Any], body: bytes, work: Work, *, kept: Kept = bytes
+    ) -> Response[bytes]:
+        """The stored answer of this key, or that of `work`, of which `kept` is then stored: no secret may be in it.
 
         Raises InputError `bad_idempotency_key`, Conflict `idempotency_key_reused` for another body or address.
         """
@@ -56,7 +59,7 @@ class Once:
 
             def store(tx: Any) -> None:
                 tx.write("idempotency_expire", [(now - DAY,)])
-                tx.write("idempotency_put", [(key, route, hashed, status, answer, now)])
+                tx.write("idempotency_put", [(key, route, hashed, status, kept(answer), now)])
 
             await asyncio.to_thread(book.transact, store)
             return _json(status, answer)

@@ -11,6 +11,8 @@ from einklang.app.collect import Log
 from einklang.app.ports import Book
 from einklang.app.queries import Many
 from einklang.app.queries_log import Columns
+from einklang.event import LIMITS, Limits
+from einklang.web.limits import Bounds
 
 ASGIApp = Callable[[dict[str, Any], Callable[..., Any], Callable[..., Any]], Any]
 
@@ -72,7 +74,8 @@ class Services:
     salt, link_key: keys of the home. now: microseconds. new_token: a fresh random text of at least 128 bits.
     base_url: public address, decides whether cookies are Secure. report(journey id) and why(person id, journey,
     message) return what is encoded as JSON, or bytes that are JSON; they raise NotFound and the like. wake is called
-    after each append, so that the tick runs at once. lake: older entries of the log than the Book keeps.
+    after each append, so that the tick runs at once. lake: older entries of the log than the Book keeps. limits: what
+    a sender may send at once; bounds: what this process takes on.
     """
 
     book: WebBook
@@ -90,6 +93,8 @@ class Services:
     why: Callable[[str, str | None, str | None], Any] = _no_why
     wake: Callable[[], None] = _nothing
     hub: Hub = field(default_factory=Hub)
+    limits: Limits = LIMITS
+    bounds: Bounds = field(default_factory=Bounds)
 
     @property
     def secure(self) -> bool:

@@ -17,6 +17,7 @@ from einklang.app.queries_rules import ChangedAt, InForce
 from einklang.app.reason_texts import text_of
 from einklang.kernel.time import MINUTE
 from einklang.web.body import HttpError
+from einklang.web.limits import Keyring
 from einklang.web.metrics import Metrics
 from einklang.web.once import Once
 from einklang.web.services import Services
@@ -61,6 +62,7 @@ class Wired:
     def __init__(self, services: Services, schema: Callable[[], dict[str, Any]]) -> None:
         self.services = services
         self.metrics = Metrics(lambda: queries.figures(services.book, services.now()))
+        self.keyring = Keyring(lambda: services.book, services.now, services.bounds)
         self.once = Once(services)
         self.attempts = Attempts()
         self._schema = schema
