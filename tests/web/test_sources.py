@@ -87,7 +87,7 @@ def test_each_kind_of_key_opens_its_own_door(home: Home) -> None:
     refused = home.call("GET", "/api/persons", headers={"Authorization": f"Bearer {WRITE_KEY}"})
     assert (refused.status_code, refused.json()["code"]) == (401, "unknown_server_key")
     posted = home.call("POST", "/api/events", json={"batch": [call()]}, headers={"Authorization": f"Bearer {server}"})
-    assert (posted.status_code, home.bodies()[-1][0]) == (200, "erp")
+    assert (posted.status_code, home.bodies()[-1][0]) == (200, "server:erp")
 
 
 BAD: list[tuple[str, str, Any, int, str]] = [
