@@ -10,6 +10,9 @@ TOOLS := .venv/.tools-installed
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
 PINNED := --require-hashes --only-binary :all: --requirement
 
+# Compile once what is installed and tested, whatever the machine prefers for its own Python.
+unexport PYTHONDONTWRITEBYTECODE
+
 # uv is six times as fast as pip and reads no pip.conf: where it cannot, pip does it.
 INSTALL = @echo "installing $(lastword $(1)) into .venv"; \
 	$(BIN)/uv pip install --quiet --python $(BIN)/python $(1) || $(PIP) install --quiet $(1)
