@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
@@ -39,6 +39,20 @@ class Seen:
     event: Event | None = None
     goal: bool = False
     salt: bytes = bytes(16)
+
+    blank = None
+
+    def rate(self, key: str) -> Any:
+        """No rates."""
+        return None
+
+    def objects(self, kind: str) -> Sequence[Mapping[str, Any]]:
+        """No business objects."""
+        return ()
+
+    def objects_flip(self, kind: str) -> int | None:
+        """Never."""
+        return None
 
     def person_field(self, name: str) -> Any:
         """Nothing is known."""

@@ -289,33 +289,36 @@ def test_the_goal_window_is_open_at_the_entry_and_closed_at_its_end(after: int, 
     run, view = player.run, player.view
     order = event("Order", T0 + after, revenue=5)
     view.event, view.now = order, order.at
-    found = reaction.goal_value(player.journey, run, order, view)
-    assert found == (5 if counts else None)
+    assert reaction.counts(player.journey, run, order, view) is counts
     if counts:
+        assert reaction.worth(player.journey, view) == 5
         reaction.note_goal(player.journey, run, order)
     assert (run.goal_at is not None) is own
 
 
 def test_only_the_events_of_the_goal_count_and_the_first_is_kept() -> None:
-    """Another name, a `where` that is false: nothing. A value that is no number counts as 0.
+    """Another name, a `where` that is false: nothing. A value that is no number is missing.
 
     The earliest event stays.
     """
-    goal = {"event": "Order", "within": "14d", "where": "revenue > 1", "value": "revenue"}
+    goal = {"event": "Order", "within": "14d", "where": "revenue != 1", "value": "revenue"}
     player = Player(journey([{"id": "w", "assign": {"x": 1}}], goal=goal))
     run, view = player.run, player.view
 
     def value(name: str, **properties: Any) -> Any:
         view.event = event(name, T0 + 9, **properties)
-        return reaction.goal_value(player.journey, run, view.event, view)
+        counts = reaction.counts(player.journey, run, view.event, view)
+        return (reaction.worth(player.journey, view),) if counts else ()
 
-    assert (value("Other", revenue=5), value("Order", revenue=1), value("Order")) == (None, None, None)
+    assert (value("Other", revenue=5), value("Order", revenue=1)) == ((), ())
+    assert (value("Order", revenue=3), value("Order"), value("Order", revenue="3")) == ((3,), (None,), (None,))
     for at in (T0 + 9, T0 + 5, T0 + 7):
         reaction.note_goal(player.journey, run, event("Order", at))
     assert run.goal_at == T0 + 5
     plain = Player(journey([{"id": "w", "assign": {"x": 1}}], goal={"event": "Order", "within": "14d"}))
     plain.view.event = event("Order", T0 + 1)
-    assert reaction.goal_value(plain.journey, plain.run, plain.view.event, plain.view) == 1
+    assert reaction.counts(plain.journey, plain.run, plain.view.event, plain.view)
+    assert reaction.worth(plain.journey, plain.view) == 1
 
 
 def test_measuring_goes_on_from_the_decision_and_the_own_window_does_not() -> None:
@@ -324,7 +327,7 @@ def test_measuring_goes_on_from_the_decision_and_the_own_window_does_not() -> No
     player.run.decided_at = T0 + 2 * time.DAY
     late = event("Order", T0 + 15 * time.DAY)
     player.view.event = late
-    assert reaction.goal_value(player.journey, player.run, late, player.view) == 1
+    assert reaction.counts(player.journey, player.run, late, player.view)
     reaction.note_goal(player.journey, player.run, late)
     assert player.run.goal_at is None
     assert reaction.counts_until(player.journey, player.run) == T0 + 16 * time.DAY

@@ -228,9 +228,11 @@ class Moments:
             return
         view = self.state.view(live).of_run(run)
         view.event = event
-        value = reaction.goal_value(journey, run, event, view)
-        if value is None:
+        if not reaction.counts(journey, run, event, view):
             return
+        value = reaction.worth(journey, view)
+        if value is None and self.state.fold < 2:
+            value = 0
         reached = run.goal_at
         run.counted.append(event.seq)
         reaction.note_goal(journey, run, event)

@@ -348,12 +348,10 @@ class State:
             channel, 1.0, str(cost), int(mixed),
         )  # fmt: skip
 
-    def add_outcome(self, live: Live, run: Run, event: Event, value: Decimal | int) -> None:
-        """One row an event that counts for a goal."""
-        n = self.count("outcomes")
-        self.out.add(
-            "outcome_put", n, live.lane, live.person.id, run.scope, run.id, event.seq, event.at, to_json(value)
-        )
+    def add_outcome(self, live: Live, run: Run, event: Event, value: Decimal | int | None) -> None:
+        """One row an event that counts for a goal. value: None where it is missing."""
+        n, told = self.count("outcomes"), None if value is None else to_json(value)
+        self.out.add("outcome_put", n, live.lane, live.person.id, run.scope, run.id, event.seq, event.at, told)
 
     def log_message(
         self,

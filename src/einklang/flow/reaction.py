@@ -41,22 +41,26 @@ def counts_until(journey: Journey, run: Run) -> int:
     return start + journey.goal.within_us
 
 
-def goal_value(journey: Journey, run: Run, event: Event, view: View) -> Decimal | int | None:
-    """What this event is worth to the run's goal, None if it does not count. The view speaks of the run and the event.
+def counts(journey: Journey, run: Run, event: Event, view: View) -> bool:
+    """Whether this event counts for the run's goal. The view speaks of the run and the event.
 
     The window is (entry.at, entry.at + within]; for measuring it goes on to (decided_at, decided_at + within].
     """
     goal = journey.goal
     if goal is None or goal.events.isdisjoint(names_of(event)):
-        return None
+        return False
     if not run.entry.at < event.at <= counts_until(journey, run):
-        return None
-    if goal.where is not None and not goal.where.holds(view):
-        return None
-    if goal.value is None:
+        return False
+    return goal.where is None or goal.where.holds(view)
+
+
+def worth(journey: Journey, view: View) -> Decimal | int | None:
+    """What an event that counts is worth to the goal; None where its value is missing, or money without a rate."""
+    assert journey.goal is not None
+    if journey.goal.value is None:
         return 1
-    value = goal.value.value(view)
-    return value if isinstance(value, int | Decimal) and not isinstance(value, bool) else 0
+    value = journey.goal.value.value(view)
+    return value if isinstance(value, int | Decimal) and not isinstance(value, bool) else None
 
 
 def note_goal(journey: Journey, run: Run, event: Event) -> None:
