@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from einklang.app import lookups
 from einklang.app.definitions import Docs, compile_all
 from einklang.app.working import from_json, to_json
 from einklang.event import Event
 from einklang.kernel import ids
-from einklang.kernel.limits import LANES
 
 if TYPE_CHECKING:
     from einklang.app.moment import Moments
@@ -59,10 +59,12 @@ def change_definitions(state: State, event: Event, moments: Moments) -> None:
     all_of_them = any(
         change["kind"] in ("segment", "policy", "trait", "purpose") for change in event.properties["changes"]
     )
-    for person in everybody(state) if resumed or all_of_them else ():
+    for number, person in enumerate(state.everybody() if resumed or all_of_them else ()):
         live = state.working.get(person)
         if live is not None and (all_of_them or any(run.journey in resumed for run in live.runs)):
             moments.everything(live)
+        if number % _PAGE == 0:
+            state.working.trim()
 
 
 def _note_pauses(state: State, event: Event, paused: set[str], resumed: set[str]) -> None:
@@ -72,20 +74,6 @@ def _note_pauses(state: State, event: Event, paused: set[str], resumed: set[str]
     for name, journey in sorted(state.definitions.journeys.items()):
         if journey.state == "paused" and name not in paused:
             state.paused(name, event.clock)
-
-
-def everybody(state: State) -> list[str]:
-    """Ids of all living persons, in a fixed order."""
-    found = set(state.working.living())
-    for lane in range(LANES):
-        after = ""
-        while True:
-            page = [row[0] for row in state.reader.read("persons_page", lane, after, _PAGE)]
-            found.update(page)
-            if len(page) < _PAGE:
-                break
-            after = page[-1]
-    return sorted(found)
 
 
 def put_row(state: State, event: Event) -> None:
@@ -98,3 +86,4 @@ def put_row(state: State, event: Event) -> None:
 def _put(state: State, catalog: str, key: str, row: dict[str, Any]) -> None:
     state.catalogs.put(catalog, key, row)
     state.out.add("catalog_put", catalog, key, to_json(row))
+    lookups.came(state, catalog)

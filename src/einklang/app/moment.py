@@ -44,7 +44,7 @@ class Touched:
     journeys: bool = False
     steps: bool = False
     goal: bool = False
-    catalogs: bool = False
+    catalogs: frozenset[str] = frozenset()
     everything: bool = False
 
     def events_only(self) -> bool:
@@ -72,7 +72,7 @@ class Touched:
             or (bool(needs.journeys) and self.journeys)
             or (bool(needs.steps) and self.steps)
             or (needs.goal and self.goal)
-            or (bool(needs.catalogs) and self.catalogs)
+            or not needs.catalogs.isdisjoint(self.catalogs)
         )
 
 
@@ -104,6 +104,11 @@ class Moments:
         """Look at the whole person again: after a merge, or when definitions changed."""
         self._take(live, told)
         self._moment(live, None, Touched(everything=True), timer=False)
+        self._drain(live)
+
+    def catalogs(self, live: Live, names: frozenset[str]) -> None:
+        """Ask what looks rows up in these catalogs."""
+        self._moment(live, None, Touched(catalogs=names), timer=False)
         self._drain(live)
 
     def _take(self, live: Live, told: Sequence[Event]) -> None:

@@ -85,7 +85,8 @@ class LiveSource(Source):
             events.append(event)
         next_due = reader.read("next_timer")
         due = next_due[0][0] if next_due else None
-        if due is not None and due <= self.now and self.now >= floor and count < limit:
+        waits = state.unasked or (due is not None and due <= self.now)
+        if waits and self.now >= floor and count < limit:
             events.append(engine.tick_entry(self.now, LIVE))
         return events, events[-1].clock if events else state.clock - 1
 

@@ -26,6 +26,7 @@ from einklang.fact.moment import Request
 from einklang.fact.person import Arm, Person, Run
 from einklang.flow.compile import Journey
 from einklang.kernel import ids, time
+from einklang.kernel.limits import LANES
 from einklang.profile import fold_traits
 
 SOURCE = "einklang"
@@ -39,6 +40,7 @@ STANDSTILL_US = 6 * time.HOUR
 #: a missing touchpoint is null.
 FOLD = 2
 TICK = "tick"
+_PAGE = 1_000
 #: In the table of stops, the name of a standstill: all journeys stood.
 ALL = ""
 #: From when to when; None while it lasts.
@@ -101,6 +103,7 @@ class State:
         self._old: dict[tuple[str, int], Journey] = {}
         self._stops: dict[str, Stop] | None = None
         self.entries = Entries()
+        self.unasked: set[str] = set()
         self.take(definitions)
 
     @property
@@ -153,6 +156,16 @@ class State:
         """The snapshot of the present tick."""
         assert self.working.reader is not None
         return self.working.reader
+
+    def everybody(self) -> list[str]:
+        """Ids of all living persons, in a fixed order."""
+        found = set(self.working.living())
+        for lane in range(LANES):
+            after = ""
+            while page := [row[0] for row in self.reader.read("persons_page", lane, after, _PAGE)]:
+                found.update(page)
+                after = page[-1]
+        return sorted(found)
 
     def count(self, name: str) -> int:
         """The next number of a counter."""

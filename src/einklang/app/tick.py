@@ -12,12 +12,12 @@ gives the same state.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from einklang.app import output
+from einklang.app import lookups, output
 from einklang.app.apply import in_force
-from einklang.app.changes import change_definitions, everybody, put_row
+from einklang.app.changes import change_definitions, put_row
 from einklang.app.moment import Moments
 from einklang.app.output import COUNTERS, Output
 from einklang.app.people import STAFF, People
@@ -98,6 +98,8 @@ class Engine:
         mode, fold = reader.read("meta_value", "mode"), reader.read("meta_value", "fold")
         state.set_mode(mode[0][0] if mode else RUN)
         state.fold = int(fold[0][0]) if fold else 1
+        unasked = reader.read("meta_value", "unasked")
+        state.unasked = set(unasked[0][0].split()) if unasked else set()
         last = reader.read("ledger_last")
         state.ledger_hash = last[0][0] if last else b""
         self.people = People(state)
@@ -122,7 +124,11 @@ class Engine:
         while True:
             event = inputs[index] if index < len(inputs) else None
             due = timers.peek(bound if event is None else event.clock)
-            if stops and "outbox_put" in state.out.rows and self._moves_on(due, event):
+            stop = stops and "outbox_put" in state.out.rows and self._moves_on(due, event)
+            if state.unasked and (stop or self._no_row(due, event)):
+                lookups.ask(state, self.moments, self._careful)
+                continue
+            if stop:
                 self._event(self.tick_entry(state.clock, DELIVER))
                 return
             if event is not None and (due is None or not self._first(due, event)):
@@ -137,6 +143,22 @@ class Engine:
                 self._timer(*timers.pop())
             else:
                 return
+
+    def _no_row(self, due: int | None, event: Event | None) -> bool:
+        """Whether what comes next is no row of a catalog at this same instant."""
+        if event is None or (due is not None and self._first(due, event)):
+            return due is not None
+        return event.type != "row" or event.clock > self.state.clock
+
+    def _careful(self, live: Live, act: Callable[[], None]) -> None:
+        """`act` about a person who is looked at for no event or timer of their own."""
+        key = (self.state.clock, live.person.id)
+        detail = self._poison.aside.get(key)
+        if detail is not None:
+            hold(self.state, live, detail, self.version)
+            return
+        self._poison.working_on = key
+        act()
 
     def _moves_on(self, due: int | None, event: Event | None) -> bool:
         """Whether the next moment lies after the present one: with real delivery, time waits for the hand-over."""
@@ -180,7 +202,7 @@ class Engine:
             rules = state.definitions.identity
             change_definitions(state, event, self.moments)
             if state.definitions.identity != rules:
-                self._changed(self.people.ruled(event, everybody(state)))
+                self._changed(self.people.ruled(event, state.everybody()))
         elif event.type == STAFF:
             self._changed(self.people.decided(event))
         elif event.type == "row":
@@ -228,7 +250,7 @@ class Engine:
         if state.out.empty():
             return True
         out, counters, meta = state.out, state.counters, {"code_version": self.version, "mode": state.mode}
-        meta["fold"] = str(state.fold)
+        meta["fold"], meta["unasked"] = str(state.fold), " ".join(sorted(state.unasked))
         done = self.book.transact(lambda tx: output.write(tx, out, counters, meta, expected_seq=begun_at))
         if done:
             state.working.settled()

@@ -284,6 +284,12 @@ class WorkingSet:
         while self._units > CACHED_UNITS_MAX:
             self._units -= self._persons.popitem(last=False)[1].units
 
+    def trim(self) -> None:
+        """Within a tick: let those go who did not change, so that looking at everybody takes little memory."""
+        if self._units > CACHED_UNITS_MAX:
+            for person in [name for name, live in self._persons.items() if not live.changed]:
+                self._units -= self._persons.pop(person).units
+
     def forget(self) -> None:
         """Drop everything: the write set was not applied, or somebody else wrote."""
         self._persons.clear()

@@ -216,6 +216,8 @@ SELECT reason FROM suppression WHERE address_hash = ? AND channel = ? AND purpos
 
 -- name: runs_of_journey
 SELECT body FROM run WHERE journey = ?
+-- name: runs_active
+SELECT DISTINCT person FROM run WHERE status = 'active'
 -- When runs of a journey began, after a moment.
 -- name: run_entries
 SELECT entered_at FROM run WHERE journey = ? AND entered_at > ? ORDER BY entered_at
