@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
-import msgspec
+from itertools import count
+from typing import Any
 
+import msgspec
+import pytest
+
+from einklang.app import waiting
 from einklang.app.collect import collect
 from einklang.app.sources import LiveSource
 from einklang.consent import address_key
@@ -12,6 +17,7 @@ from einklang.store.book import SqliteBook
 from einklang.testing.canonical import table_rows
 from tests.app.worlds import HOUR, SALT, START, append, engine_of, home
 
+NUMBERS = count()
 AHEAD = "2090-01-01T00:00:00Z"
 
 
@@ -80,3 +86,81 @@ def test_who_withdraws_on_a_device_is_who_is_signed_in_there() -> None:
         assert found.durable is not None
         found.durable.result()
         assert [row[0] for row in book.read("suppressions")] == [address_key(salt, "email", "u@example.org")]
+
+
+def tell(book: SqliteBook, kind: str, **call: Any) -> None:
+    """A call that is stored and not worked off: it waits in the tail."""
+    body = msgspec.json.encode({"messageId": str(next(NUMBERS)), **call}).replace(b"/", b"\\/")  # as PHP writes it
+    found = collect(book, kind, body, source="web", now=START + HOUR, salt=bytes.fromhex(SALT))
+    assert found.durable is not None
+    found.durable.result()
+
+
+def suppressed(book: SqliteBook) -> set[str]:
+    """Which of the addresses of this module are suppressed."""
+    keys = {row[0] for row in book.read("suppressions")}
+    return {name for name in "uvw" if address_key(bytes.fromhex(SALT), "email", f"{name}@example.org") in keys}
+
+
+def early(hour: int) -> str:
+    """A moment of the day of these tests."""
+    return f"2026-03-20T00:{hour:02}:00Z"
+
+
+WITHDRAWN = {"event": "Consent Withdrawn", "properties": {"channel": "email", "purpose": "marketing"}}
+WAITING: list[tuple[list[dict[str, Any]], dict[str, str], set[str]]] = [
+    ([{"userId": "u", "traits": {"email": "U@Example.org"}}], {"userId": "u"}, {"u"}),
+    ([{"anonymousId": "d", "traits": {"email": "u@example.org"}}], {"anonymousId": "d"}, {"u"}),
+    (
+        [
+            {"anonymousId": "d", "userId": "n", "timestamp": early(1)},
+            {"userId": "n", "traits": {"email": "u@example.org"}},
+            {"userId": "m", "traits": {"email": "v@example.org"}},
+        ],
+        {"anonymousId": "d"},
+        {"u"},
+    ),
+    (
+        [
+            {"anonymousId": "d", "userId": name, "traits": {"email": f"{name}@example.org"}, "timestamp": early(hour)}
+            for hour, name in enumerate("vu", 1)
+        ],
+        {"anonymousId": "d"},
+        {"u"},
+    ),
+    (
+        [{"userId": name, "traits": {"email": f"{name}@example.org", "phone": "+49301234567"}} for name in "uv"],
+        {"userId": "u"},
+        {"u"},
+    ),
+    ([{"userId": "u/1", "traits": {"email": "u@example.org"}}], {"userId": "u/1"}, {"u"}),
+]
+
+
+@pytest.mark.parametrize(("calls", "by", "meant"), WAITING)
+def test_a_withdrawal_reaches_who_is_known_from_waiting_events(
+    calls: list[dict[str, Any]], by: dict[str, str], meant: set[str]
+) -> None:
+    """In its own transaction, though no tick has told yet whose identifier it is: that person's address, no other's."""
+    with home() as book:
+        for call in calls:
+            tell(book, "identify", **call)
+        tell(book, "track", **WITHDRAWN, **by)
+        assert suppressed(book) == meant
+
+
+def test_a_withdrawal_reaches_who_its_own_batch_names() -> None:
+    """Sign-in and withdrawal in one request."""
+    with home() as book:
+        who = {"type": "identify", "anonymousId": "d", "traits": {"email": "u@example.org"}, "messageId": "1"}
+        tell(book, "batch", batch=[who, {"type": "track", "anonymousId": "d", "messageId": "2", **WITHDRAWN}])
+        assert suppressed(book) == {"u"}
+
+
+def test_without_a_look_at_the_tail_it_reaches_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Positive control: the Book alone does not know the identifier before the next tick."""
+    monkeypatch.setattr(waiting, "named", lambda reader, found, own: found)
+    with home() as book:
+        tell(book, "identify", userId="u", traits={"email": "u@example.org"})
+        tell(book, "track", **WITHDRAWN, userId="u")
+        assert suppressed(book) == set()

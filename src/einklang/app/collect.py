@@ -10,15 +10,18 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from einklang.app import waiting
 from einklang.app.apply import Body
 from einklang.app.known import BookKnown, Remembered
 from einklang.app.ports import Reader
 from einklang.app.working import from_json
 from einklang.consent import Purpose, address_key, built_in_purposes, parse_purpose
 from einklang.event import (
+    LIMITS,
     WITHDRAWALS,
     Event,
     Judged,
+    Limits,
     Withdrawal,
     canonical_name,
     expand,
@@ -55,18 +58,21 @@ class Accepted:
         return self.judged.items
 
 
-def collect(book: Log, kind: str, body: bytes, *, source: str, now: int, salt: bytes) -> Accepted:
+def collect(
+    book: Log, kind: str, body: bytes, *, source: str, now: int, salt: bytes, limits: Limits = LIMITS
+) -> Accepted:
     """Judge a body of the tracking API (unpacked) and hand it to the Book. now: moment of receipt, microseconds.
 
     Raises InputError with a code of `Rejected`, Unavailable `disk_full`, `overloaded`, `book_failed`, `book_closed`.
     """
-    judged = judge(kind, body, received_at=now)
+    judged = judge(kind, body, received_at=now, limits=limits)
     if not judged.items:
         return Accepted(judged, None)
     suppress: tuple[SuppressionRow, ...] = ()
     if judged.withdrawals:
         events = expand(kind, judged.body, first_position=0, received_at=now, source=source)
-        suppress = suppressions(book, withdrawals(book, events, judged.withdrawals, salt), salt)
+        fresh = withdrawals(book, events, judged.withdrawals, salt)
+        suppress = suppressions(book, (waiting.named(book, found, events) for found in fresh), salt)
     blob = Body(judged.items, now, source, kind, judged.body, suppress)
     return Accepted(judged, book.append_later([blob]))
 

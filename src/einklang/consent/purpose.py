@@ -16,7 +16,10 @@ Text = str | dict[str, str]
 
 
 class Purpose(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A purpose. channels: those it may use, None = all. double_opt_in: forms and pages ask for a confirmation."""
+    """A purpose. channels: those it may use, None = all.
+
+    double_opt_in: a consent that came with a write key is a request until the link of an `opt_in` mail confirms it.
+    """
 
     id: str
     title: Text = ""
