@@ -11,8 +11,10 @@ from typing import Any
 
 import pytest
 import structlog
+from argon2 import PasswordHasher
 from hypothesis import HealthCheck, settings
 
+from einklang.app import staff
 from einklang.testing.cluster import Cluster, programs
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -26,7 +28,7 @@ settings.register_profile(
     "ci", derandomize=True, database=None, deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True
 )
 settings.register_profile("explore", parent=settings.get_profile("ci"), derandomize=False, max_examples=1_000)
-settings.register_profile("quick", parent=settings.get_profile("ci"), max_examples=25)
+settings.register_profile("quick", parent=settings.get_profile("ci"), max_examples=12)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 
 
@@ -36,8 +38,6 @@ def _absent(marker: str) -> str:
         return "" if REAL_DATA.is_dir() else "no real data in ../shared/data"
     if marker == "browser":
         return "" if CHROMIUM else "no Chromium found (Debian: apt install chromium)"
-    from einklang.testing.cluster import programs
-
     return "" if programs() else "no PostgreSQL found (Debian: apt install postgresql)"
 
 
@@ -84,6 +84,16 @@ def database_url(cluster: Cluster) -> Iterator[str]:
     schema = f"test_{next(_schemas)}"
     yield cluster.url(schema=schema)
     cluster.drop(schema)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _quick_hashing() -> Iterator[None]:
+    """Passwords are hashed with the least effort: what it costs on purpose is looked at in test_staff."""
+    quick = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(staff, "_HASHER", quick)
+        patch.setattr(staff, "_NOBODY", quick.hash("nobody at all", salt=bytes(16)))
+        yield
 
 
 @pytest.fixture(autouse=True)

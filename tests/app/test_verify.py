@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+from contextlib import closing
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import apsw
@@ -17,7 +20,7 @@ from einklang.main.verify import check_books, check_ledger, verify_home
 from einklang.store.book import SqliteBook
 from einklang.store.lake import Lake, ship_all
 from tests.app.dice import Random
-from tests.app.worlds import DAY, SALT, START, append, engine_of, home, random_calls, run
+from tests.app.worlds import DAY, SALT, SETUP, START, append, engine_of, home, random_calls, run
 
 
 @dataclass
@@ -101,19 +104,28 @@ DAMAGE = {
 }
 
 
+@cache
+def _sound() -> bytes:
+    """A Book that verify finds in order."""
+    with home() as book, TemporaryDirectory() as folder:
+        append(book, random_calls(Random(20), 80))
+        run(book)
+        assert verified(book, Path(folder) / "lake")["ok"]
+        book.backup(Path(folder) / "book.db")
+        return (Path(folder) / "book.db").read_bytes()
+
+
 @pytest.mark.parametrize("what", DAMAGE)
 def test_damage_is_found(what: str, tmp_path: Path) -> None:
     """A row that was changed, lost or added behind the log's back is named: positive controls."""
-    with home() as book:
-        append(book, random_calls(Random(20), 80))
-        run(book)
-        assert verified(book, tmp_path)["ok"]
+    (tmp_path / "book.db").write_bytes(_sound())
+    with closing(SqliteBook.open(tmp_path, setup=SETUP)) as book:
         connection = apsw.Connection(str(book.home / "book.db"))
         before = connection.total_changes()
         connection.execute(DAMAGE[what]).fetchall()
         assert connection.total_changes() > before, "something was damaged"
         connection.close()
-        found = verified(book, tmp_path)
+        found = verified(book, tmp_path / "lake")
         assert not found["ok"]
         assert any(what in line for line in found["findings"]), found["findings"]
 

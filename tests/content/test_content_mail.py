@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Mapping
 from dataclasses import fields, replace
@@ -340,18 +341,17 @@ def _harmless(name: str, place: str) -> list[tuple[str, tuple[str, ...]]]:
     return _without_breaks(Reader(render_email(ATTACKED[name], _facts_with("/harmless", place)).html).tags)
 
 
-@pytest.mark.parametrize("place", ["trait", "person", "product", "data", "brand", "address"])
 @pytest.mark.parametrize("value", HOSTILE)
-def test_hostile_values_change_no_structure(value: str, place: str) -> None:
+def test_hostile_values_change_no_structure(value: str) -> None:
     """Whatever a value holds, the tags and attributes of the HTML are those of a harmless one (invariant 40)."""
-    held = _facts_with(value, place)
-    for name, sample in ATTACKED.items():
+    places = ("trait", "person", "product", "data", "brand", "address")
+    for (name, sample), place in itertools.product(ATTACKED.items(), places):
         try:
-            mail = render_email(sample, held)
+            mail = render_email(sample, _facts_with(value, place))
         except Unrenderable:
             continue
         read = Reader(mail.html)
-        assert _without_breaks(read.tags) == _harmless(name, place), (name, value)
+        assert _without_breaks(read.tags) == _harmless(name, place), (name, place, value)
         assert all(re.match(r"https?://|mailto:|#|$", address) for address in read.addresses)
         assert not re.search("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff]", mail.html + mail.text)
         assert not re.search("[\x00-\x1f\u2028\u202e]", mail.subject)

@@ -8,8 +8,9 @@ import pytest
 
 from tests.measure.measure_truth import LAWS, coverage, interval_misses, no_effect
 
+pytestmark = pytest.mark.slow
 
-@pytest.mark.slow
+
 def test_two_hundred_seeds_cover_the_truth_and_the_naive_comparison_misses() -> None:
     """95 +- 3 % of the intervals hold the true effect, without bias; contacted against all controls misses in most
     campaigns.

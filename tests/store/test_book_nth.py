@@ -13,6 +13,8 @@ from einklang.store.book import Setup, SqliteBook
 from einklang.testing.book_suite import Body
 from einklang.testing.powercut import Recorder
 
+pytestmark = pytest.mark.faults
+
 NTH_MAX = 50
 FAULTS: dict[str, type[apsw.Error]] = {"ENOSPC": apsw.FullError, "EIO": apsw.IOError}
 

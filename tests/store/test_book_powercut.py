@@ -14,6 +14,8 @@ from einklang.store.book import Setup, SqliteBook
 from einklang.testing.book_suite import Body
 from einklang.testing.powercut import Recorder, power_cuts
 
+pytestmark = pytest.mark.faults
+
 STATES = int(os.environ.get("EINKLANG_POWER_CUTS", "200"))
 KILLS = int(os.environ.get("EINKLANG_KILLS", "6"))
 

@@ -9,9 +9,7 @@ from typing import Any
 
 import pytest
 import uvicorn
-from argon2 import PasswordHasher
 
-from einklang.app import staff
 from einklang.app.working import from_json, to_json
 from einklang.kernel.time import HOUR, SECOND
 from tests.web.homes import TARGET, Home, bought
@@ -30,14 +28,6 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
     """One home for all tests of a module that change nothing."""
     with opened(tmp_path_factory.mktemp("shared")) as made:
         yield made
-
-
-@pytest.fixture(autouse=True)
-def quick_hashing(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Passwords are hashed with the least effort: what it costs on purpose is looked at in test_staff."""
-    quick = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
-    monkeypatch.setattr(staff, "_HASHER", quick)
-    monkeypatch.setattr(staff, "_NOBODY", quick.hash("nobody at all", salt=bytes(16)))
 
 
 WAIT_S = 20
