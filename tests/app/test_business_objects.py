@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from einklang.app import segments
+from einklang.app.state import State
 from einklang.event import EngineCall
 from einklang.profile import fold_objects
 from einklang.store.book import SqliteBook
@@ -66,6 +67,11 @@ def _day(random: Random) -> str:
     return f"2026-0{random.choice((3, 4))}-{10 + random.randrange(20)}T00:00:00Z"
 
 
+def state_of(book: SqliteBook) -> State:
+    """The State of an engine over a scratch Book."""
+    return engine_of(book).state
+
+
 def members(book: SqliteBook) -> set[tuple[Any, ...]]:
     """(person, segment) of the live state."""
     return {(row[0], row[1]) for row in table_rows(book, "member")}
@@ -121,8 +127,7 @@ def test_any_cutting_and_a_rebuild_give_the_same_state(seed: int, tmp_path: Path
             hashes.add(canonical_hash(book))
             if forgetful:
                 lake = Lake(tmp_path / str(seed))
-                inputs, state_of = inputs_of, lambda scratch: engine_of(scratch).state
-                with book.snapshot() as reader, rebuilt(inputs(reader, lake), SALT, state_of, batch=9) as again:
+                with book.snapshot() as reader, rebuilt(inputs_of(reader, lake), SALT, state_of, batch=9) as again:
                     assert findings(reader, lake, again) == []
                     assert objects_of(book) == objects_of(again.book)
     assert len(hashes) == 1

@@ -18,7 +18,7 @@ CORE |= {"event", "expr", "fact", "kernel"}
 #: design.md: what each room may import beside the standard library, msgspec (not in kernel) and einklang itself.
 LIBRARIES: dict[str, set[str]] = {
     "kernel": set(),
-    "event": set(),
+    "event": {"jsonschema_rs"},
     "expr": {"lark", "polars", "re2"},
     "fact": {"polars"},
     "identity": set(),

@@ -57,7 +57,7 @@ def change_definitions(state: State, event: Event, moments: Moments) -> None:
     if state.fold >= 2:
         _note_pauses(state, event, paused, resumed)
     all_of_them = any(
-        change["kind"] in ("segment", "policy", "trait", "purpose") for change in event.properties["changes"]
+        change["kind"] in ("segment", "policy", "trait", "purpose", "object") for change in event.properties["changes"]
     )
     for number, person in enumerate(state.everybody() if resumed or all_of_them else ()):
         live = state.working.get(person)

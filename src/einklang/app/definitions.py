@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 
 from einklang.app import kinds
+from einklang.app.event_schemas import schemas_of
 from einklang.app.objects import object_kinds
 from einklang.app.yaml import Document
 from einklang.audience import definition as segments
@@ -21,6 +22,7 @@ from einklang.audience.live import Segment
 from einklang.consent import Purpose, built_in_purposes, parse_purpose
 from einklang.content.message import CHANNELS, Message, check_data, parse_message
 from einklang.decide import policy as policies
+from einklang.event import EventSchema
 from einklang.expr import Catalog, Checked, Condition, ExprError, Scope, check, check_condition, compile_one
 from einklang.expr.types import DYN, Type
 from einklang.fact.strict import convert
@@ -84,6 +86,7 @@ class Definitions:
     campaigns: dict[str, float]
     checked: dict[str, Checked]
     objects: dict[str, Kind]
+    schemas: dict[str, EventSchema]
     identity: IdentityRules = DEFAULT_RULES
 
     def entered_by(self, event: str) -> list[Journey]:
@@ -390,6 +393,7 @@ def compile_all(docs: Docs, versions: dict[Key, int]) -> Definitions:
         campaigns,
         compiler.checked,
         compiler.objects,
+        schemas_of(docs, versions),
         compiler.identity(),
     )
 

@@ -13,8 +13,8 @@ import msgspec
 
 from einklang.app.output import Output
 from einklang.app.ports import Reader, Row
-from einklang.app.working import from_json
-from einklang.event import Event, expand, message_identity
+from einklang.app.working import from_json, to_json
+from einklang.event import REPLAY, Event, expand, message_identity
 from einklang.kernel.reasons import DeadLetter
 
 
@@ -50,6 +50,8 @@ def take(rows: Sequence[Row], reader: Reader, out: Output, *, clock: int, versio
                 str(error),
                 body,
                 version,
+                kind,
+                items,
             )
             continue
         assert len(events) == items, f"a body of {items} items gave {len(events)} events"
@@ -64,12 +66,13 @@ def take(rows: Sequence[Row], reader: Reader, out: Output, *, clock: int, versio
             if known is None:
                 seen[key] = told
                 out.add("message_id_put", key, told, event.position)
+            if known is None or kind == REPLAY:
                 taken.events.append(event)
             elif known == told:
                 taken.duplicates += 1
             else:
                 taken.dead += 1
-                original = msgspec.json.encode(msgspec.structs.asdict(event), enc_hook=str)
+                original = to_json(event).encode()
                 detail = f"message id {event.message_id[:80]} came before with another body"
                 out.add(
                     "dead_put",
@@ -81,6 +84,8 @@ def take(rows: Sequence[Row], reader: Reader, out: Output, *, clock: int, versio
                     detail,
                     original,
                     version,
+                    REPLAY,
+                    1,
                 )
     return taken
 

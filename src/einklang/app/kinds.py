@@ -39,13 +39,18 @@ LATER_FIELDS: dict[str, tuple[str, ...]] = {
 
 
 class RawEvent(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
-    """The types of an event's properties; another name for the same event."""
+    """The types of an event's properties; another name for the same event; what its properties must be like.
+
+    schema: JSON Schema of the properties; on_violation: `mark` or `dead_letter`.
+    """
 
     kind: str
     id: str
     properties: dict[str, str] = {}
     each: dict[str, dict[str, str]] = {}
     alias: str | list[str] = []
+    schema: dict[str, Any] | None = None
+    on_violation: str = "mark"
     title: Any = None
     note: str | None = None
 

@@ -148,7 +148,8 @@ LANE_AT = {
 }  # fmt: skip
 #: Statements in the order in which their rows are written; `rekeys` follow them, then AFTER.
 ORDER = (
-    "tail_delete", "entry_put", "entry_drop", "message_id_put", "dead_put", "definition_put", "definition_retire",
+    "tail_delete", "entry_put", "entry_drop", "entry_mark", "message_id_put", "dead_put", "definition_put",
+    "definition_retire",
     "catalog_put", "stop_put", "edge_put", "identifier_put",
     "apart_drop", "apart_put", "alias_drop", "alias_put", "sign_in_drop", "sign_in_put", "refused_put",
     "suppression_lift", "suppression_raise",

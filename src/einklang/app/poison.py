@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import msgspec
-
 from einklang.app.state import SOURCE, State
-from einklang.app.working import Live
-from einklang.event import Event
+from einklang.app.working import Live, to_json
+from einklang.event import LOOK, REPLAY, Event
 from einklang.kernel.reasons import DeadLetter
 
 #: How often an event must fail alone before it is put aside.
@@ -36,15 +34,15 @@ class Poison:
         return 1
 
 
-def dead_letter(state: State, event: Event, detail: str, version: str) -> None:
-    """Put a poison event aside: it is not folded, and nothing behind it waits."""
+def dead_letter(state: State, event: Event, detail: str, version: str, code: DeadLetter = DeadLetter.POISON) -> None:
+    """Put an event aside: it is not folded, and nothing behind it waits."""
     state.counters["in_log"] -= 1
     state.counters["dead_letters"] += 1
-    original = msgspec.json.encode(msgspec.structs.asdict(event), enc_hook=str)
+    original = to_json(event).encode()
     state.out.add("entry_drop", event.position)
     state.out.add(
-        "dead_put", event.position, state.clock, event.received_at, event.source, DeadLetter.POISON, detail, original,
-        version,
+        "dead_put", event.position, state.clock, event.received_at, event.source, code, detail, original, version,
+        REPLAY, 1,
     )  # fmt: skip
 
 
@@ -54,5 +52,5 @@ def hold(state: State, live: Live, detail: str, version: str) -> None:
     state.working.mark(live)
     state.out.add(
         "dead_put", -state.count("held"), state.clock, state.clock, SOURCE, DeadLetter.POISON, detail,
-        live.person.id.encode(), version,
+        live.person.id.encode(), version, LOOK, 1,
     )  # fmt: skip

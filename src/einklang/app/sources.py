@@ -26,6 +26,8 @@ class Source:
     """
 
     stops = False
+    #: whether the tracking plan judges what comes: what is in the log already has been judged
+    judges = True
 
     def inputs(self, engine: Engine, reader: Reader, limit: int) -> tuple[list[Event], int]:
         """(events, bound): timers are worked off up to `bound`."""
@@ -164,6 +166,8 @@ class ReplaySource(Source):
 
     moved: (stored seq, seq now) where they differ.
     """
+
+    judges = False
 
     def __init__(self, entries: Iterator[Event]) -> None:
         self._entries = entries

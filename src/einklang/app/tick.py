@@ -26,8 +26,9 @@ from einklang.app.ports import Book, Reader
 from einklang.app.sources import Source
 from einklang.app.state import DELIVER, FOLD, RUN, SOURCE, TICK, State
 from einklang.app.timers import TimerFeed
+from einklang.app.tracking import judged
 from einklang.app.working import Live
-from einklang.event import Event
+from einklang.event import LOOK, Event
 from einklang.kernel import ids
 from einklang.kernel.errors import Unavailable
 
@@ -79,6 +80,8 @@ class Engine:
             begun_at = self._begin(reader)
             inputs, bound = source.inputs(self, reader, limit)
             inputs, bound = self._without_poison(inputs, bound)
+            if source.judges:
+                inputs, bound = self._within_plan(inputs, bound)
             self._work_off(inputs, bound, reader, stops=source.stops)
             self._close()
             self._poison.working_on = None
@@ -207,6 +210,10 @@ class Engine:
             self._changed(self.people.decided(event))
         elif event.type == "row":
             put_row(state, event)
+        elif event.type == LOOK:
+            held = state.working.get(self.people.living(dict(event.identifiers)["person"]))
+            if held is not None:
+                self.moments.everything(held)
         else:
             live, whole, others = self.people.of(event)
             state.out.persons[event.seq] = event.person
@@ -235,6 +242,13 @@ class Engine:
             if detail is not None:
                 dead_letter(state, event, detail, self.version)
         return kept, min(bound, kept[-1].clock if kept else state.clock - 1)
+
+    def _within_plan(self, inputs: list[Event], bound: int) -> tuple[list[Event], int]:
+        """What the tracking plan lets in; time goes no further than what is left."""
+        kept = judged(self.state, inputs, self.version)
+        if len(kept) == len(inputs):
+            return inputs, bound
+        return kept, min(bound, kept[-1].clock if kept else self.state.clock - 1)
 
     def _close(self) -> None:
         """Fill the write set with what changed in memory."""

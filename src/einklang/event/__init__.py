@@ -9,7 +9,7 @@ and their property types.
 from einklang.event.admit import ADMISSION, KINDS, LIMITS, WITHDRAWALS, Judged, Limits, Rejection, Withdrawal, judge
 from einklang.event.catalog import KNOWN_EVENTS, OWN_EVENTS
 from einklang.event.event import Event
-from einklang.event.expand import ENGINE_KINDS, LOOK, REPLAY, body_of, expand, message_identity
+from einklang.event.expand import ENGINE_KINDS, LOOK, RENEW, REPLAY, body_of, expand, message_identity
 from einklang.event.names import ALIASES, RESERVED, canonical_channel, canonical_name, names_of
 from einklang.event.schemas import EventSchema, Violation, kind_of_value, shape_of
 from einklang.event.trust import SERVER, authenticated, server_source
@@ -24,6 +24,7 @@ __all__ = [
     "LIMITS",
     "LOOK",
     "OWN_EVENTS",
+    "RENEW",
     "REPLAY",
     "RESERVED",
     "SERVER",

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from decimal import Decimal
 from typing import Any
+
+import msgspec
 
 from einklang.event.event import Event
 from einklang.event.people import clean, identifiers_of
@@ -25,6 +28,12 @@ from einklang.kernel.time import BEFORE_ALL, EARLIEST, LATEST, Micros, format_mo
 #: `tick`: items of that type; `engine`: tracks, such as the clicks that come back.
 ENGINE_KINDS = frozenset({"import", "row", "definition", "tick", "engine"})
 
+#: Events that had been put aside, as they were: {"batch": [Event, ...]}; under the message id by which they are known,
+#: and under a new one.
+REPLAY, RENEW = "replay", "renew"
+#: The type of an entry that says: look at this person again.
+LOOK = "look"
+
 _APP_LIBRARIES = ("ios", "android", "swift", "kotlin", "react-native", "flutter", "xamarin")
 _CHANNELS = {"browser": "web", "web": "web", "mobile": "app", "server": ""}
 
@@ -44,6 +53,8 @@ def expand(kind: str, body: bytes, *, first_position: int, received_at: Micros, 
     body and n-th occurrence.
     Raises msgspec.MsgspecError or ValueError for a body that cannot be read (a dead letter).
     """
+    if kind in (REPLAY, RENEW):
+        return _again(body, first_position)
     seen: dict[bytes, int] = {}
     events: list[Event] = []
     if kind in ENGINE_KINDS:
@@ -65,6 +76,22 @@ def expand(kind: str, body: bytes, *, first_position: int, received_at: Micros, 
     else:
         events.append(_event(expand_item.decode(body), kind, first_position, received_at, source, seen))
     return events
+
+
+class _Letters(msgspec.Struct):
+    batch: list[Event]
+
+
+_LETTERS = msgspec.json.Decoder(_Letters, float_hook=Decimal)
+
+
+def _again(body: bytes, first_position: int) -> list[Event]:
+    """Events as they were before they were put aside, at positions of their own."""
+    fresh: dict[str, Any] = {"seq": 0, "clock": 0, "person": "", "folded": ""}
+    return [
+        msgspec.structs.replace(event, position=first_position + offset, **fresh)
+        for offset, event in enumerate(_LETTERS.decode(body).batch)
+    ]
 
 
 def message_identity(event: Event, salt: bytes) -> tuple[bytes, bytes]:

@@ -113,6 +113,8 @@ BOOK: dict[str, tuple[Column, ...]] = {
         _book("detail", "text", "", CONTENT),
         _book("body", "blob", "", IDENTIFIER),
         _book("code_version", "text"),
+        _book("kind", "text"),
+        _book("items", "integer", COUNT),
     ),
     "edge": (
         _book("kind_a", "text"),

@@ -17,7 +17,8 @@ import msgspec
 
 from einklang import __version__
 from einklang.kernel.errors import EinklangError, InputError, UsageError
-from einklang.main import collector, commands, settings
+from einklang.kernel.reasons import DeadLetter
+from einklang.main import collector, commands, dead_letters, settings
 
 Answer = tuple[int, Any]
 
@@ -94,6 +95,19 @@ def _workers(text: str) -> int:
     return 1
 
 
+def _letters(sub: Any) -> None:
+    letters = _command(sub, "dead-letters", "what was put aside, and taking it in again", dead_letters.dead_letters)
+    letters.add_argument("action", choices=["list", "replay"])
+    letters.add_argument("positions", nargs="*", type=int, metavar="POSITION", help="to replay: of `list`")
+    letters.add_argument(
+        "--code", choices=[code.value for code in DeadLetter], help="only those put aside for this reason"
+    )
+    letters.add_argument("--all", action="store_true", help="replay all")
+    letters.add_argument(
+        "--as-new", action="store_true", help="replay also what came under a message id that was taken, as new events"
+    )
+
+
 def build_parser() -> argparse.ArgumentParser:
     """The parser of all commands; docs/commands.md lists them and a test compares."""
     parser = _Parser(
@@ -152,6 +166,7 @@ def build_parser() -> argparse.ArgumentParser:
     journey = _command(sub, "journey", "how many stand where", commands.journey)
     journey.add_argument("action", choices=["counts"], type=_action("journey", ["counts"]))
     journey.add_argument("id", metavar="ID")
+    _letters(sub)
     report = _command(sub, "report", "what a journey or a campaign was worth", commands.report)
     report.add_argument("id", metavar="ID", help="a journey with a goal, or a campaign: its journeys together")
     verify = _command(sub, "verify", "the books balance and the state equals the rebuild from the log", commands.verify)

@@ -11,7 +11,7 @@ from litestar.datastructures import State
 from litestar.exceptions import HTTPException
 
 from einklang.kernel.errors import EinklangError
-from einklang.web import api, customer, errors, objects_api, sources_api
+from einklang.web import api, catalog_api, customer, errors, objects_api, sources_api
 from einklang.web.access import authorise
 from einklang.web.collect import Collect
 from einklang.web.document import document
@@ -26,7 +26,7 @@ OURS = ("api", "v1", "c", "o", "u", "confirm", "preferences", "portal", "l", "sh
 #: Pages that are asked for by HEAD too.
 LOOKED_AT = ("health", "u")
 #: The REST API.
-API = (*api.ROUTES, *objects_api.ROUTES, *sources_api.ROUTES)
+API = (*api.ROUTES, *objects_api.ROUTES, *catalog_api.ROUTES, *sources_api.ROUTES)
 _HEADERS = (
     (b"x-content-type-options", b"nosniff"),
     (b"x-frame-options", b"DENY"),

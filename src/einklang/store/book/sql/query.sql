@@ -59,6 +59,21 @@ ORDER BY at DESC, seq DESC LIMIT ?
 SELECT n, seq, clock, journey, step, message, channel, verdict, reason, until, detail FROM verdict
 WHERE lane = ? AND person = ? AND n < ? ORDER BY n DESC LIMIT ?
 
+-- Dead letters, the newest first. An empty code is any.
+-- name: dead_page
+SELECT position, clock, received_at, source, code, detail, body, code_version, kind, items FROM dead
+WHERE position < ? AND (? = '' OR code = ?) ORDER BY position DESC LIMIT ?
+-- name: dead_get
+SELECT position, clock, received_at, source, code, detail, body, code_version, kind, items FROM dead WHERE position = ?
+-- name: dead_counts
+SELECT code, COUNT(*) FROM dead GROUP BY code ORDER BY code
+-- name: dead_details
+SELECT detail, COUNT(*) FROM dead WHERE code = ? GROUP BY detail ORDER BY detail
+-- name: definition_versions
+SELECT version FROM definition WHERE kind = ? AND id = ? ORDER BY version
+-- name: dead_delete
+DELETE FROM dead WHERE position = ?
+
 -- name: history_named
 SELECT name, at, seq, source, machine, properties FROM history WHERE lane = ? AND person = ? AND name = ? ORDER BY at, seq
 

@@ -53,7 +53,10 @@ SELECT body, position FROM message_id WHERE id = ?
 -- name: message_id_put
 INSERT INTO message_id (id, body, position) VALUES (?, ?, ?)
 -- name: dead_put
-INSERT INTO dead (position, clock, received_at, source, code, detail, body, code_version) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+INSERT INTO dead (position, clock, received_at, source, code, detail, body, code_version, kind, items)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+-- name: entry_mark
+UPDATE entry SET context = ? WHERE position = ?
 
 -- name: entry_put
 INSERT INTO entry (position, seq, clock, at, received_at, format, origin, type, name, message_id, source, touchpoint, machine, person, identifiers,
