@@ -383,6 +383,7 @@ def test_day_without_a_zone_of_its_own_follows_the_view() -> None:
         ('events("A").within("3d").count() > 0', NOW + DAY),
         ('events("C").exists()', NOW + 5 * HOUR),
         ('events("A").until(now - duration("60h")).exists()', NOW + 12 * HOUR),
+        ('events("never").until(now - duration("60h")).exists()', None),
         ('events("A").notFollowedBy(events("B"), "49h").exists()', NOW + HOUR),
         ('events("A").last(event.at) <= now - duration("3d")', NOW + DAY),
         ('events("A").last(event.at) < now - duration("3d")', NOW + DAY),

@@ -78,7 +78,7 @@ class Flips:
         if newest > self.now:
             self._comes_in(events, self.now)
         for bound, moves in zip(to, moving, strict=True):
-            if moves and bound is not None and newest > bound:
+            if events and moves and bound is not None and newest > bound:
                 self._comes_in(events, bound)
         return runtime.span(events, self.now, after, to)
 
