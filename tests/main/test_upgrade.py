@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import tarfile
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -26,8 +26,9 @@ def test_a_home_of_an_earlier_landing_goes_on(
 ) -> None:
     """It is migrated, equals its rebuild, works off what was pending, and equals its rebuild again."""
     home = tmp_path / "home"
-    with tarfile.open(archive) as tar:
-        tar.extractall(home, filter="data")
+    home.mkdir()
+    # Not tarfile: the Python 3.11.2 of Debian 12 knows no extraction filter, later ones want one.
+    subprocess.run(["tar", "-xzf", archive, "-C", home], check=True)
     at = ["--home", str(home), "--json"]
     for until in ("2026-02-05T01:00:00Z", "2026-02-20T00:00:00Z"):
         assert main(["run", "--until", until, *at]) == 0
