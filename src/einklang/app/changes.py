@@ -6,15 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 from einklang.app import lookups
 from einklang.app.definitions import Docs, compile_all
+from einklang.app.sweep import Sweep
 from einklang.app.working import from_json, to_json
 from einklang.event import Event
 from einklang.kernel import ids
 
 if TYPE_CHECKING:
-    from einklang.app.moment import Moments
     from einklang.app.state import State
 
-_PAGE = 1_000
 #: Fields of a journey whose change makes a new version (language.md 3.8).
 GRAPH = ("entry", "exit", "goal", "control", "steps", "campaign")
 
@@ -38,8 +37,8 @@ def next_version(kind: str, before: dict[str, Any] | None, version: int, after: 
     return version + 1
 
 
-def change_definitions(state: State, event: Event, moments: Moments) -> None:
-    """Put applied definitions in force at this moment; then every person is looked at under them."""
+def change_definitions(state: State, event: Event) -> None:
+    """Put applied definitions in force at this moment; then who is concerned is looked at under them."""
     docs, versions = dict(state.definitions.docs), dict(state.definitions.versions)
     for change in event.properties["changes"]:
         key = (change["kind"], change["id"])
@@ -59,12 +58,8 @@ def change_definitions(state: State, event: Event, moments: Moments) -> None:
     all_of_them = any(
         change["kind"] in ("segment", "policy", "trait", "purpose", "object") for change in event.properties["changes"]
     )
-    for number, person in enumerate(state.everybody() if resumed or all_of_them else ()):
-        live = state.working.get(person)
-        if live is not None and (all_of_them or any(run.journey in resumed for run in live.runs)):
-            moments.everything(live)
-        if number % _PAGE == 0:
-            state.working.trim()
+    if resumed or all_of_them:
+        state.sweep = Sweep(all_of_them, tuple(sorted(resumed)))
 
 
 def _note_pauses(state: State, event: Event, paused: set[str], resumed: set[str]) -> None:

@@ -83,11 +83,14 @@ def run(
 
 
 def settle_definitions(book: Book, engine: Engine) -> None:
-    """Put applied definitions in force at the clock reached, and nothing else."""
+    """Put applied definitions in force at the clock reached, look at whom they concern, and do nothing else."""
     with book.snapshot() as reader:
-        waiting = bool(reader.read("tail_of_kind", "definition"))
-    if waiting:
-        engine.step(DefinitionSource(), BATCH)
+        waiting = bool(
+            reader.read("definitions_waiting") or any(text for (text,) in reader.read("meta_value", "sweep"))
+        )
+    source = DefinitionSource()
+    while waiting and engine.step(source, BATCH):
+        pass
 
 
 class DefinitionSource(Source):

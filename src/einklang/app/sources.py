@@ -38,13 +38,14 @@ class Source:
 
 
 def definitions_first(engine: Engine, reader: Reader, now: int = 0) -> list[Event]:
-    """Applied definitions wait for nothing: they come before all else, at the clock reached.
+    """Applied definitions wait for nothing: they come before all else, one after the other, at the clock reached.
 
+    A tick with definitions has nothing else to do: what follows waits until everybody has been looked at.
     now: where time goes by, they come when they were applied. Before time has begun they do so too, and it stands.
     """
     state = engine.state
     taken = take(
-        reader.read("tail_of_kind", "definition"), reader, state.out, clock=state.clock, version=engine.version
+        reader.read("tail_of_kind", "definition")[:1], reader, state.out, clock=state.clock, version=engine.version
     )
     reached = state.clock
     for event in taken.events:
@@ -64,11 +65,15 @@ class LiveSource(Source):
     def __init__(self) -> None:
         self.now = 0
         self.started = False
+        self._alone = False
 
     def inputs(self, engine: Engine, reader: Reader, limit: int) -> tuple[list[Event], int]:
         """Everything that waits, up to about `limit` events; a tick entry where time alone has work to do."""
         state = engine.state
         events = definitions_first(engine, reader, self.now if self.started else 0)
+        self._alone = bool(events)
+        if events:
+            return events, events[-1].clock
         rows, count = [], 0
         for row in reader.read("tail_page", 0, max(1, limit // 4)):
             if row[4] != "definition" and count < limit:
@@ -78,7 +83,7 @@ class LiveSource(Source):
         state.counters["in_log"] += len(taken.events)
         state.counters["duplicates"] += taken.duplicates
         state.counters["dead_letters"] += taken.dead
-        floor = (events[-1].clock if events and state.clock else state.clock) + 1
+        floor = state.clock + 1
         if not self.started:
             events.append(engine.tick_entry(max(self.now, state.clock), LIVE, resume=True))
             floor = max(floor, self.now)
@@ -111,7 +116,7 @@ class LiveSource(Source):
 
     def settled(self, state: State) -> None:
         """The entry that says how time goes on is in the log."""
-        self.started = True
+        self.started = self.started or not self._alone
 
 
 class RunSource(Source):
@@ -123,6 +128,7 @@ class RunSource(Source):
         self.stops = mode == DELIVER
         self.started = False
         self.finished = False
+        self._alone = False
         self._last = False
         self._end: Event | None = None
 
@@ -130,12 +136,13 @@ class RunSource(Source):
         """The next pending entries; the last chunk ends with a tick entry at `until`."""
         state = engine.state
         events = definitions_first(engine, reader)
+        self._alone = bool(events)
+        if events:
+            return events, state.clock - 1
         if not self.started:
             if state.clock == 0:
                 first = reader.read("entry_first_at", 0)[0][0]
                 state.clock = min(self.until, first if first is not None else self.until)
-            for event in events:
-                event.clock = state.clock
             events.append(engine.tick_entry(state.clock, self.mode))
         rows = reader.read("entry_pending", self.until, limit + 1)
         pending = [from_row(row) for row in rows[:limit]]
@@ -157,6 +164,8 @@ class RunSource(Source):
 
     def settled(self, state: State) -> None:
         """The chunk is in the log, or, with real delivery, the part of it before a message became ready."""
+        if self._alone:
+            return
         self.started = True
         self.finished = self._last and bool(state.out.log) and state.out.log[-1] is self._end
 
@@ -181,12 +190,14 @@ class ReplaySource(Source):
         while len(self._ahead) <= limit and (event := next(self._entries, None)) is not None:
             self._ahead.append((event, event.seq))
         events = [event for event, _ in islice(self._ahead, limit)]
-        self._taken = len(events)
+        definitions = next((n for n, event in enumerate(events, 1) if event.type == "definition"), limit)
+        events = events[:definitions]
+        taken = self._taken = len(events)
         if not events:
             return [], engine.state.clock - 1
         engine.state.counters["in_log"] += sum(event.type != TICK for event in events)
         last = events[-1].clock
-        more = len(self._ahead) > limit and self._ahead[limit][0].clock == last
+        more = len(self._ahead) > taken and self._ahead[taken][0].clock == last
         return events, last - 1 if more else last
 
     def settled(self, state: State) -> None:

@@ -16,6 +16,7 @@ from einklang.app.entries import Entries
 from einklang.app.known import Remembered
 from einklang.app.output import Output
 from einklang.app.ports import Reader
+from einklang.app.sweep import Sweep
 from einklang.app.timers import TimerFeed
 from einklang.app.view import PersonView, Rules, address_of
 from einklang.app.working import Live, WorkingSet, from_json, to_json
@@ -104,6 +105,7 @@ class State:
         self._stops: dict[str, Stop] | None = None
         self.entries = Entries()
         self.unasked: set[str] = set()
+        self.sweep: Sweep | None = None
         self.take(definitions)
 
     @property
@@ -166,6 +168,12 @@ class State:
                 found.update(page)
                 after = page[-1]
         return sorted(found)
+
+    def after(self, person: str, limit: int) -> list[str]:
+        """The next ids of living persons after this one, in order: of the Book, and of this tick."""
+        stored = [row[0] for row in self.reader.read("persons_after", person, limit)]
+        here = [live.person.id for live in self.working.dirty() if live.person.id > person]
+        return sorted({*stored, *here})[:limit]
 
     def count(self, name: str) -> int:
         """The next number of a counter."""

@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from einklang.app import lookups, output
+from einklang.app import lookups, output, sweep
 from einklang.app.apply import in_force
 from einklang.app.changes import change_definitions, put_row
 from einklang.app.moment import Moments
@@ -48,6 +48,7 @@ class Engine:
         self._poison = Poison()
         self._begun = False
         self._reached: int | None = None
+        self._limit, self._swept = 1, False
 
     # --- the tick -------------------------------------------------------------------------------------------------
 
@@ -69,8 +70,9 @@ class Engine:
                 limit = self._poison.found(error, limit)
                 continue
             if done:
-                source.settled(self.state)
-                return len(self.state.out.log)
+                if not self._swept:
+                    source.settled(self.state)
+                return len(self.state.out.log) or int(self._swept)
             self.state.forget(before)
 
     def _attempt(self, source: Source, limit: int) -> bool:
@@ -78,16 +80,24 @@ class Engine:
         self._poison.working_on = None
         with self.book.snapshot() as reader:
             begun_at = self._begin(reader)
-            inputs, bound = source.inputs(self, reader, limit)
-            inputs, bound = self._without_poison(inputs, bound)
-            if source.judges:
-                inputs, bound = self._within_plan(inputs, bound)
-            self._work_off(inputs, bound, reader, stops=source.stops)
+            self._limit, self._swept = limit, self.state.sweep is not None
+            if self._swept:
+                self.state.timers = TimerFeed(reader, self.state.clock)
+                self._sweep()
+            else:
+                self._read_on(source, reader, limit)
             self._close()
             self._poison.working_on = None
             done = self._commit(begun_at)
             self._reached = self.state.counters["seq"] if done else _NOWHERE
             return done
+
+    def _read_on(self, source: Source, reader: Reader, limit: int) -> None:
+        inputs, bound = source.inputs(self, reader, limit)
+        inputs, bound = self._without_poison(inputs, bound)
+        if source.judges:
+            inputs, bound = self._within_plan(inputs, bound)
+        self._work_off(inputs, bound, reader, stops=source.stops)
 
     def _begin(self, reader: Reader) -> int:
         state = self.state
@@ -101,7 +111,8 @@ class Engine:
         mode, fold = reader.read("meta_value", "mode"), reader.read("meta_value", "fold")
         state.set_mode(mode[0][0] if mode else RUN)
         state.fold = int(fold[0][0]) if fold else 1
-        unasked = reader.read("meta_value", "unasked")
+        unasked, swept = reader.read("meta_value", "unasked"), reader.read("meta_value", "sweep")
+        state.sweep = sweep.stored(swept[0][0] if swept else "")
         state.unasked = set(unasked[0][0].split()) if unasked else set()
         last = reader.read("ledger_last")
         state.ledger_hash = last[0][0] if last else b""
@@ -142,6 +153,8 @@ class Engine:
                 self._poison.working_on = event.position
                 self._event(event)
                 index += 1
+                if state.sweep is not None:
+                    return  # first everybody is looked at
             elif due is not None:
                 self._timer(*timers.pop())
             else:
@@ -152,6 +165,11 @@ class Engine:
         if event is None or (due is not None and self._first(due, event)):
             return due is not None
         return event.type != "row" or event.clock > self.state.clock
+
+    def _sweep(self) -> None:
+        """Look at some of those whom changed definitions concern."""
+        if self.state.sweep is not None:
+            sweep.work(self.state, self.moments, self._limit, self._careful)
 
     def _careful(self, live: Live, act: Callable[[], None]) -> None:
         """`act` about a person who is looked at for no event or timer of their own."""
@@ -203,7 +221,8 @@ class Engine:
             state.fold = int(event.properties.get("fold", 1))
         elif event.type == "definition":
             rules = state.definitions.identity
-            change_definitions(state, event, self.moments)
+            change_definitions(state, event)
+            self._sweep()
             if state.definitions.identity != rules:
                 self._changed(self.people.ruled(event, state.everybody()))
         elif event.type == STAFF:
@@ -261,10 +280,11 @@ class Engine:
 
     def _commit(self, begun_at: int) -> bool:
         state = self.state
-        if state.out.empty():
+        if state.out.empty() and not self._swept:
             return True
         out, counters, meta = state.out, state.counters, {"code_version": self.version, "mode": state.mode}
         meta["fold"], meta["unasked"] = str(state.fold), " ".join(sorted(state.unasked))
+        meta["sweep"] = sweep.text_of(state.sweep)
         done = self.book.transact(lambda tx: output.write(tx, out, counters, meta, expected_seq=begun_at))
         if done:
             state.working.settled()

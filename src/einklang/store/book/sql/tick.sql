@@ -219,6 +219,9 @@ SELECT reason FROM suppression WHERE address_hash = ? AND channel = ? AND purpos
 
 -- name: runs_of_journey
 SELECT body FROM run WHERE journey = ?
+-- In order of their ids, over all lanes.
+-- name: persons_after
+SELECT person FROM person WHERE person > ? ORDER BY person LIMIT ?
 -- name: runs_active
 SELECT DISTINCT person FROM run WHERE status = 'active'
 -- When runs of a journey began, after a moment.

@@ -1,0 +1,52 @@
+"""Looking at everybody after definitions changed: in slices, so that memory and transactions stay bounded.
+
+What is left to do is in the Book, and nothing else is worked off before it is done. So the state is the same for any
+size of slices, and a server that stops in between goes on where it was.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from einklang.app.working import Live
+
+if TYPE_CHECKING:
+    from einklang.app.moment import Moments
+    from einklang.app.state import State
+
+
+class Sweep(msgspec.Struct, frozen=True):
+    """Who is still to be looked at: everybody, or who is in a journey that was resumed; ids after `after`."""
+
+    whole: bool
+    journeys: tuple[str, ...]
+    after: str = ""
+
+
+_DECODER = msgspec.json.Decoder(Sweep)
+
+
+def stored(text: str) -> Sweep | None:
+    """A sweep as the Book keeps it; no text: there is none."""
+    return _DECODER.decode(text) if text else None
+
+
+def text_of(sweep: Sweep | None) -> str:
+    """The stored form."""
+    return msgspec.json.encode(sweep).decode() if sweep is not None else ""
+
+
+def work(state: State, moments: Moments, limit: int, act: Callable[[Live, Callable[[], None]], None]) -> None:
+    """Look at the next persons, about `limit` of them. act(live, do): `do`, unless this person was put aside."""
+    sweep = state.sweep
+    assert sweep is not None, "somebody waits to be looked at"
+    found = state.after(sweep.after, limit)
+    for person in found:
+        live = state.working.get(person)
+        if live is not None and (sweep.whole or any(run.journey in sweep.journeys for run in live.runs)):
+            act(live, partial(moments.everything, live))
+    state.sweep = Sweep(sweep.whole, sweep.journeys, found[-1]) if len(found) == limit else None
