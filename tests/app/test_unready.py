@@ -263,3 +263,13 @@ def test_no_patience_at_all_is_a_decision_too() -> None:
         denied = [row for row in _of(_verdicts(book), "first") if row[2] == "denied"]
         assert {row[:4] for row in denied} == {(_T0, "", "denied", "patience")}
         assert {row[1] for row in _assigned(book) if row[2] == "first"} == {"treated", "control"}
+
+
+def test_a_channel_that_is_not_set_up_is_passed_over() -> None:
+    """It says `channel_unavailable`, and the next one in the list is tried, in both arms."""
+    text = _world().replace("contact: plain,", "contact: plain, channels: [push, email],", 1)
+    text = text.replace('text: "Hello"}', 'text: "Hello"}, push: {text: Hello}', 1)
+    with _run(_story(None), "run", text) as book:
+        rows = [row for row in _of(_verdicts(book), "later") if row[0] == _T0 + DAY]
+        assert {row[1:4] for row in rows} == {("push", "denied", "channel_unavailable"), ("email", "sent", "")}
+        assert len(rows) == 24
