@@ -215,6 +215,10 @@ class People:
 
     def _merge_runs(self, loser: Live, winner: Live) -> None:
         """Of two runs of one journey and key the earlier stays, the other ends as merged."""
+        for run in (*loser.runs, *winner.runs) if self.state.fold >= 2 else ():
+            if run.status == "active":
+                run.before = stood(run, winner.person.id, loser.person.id)
+                winner.touched_runs.add(run.id)
         for run in loser.runs:
             run.person = winner.person.id
             winner.touched_runs.add(run.id)
@@ -228,18 +232,16 @@ class People:
             )
             if twin is not None:
                 later = max(twin, run, key=lambda r: (r.entry.clock, r.id))
-                self._end(winner, later, run if later is twin else twin)
+                self._end(winner, later)
             winner.runs.append(run)
         winner.runs.sort(key=lambda run: (run.entry.clock, run.id))
 
-    def _end(self, winner: Live, run: Run, twin: Run) -> None:
+    def _end(self, winner: Live, run: Run) -> None:
         """A run that gave way: what was ready for it is not sent, and the log says that it is over."""
         state = self.state
-        ready = {step_id: left.message for step_id, left in run.steps.items() if left.message and left.done is None}
-        for step_id, message in ready.items():
-            state.withdraw(winner, run, step_id, message)
-        if state.fold >= 2:
-            run.before = stood(run, twin, list(ready.values()))
+        for step_id, left in run.steps.items():
+            if left.message and left.done is None:
+                state.withdraw(winner, run, step_id, left.message)
         finish(run, "merged", Reason.MERGED, state.clock)
         winner.touched_runs.add(run.id)
         told = {"journey": run.journey, "run": run.id, "key": run.key, "status": run.status, "reason": run.end_reason}

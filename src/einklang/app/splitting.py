@@ -15,12 +15,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from einklang.app.view import is_zone
 from einklang.app.working import Live, take_zone
 from einklang.consent import Declaration, fold, merge_permissions
 from einklang.decide.arms import earliest
 from einklang.event import Event
-from einklang.fact.person import Arm, Membership, Permission, Run, Trait
+from einklang.fact.person import Arm, Before, Membership, Permission, Run, StepLeft, Trait
 from einklang.flow import machine
 from einklang.flow.reaction import note_goal
 from einklang.identity import Move
@@ -30,7 +32,10 @@ from einklang.profile import fold_traits
 if TYPE_CHECKING:
     from einklang.app.people import People
 
+#: Steps that do nothing to the outside: the run may pass them again.
+_QUIET = frozenset({"wait", "until", "branch", "split", "assign"})
 MERGED, SPLIT = "Person Merged", "Person Split"
+_EVER = 2**62
 #: Where the run stands in rows that go with it.
 _RUN_AT = {"verdict_put": 5, "assignment_put": 4, "outcome_put": 4, "outbox_put": 3, "message_log_put": 4}
 
@@ -48,13 +53,17 @@ class Division:
         self.whole = self.state.fold >= 2
         self.targets = {move.to_person for move in moves} | {self.rest}
         self.run_of: dict[str, str] = {}
+        together = people.living
+        self.parted = [time for time in joint_times(source.history) if together(time[0]) != together(time[1])]
 
     def run(self) -> dict[str, Live]:
         """Carry it out; the persons that changed."""
         source = self.source
         begun = {event.seq: event for event in source.history}
         runs = {run.id: self._owner(begun.get(run.entry.seq)) for run in source.runs} if self.whole else {}
-        messages = {left.message: runs[run.id] for run in source.runs for left in run.steps.values() if runs}
+        messages = {
+            left.message: runs[run.id] for run in source.runs if runs for left in run.steps.values() if left.message
+        }
         self.run_of = runs
         owners = {id(event): self._owner_of(event, messages) for event in source.history}
         if all(owner == source.person.id for owner in (*owners.values(), *runs.values())):
@@ -91,9 +100,10 @@ class Division:
         folded = self.people.living(event.folded)
         return folded if folded in self.targets else self.rest
 
-    def _owner_of(self, event: Event, messages: Mapping[str | None, str]) -> str:
+    def _owner_of(self, event: Event, messages: Mapping[str, str]) -> str:
         if event.origin and self.whole:
-            run = self.run_of.get(str(event.properties.get("run"))) or messages.get(event.properties.get("message_id"))
+            said = event.properties
+            run = self.run_of.get(str(said.get("run"))) or messages.get(str(said.get("message_id")))
             if run is not None:
                 return run
         return self._owner(event)
@@ -133,20 +143,27 @@ class Division:
         for live in changed.values():
             live.touched_runs |= {run.id for run in live.runs}
             for run in live.runs:
-                if run.before and live.run(str(run.before["twin"])) is None:
-                    self._goes_on(run)
+                self._stands_again(run)
                 self._without(live, run)
 
-    def _goes_on(self, run: Run) -> None:
-        """The run gave way to another person's: it stands again where it stood."""
-        before, run.before = run.before, {}
-        for name in ("status", "step", "waiting_for", "due", "exit_due", "patience_ends", "wake"):
-            setattr(run, name, before[name])
-        run.end_reason, run.ended_at = "", None
-        if before["waiting_for"]:
-            run.steps[run.step].left -= 1
-        for key in before["messages"]:
-            self.state.out.add("outbox_ready_again", self.state.clock, key)
+    def _stands_again(self, run: Run) -> None:
+        """Where a merge that holds no longer moved or ended a run, it stands as before, unless it has acted since."""
+        journey, living = self.state.journey(run.journey, run.version), self.people.living
+        while run.before is not None and living(run.before.kept) != living(run.before.lost):
+            before = run.before.run
+            acted = any(
+                journey.steps[step].kind not in _QUIET and _said(left) != _said(before.steps.get(step, StepLeft()))
+                for step, left in run.steps.items()
+            )
+            if acted:
+                return
+            self.state.out.uncount(self.source, run.id, [seq for seq in run.counted if seq not in before.counted])
+            for name in Run.__struct_fields__:
+                if name != "person":
+                    setattr(run, name, getattr(before, name))
+            for left in run.steps.values():
+                if left.message and left.done is None:
+                    self.state.out.add("outbox_ready_again", self.state.clock, left.message)
 
     def _without(self, live: Live, run: Run) -> None:
         """What of a run was another person's: events that counted for its goal, a message to another's address."""
@@ -228,15 +245,32 @@ class Division:
             if zone is not None:
                 take_zone(person, zone)
         person.permissions = self._permissions(live)
-        if live is not self.source:
-            person.memberships = memberships_of(live)
+        if live is not self.source or self.parted:
+            person.memberships = self._memberships(live)
         out.add("member_delete", live.lane, person.id)
         live.touched_segments |= set(person.memberships)
+
+    def _memberships(self, live: Live) -> dict[str, Membership]:
+        """Memberships as the person's own events tell of them, without what was said of the joint person; the next
+        moment says whether they hold.
+        """
+        told = sorted(live.history, key=lambda event: event.seq)
+        first = told[0].clock if told else self.state.clock
+        found = {segment.id: Membership(False, first, None) for segment in self.state.definitions.segments}
+        for event in told:
+            if event.origin != 2 or event.name not in ("Segment Entered", "Segment Left"):
+                continue
+            if not any(kept == event.folded and lo < event.seq < hi for kept, _, lo, hi in self.parted):
+                entered = event.name == "Segment Entered"
+                found[str(event.properties["segment"])] = Membership(entered, event.clock, None)
+        return found
 
     def _permissions(self, live: Live) -> dict[str, Permission]:
         """Declarations in the order of the log, each in the person as whom it was made; merges that hold narrow."""
         me, living = live.person.id, self.people.living
         words = self.people.words({me, self.source.person.id})
+        holding = {lo: lost for kept, lost, lo, hi in joint_times(live.history) if hi == _EVER}
+        holding = {lo: lost for lo, lost in holding.items() if living(lost) == me}
         parts: dict[str, dict[str, Permission]] = {}
         joined: dict[str, str] = {}
 
@@ -247,20 +281,36 @@ class Division:
             return parts.setdefault(name, {})
 
         for event in by_cause(live.history):
-            lost = event.properties.get("from") if event.origin == 2 and event.name == MERGED else None
-            if lost is not None and living(str(lost)) == living(event.folded) == me:
-                kept = part(event.folded)
-                gone = part(str(lost))
+            lost = holding.get(event.seq)
+            if lost is not None:
+                kept, gone = part(event.folded), part(lost)
                 if gone is not kept:
                     merge_permissions(kept, gone, event.clock)
                     gone.clear()
-                    joined[str(lost)] = event.folded
+                    joined[lost] = event.folded
             for declared in words.get(event.seq, ()):
                 fold(part(event.folded), declared, event.seq)
         total = parts.pop(me, {})
         for name in sorted(parts):
             merge_permissions(total, parts[name])
         return total
+
+
+def joint_times(history: Sequence[Event]) -> list[tuple[str, str, int, int]]:
+    """(kept, lost, from, until) of the merges that a history tells of, by seq; until is far ahead while one holds."""
+    found: list[tuple[str, str, int, int]] = []
+    for event in sorted(history, key=lambda event: event.seq):
+        if event.origin != 2:
+            continue
+        if event.name == MERGED:
+            found.append((event.folded, str(event.properties["from"]), event.seq, _EVER))
+        elif event.name == SPLIT:
+            others = event.properties["others"]
+            found = [
+                (kept, lost, lo, event.seq if hi == _EVER and kept == event.folded and lost in others else hi)
+                for kept, lost, lo, hi in found
+            ]
+    return found
 
 
 def by_cause(history: Sequence[Event]) -> list[Event]:
@@ -289,15 +339,6 @@ def zone_of_call(event: Event) -> Trait | None:
     return Trait(zone, event.at, event.seq) if isinstance(zone, str) and is_zone(zone) else None
 
 
-def memberships_of(live: Live) -> dict[str, Membership]:
-    """Memberships as the person's own events tell of them; the next moment says whether they still hold."""
-    found: dict[str, Membership] = {}
-    for event in sorted(live.history, key=lambda event: event.seq):
-        if event.origin == 2 and event.name in ("Segment Entered", "Segment Left"):
-            found[str(event.properties["segment"])] = Membership(event.name == "Segment Entered", event.clock, None)
-    return found
-
-
 def put_arms(live: Live, scope: str, rows: Sequence[Arm]) -> None:
     """The arms that a person was given within a scope, as one person and another: the earliest counts."""
     known = live.person.rival_arms.get(scope) or [arm for arm in (live.person.arms.get(scope),) if arm is not None]
@@ -309,10 +350,16 @@ def put_arms(live: Live, scope: str, rows: Sequence[Arm]) -> None:
     live.person.arms[scope] = earliest(arms)
 
 
-def stood(run: Run, twin: Run, messages: list[str]) -> dict[str, Any]:
-    """What a run that gives way to its twin must be given back after a split."""
-    names = ("status", "step", "waiting_for", "due", "exit_due", "patience_ends", "wake")
-    return {name: getattr(run, name) for name in names} | {"twin": twin.id, "messages": messages}
+def stood(run: Run, kept: str, lost: str) -> Before:
+    """How the run stands at a merge."""
+    steps = {name: msgspec.structs.replace(left) for name, left in run.steps.items()}
+    copy = msgspec.structs.replace(run, steps=steps, vars=dict(run.vars), counted=list(run.counted))
+    return Before(kept, lost, copy)
+
+
+def _said(left: StepLeft) -> tuple[Any, ...]:
+    """What an acting step has done, however often it was asked for."""
+    return left.done, left.message, left.channel
 
 
 def declaration(channel: str, address: str, purpose: str, status: str, at: int) -> Declaration:

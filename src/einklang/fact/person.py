@@ -103,8 +103,8 @@ class Run(msgspec.Struct, omit_defaults=True):
 
     due: the moment at which the current step must be looked at again by itself (a wait, patience, a flip), or None.
     arrived: when the token reached `step`. counted: seq of the events that count for the goal. unready: of a contact
-    that is held because its message cannot be made: what was said of it. before: how it stood when it gave way to a
-    twin at a merge, for a split to give back.
+    that is held because its message cannot be made: what was said of it. before: the latest merge that
+    it went through.
     """
 
     id: str
@@ -134,7 +134,15 @@ class Run(msgspec.Struct, omit_defaults=True):
     end_reason: str = ""
     counted: list[int] = []
     unready: str = ""
-    before: dict[str, Any] = {}
+    before: Before | None = None
+
+
+class Before(msgspec.Struct, omit_defaults=True):
+    """How a run stood when `lost` was merged into `kept`, for a split to give back."""
+
+    kept: str
+    lost: str
+    run: Run
 
 
 class Person(msgspec.Struct, omit_defaults=True):

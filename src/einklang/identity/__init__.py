@@ -8,7 +8,7 @@ and `devices` (to whom a device belongs, and when); `definition` reads the rules
 
 from einklang.identity.definition import RawIdentity, parse_identity
 from einklang.identity.devices import SignIn, owner_at
-from einklang.identity.graph import Edge, Node, Pair, pair_of, solve
+from einklang.identity.graph import Edge, Node, Pair, Seen, pair_of, solve
 from einklang.identity.known import Alias, Apart, Known, Merge, Move, Owned, Refused, Resolution
 from einklang.identity.overlay import Overlay, Writes
 from einklang.identity.resolve import decide, device_of, key_of, resolve, resolve_again
@@ -34,6 +34,7 @@ __all__ = [
     "Refused",
     "Resolution",
     "Rules",
+    "Seen",
     "SignIn",
     "Writes",
     "decide",

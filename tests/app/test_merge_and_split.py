@@ -1,0 +1,114 @@
+"""Merge then split is the identity for profile, segments, journeys and consent (invariant 31), in 1,000 sequences."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from einklang.app import stitching
+from einklang.store.book import SqliteBook
+from einklang.store.lake import Lake
+from tests.app.couples import Couple, couple, decide, everything, ids, reading
+from tests.app.dice import Random
+from tests.app.test_rebuild import differences
+from tests.app.worlds import DAY, DEFINITIONS, START, UNTIL, append, home, run
+
+#: How many sequences of merge and split; the full run has 10,000: EINKLANG_SEQUENCES=10000 make test.
+SEQUENCES = int(os.environ.get("EINKLANG_SEQUENCES", "1000"))
+COUPLES = 50
+MERGED_AT = START + 7 * DAY
+
+
+def lives(random: Random, book: SqliteBook) -> tuple[list[Couple], Any]:
+    """The couples of a home, their lives worked off up to the moment of the merges; the engine."""
+    pairs = [couple(random, number) for number in range(COUPLES)]
+    append(book, sorted((call for pair in pairs for call in pair.calls), key=lambda call: call.at or 0))
+    return pairs, run(book, (random.choice((5_000, 400, 37)),), until=MERGED_AT)
+
+
+def acted(known: dict[str, Any], since: int) -> bool:
+    """Whether something was decided or done for a person after this seq: that no split can take back."""
+    said = [row for row in known["history"] if row[1] > since]
+    return any(row[3] != "track" or row[4] in ("Contact Decided", "Journey Entered") for row in said)
+
+
+@pytest.mark.parametrize("seed", range(max(1, SEQUENCES // COUPLES)))
+def test_a_merge_and_its_split_change_nothing(seed: int) -> None:
+    """Profile, consent, segments, arms, caps and rows are as before; so are journeys, unless the joint person acted."""
+    random = Random(seed)
+    with home() as book:
+        pairs, engine = lives(random, book)
+        before, seq = everything(book), book.read("counter_value", "seq")[0][0]
+        people = {pair.number: ids(book, pair) for pair in pairs}
+        merged: dict[int, str] = {}
+        for pair in pairs:
+            with book.snapshot() as reader:
+                said = stitching.merge(reader, reading(book), *pair.keys, actor="staff:test", why="one human")
+            decide(book, engine, said, MERGED_AT)
+            assert len(set(ids(book, pair))) == 1, "the two are one"
+            merged[pair.number] = ids(book, pair)[0]
+        joint = everything(book)
+        quiet = [pair for pair in pairs if not acted(joint[merged[pair.number]], seq)]
+        for pair in pairs:
+            gone = next(person for person in people[pair.number] if person != merged[pair.number])
+            with book.snapshot() as reader:
+                text = random.choice((gone, merged[pair.number]))
+                said = stitching.split(reader, reading(book), text, (), actor="staff:test", why="two humans")
+            decide(book, engine, said, MERGED_AT)
+            assert ids(book, pair) == people[pair.number], "the ids lead to the right person again"
+            assert not book.read("alias_get", gone)
+        after = everything(book, before)
+        for pair in quiet:
+            for person in people[pair.number]:
+                assert after[person] == before[person], pair
+        for pair in pairs:
+            for person in people[pair.number]:
+                assert after[person]["profile"] == before[person]["profile"], pair
+        assert len(quiet) > COUPLES // 2, "most are not contacted at once"
+
+
+QUIET = "---".join(part for part in DEFINITIONS.split("---") if "kind: journey" not in part)
+
+
+@pytest.mark.parametrize("seed", range(max(1, SEQUENCES // COUPLES // 4)))
+def test_a_split_gives_each_what_came_in_the_joint_time(seed: int, tmp_path: Path) -> None:
+    """Merged, lived on, split: profile, consent, segments are those of two who were never merged; a rebuild agrees."""
+    random, again = Random(seed), Random(seed)
+    shown = []
+    for joint, dice in ((True, random), (False, again)):
+        with home(QUIET) as book:
+            pairs, engine = lives(dice, book)
+            if joint:
+                for pair in pairs:
+                    with book.snapshot() as reader:
+                        said = stitching.merge(reader, reading(book), *pair.keys, actor="staff:test", why="one human")
+                    decide(book, engine, said, MERGED_AT)
+            later = [couple(dice, pair.number, first=8, kinds=pair.kinds) for pair in pairs]
+            append(book, sorted((call for pair in later for call in pair.calls), key=lambda call: call.at or 0))
+            engine = run(book, (dice.choice((5_000, 400, 37)),), until=UNTIL)
+            if joint:
+                for pair in pairs:
+                    with book.snapshot() as reader:
+                        said = stitching.split(reader, reading(book), pair.keys[0], (), actor="staff:test", why="two")
+                    decide(book, engine, said, UNTIL)
+                assert differences(book, Lake(tmp_path), batch=dice.choice((1, 7, 5_000))) == []
+            shown.append({pair.keys: [own(book, person) for person in ids(book, pair)] for pair in pairs})
+    for keys, both in shown[0].items():
+        assert both == shown[1][keys], keys
+
+
+def own(book: SqliteBook, person: str) -> Any:
+    """What is compared of one who was merged and split and one who never was: numbers of the log differ."""
+    known = everything(book)[person]
+    _, _, created_at, identifiers, traits, permissions, _ = known["profile"]
+    return (
+        created_at,
+        identifiers,
+        {name: trait[:2] for name, trait in traits.items()},
+        {key: permission[:2] for key, permission in permissions.items()},
+        known["members"],
+        sorted((row[0], row[3], row[5]) for row in known["history"] if row[2] == 0),
+    )
