@@ -5,10 +5,13 @@ from __future__ import annotations
 import itertools
 import os
 import shutil
+import subprocess
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
+import playwright
 import pytest
 import structlog
 from argon2 import PasswordHasher
@@ -32,12 +35,21 @@ settings.register_profile("quick", parent=settings.get_profile("ci"), max_exampl
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 
 
+@cache
+def _driver_starts() -> bool:
+    """Whether the Node that Playwright brings finds its libraries."""
+    node = Path(playwright.__file__).parent / "driver" / "node"
+    return subprocess.run([node, "--version"], capture_output=True, check=False).returncode == 0
+
+
 def _absent(marker: str) -> str:
     """What a test with this marker needs and this machine has not, with the mend; "" if it has it."""
     if marker == "real":
         return "" if REAL_DATA.is_dir() else "no real data in ../shared/data"
     if marker == "browser":
-        return "" if CHROMIUM else "no Chromium found (Debian: apt install chromium)"
+        if not CHROMIUM:
+            return "no Chromium found (Debian: apt install chromium)"
+        return "" if _driver_starts() else "the driver of Playwright does not start (Debian: apt install libatomic1)"
     return "" if programs() else "no PostgreSQL found (Debian: apt install postgresql)"
 
 

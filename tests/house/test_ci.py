@@ -44,7 +44,7 @@ def test_the_result_of_make_is_the_result(tmp_path: Path, status: int) -> None:
     assert result.stdout == "CI=true make test\n"
 
 
-@pytest.mark.parametrize(("absent", "package"), [("chromium", "chromium"), ("dpkg", "postgresql")])
+@pytest.mark.parametrize(("absent", "package"), [("chromium", "chromium"), ("dpkg", "libatomic1 postgresql")])
 def test_what_is_missing_is_installed_and_a_failure_stops(tmp_path: Path, absent: str, package: str) -> None:
     """Without a browser or a database server Debian's is installed; if that fails nothing is tested."""
     programs = {**READY, "make": "echo MAKE", "apt-get": "echo APT $* >&2; [ $1 = update ]", absent: "exit 1"}
