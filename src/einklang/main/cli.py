@@ -18,7 +18,7 @@ import msgspec
 from einklang import __version__
 from einklang.kernel.errors import EinklangError, InputError, UsageError
 from einklang.kernel.reasons import DeadLetter
-from einklang.main import collector, commands, dead_letters, settings
+from einklang.main import collector, commands, dead_letters, settings, sources
 
 Answer = tuple[int, Any]
 
@@ -57,6 +57,13 @@ def _port(text: str) -> int:
     return int(text)
 
 
+def _whole(text: str) -> int:
+    """A whole number."""
+    if not text.isascii() or not text.isdigit() or len(text) > 9:
+        raise argparse.ArgumentTypeError(f"{text[:20]!r} is no whole number")
+    return int(text)
+
+
 def _persons(text: str) -> int:
     """How many people a demo company has."""
     if not text.isascii() or not text.isdigit() or not 10 <= int(text[:9]) <= 1_000_000:
@@ -87,12 +94,10 @@ def _action(command: str, built: Sequence[str]) -> Any:
 
 
 def _workers(text: str) -> int:
-    """How many processes. Raises InputError `not_supported_yet`."""
-    if not text.isascii() or not text.isdigit() or not 1 <= int(text[:9]) <= 1_000:
-        raise argparse.ArgumentTypeError(f"{text[:20]!r} workers; write 1")
-    if int(text) > 1:
-        raise _later(f"serve --workers {int(text)}", "leave it out: one process serves, ticks and delivers")
-    return 1
+    """How many processes for HTTP."""
+    if not text.isascii() or not text.isdigit() or not 1 <= int(text[:9]) <= 64:
+        raise argparse.ArgumentTypeError(f"{text[:20]!r} workers; write 1 to 64")
+    return int(text)
 
 
 def _letters(sub: Any) -> None:
@@ -108,14 +113,7 @@ def _letters(sub: Any) -> None:
     )
 
 
-def build_parser() -> argparse.ArgumentParser:
-    """The parser of all commands; docs/commands.md lists them and a test compares."""
-    parser = _Parser(
-        prog="einklang",
-        description="Cross-channel customer engagement: one log, one customer, one language, one door, one clock.",
-    )
-    parser.add_argument("--version", action="version", version=__version__)
-    sub = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+def _set_up(sub: Any) -> None:
     init = _command(sub, "init", "make a new empty tenant", commands.init)
     init.add_argument("--salt", metavar="HEX", help="key of every id and hash (default: random)")
     apply = _command(sub, "apply", "check and store definitions, all or nothing", commands.apply)
@@ -133,6 +131,9 @@ def build_parser() -> argparse.ArgumentParser:
         "file", metavar="FILE", help="safe to repeat; refused rows go to FILE.rejected.jsonl with their reasons"
     )
     imported.add_argument("--map", metavar="FILE", help="YAML or JSON that names the column of each field")
+
+
+def _work(sub: Any) -> None:
     run = _command(sub, "run", "work through everything pending and due under a virtual clock", commands.run)
     run.add_argument(
         "--until",
@@ -144,10 +145,18 @@ def build_parser() -> argparse.ArgumentParser:
         "--deliver", action="store_true", help="hand over to the real channels instead of the outbox folder"
     )
     run.add_argument("--batch", type=int, default=5000, help=argparse.SUPPRESS)
-    serve = _command(sub, "serve", "HTTP, ticks and delivery in one process", commands.serve)
+    serve = _command(sub, "serve", "HTTP, ticks and delivery in one process, or in several", commands.serve)
     serve.add_argument("--host", default="127.0.0.1")
     serve.add_argument("--port", type=_port, default=8787)
-    serve.add_argument("--workers", type=_workers, default=1, help=argparse.SUPPRESS)
+    serve.add_argument(
+        "--workers",
+        type=_workers,
+        metavar="N",
+        help="N processes for HTTP and two that tick and hand over; needs EINKLANG_DATABASE_URL",
+    )
+
+
+def _ask(sub: Any) -> None:
     person = _command(sub, "person", "show a person", commands.person)
     person.add_argument("action", choices=["show"], type=_action("person", ["show"]))
     person.add_argument("id", metavar="ID", help="person id, or kind:value such as email:a@b.example")
@@ -166,7 +175,21 @@ def build_parser() -> argparse.ArgumentParser:
     journey = _command(sub, "journey", "how many stand where", commands.journey)
     journey.add_argument("action", choices=["counts"], type=_action("journey", ["counts"]))
     journey.add_argument("id", metavar="ID")
-    _letters(sub)
+
+
+def _sources(sub: Any) -> None:
+    source = _command(sub, "source", "who may send: sources and their keys", sources.source)
+    source.add_argument("action", choices=["list", "add", "rotate", "revoke", "limit"])
+    source.add_argument("id", nargs="?", metavar="ID", help="of a source, such as web-shop; to revoke: of a key")
+    source.add_argument("--kind", choices=["write", "server"], default="write", help="write: public, collect only")
+    source.add_argument("--name", metavar="TEXT", help="what people call it")
+    source.add_argument("--rate", type=_whole, metavar="N", help="events a second that one key may send")
+    source.add_argument(
+        "--grace", type=_whole, default=86_400, metavar="SECONDS", help="for so long the older keys still work"
+    )
+
+
+def _look_over(sub: Any) -> None:
     report = _command(sub, "report", "what a journey or a campaign was worth", commands.report)
     report.add_argument("id", metavar="ID", help="a journey with a goal, or a campaign: its journeys together")
     verify = _command(sub, "verify", "the books balance and the state equals the rebuild from the log", commands.verify)
@@ -182,6 +205,18 @@ def build_parser() -> argparse.ArgumentParser:
     demo.add_argument("--host", default="127.0.0.1")
     demo.add_argument("--persons", type=_persons, default=4000)
     demo.add_argument("--prepare-only", action="store_true", help="make the company and stop")
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The parser of all commands; docs/commands.md lists them and a test compares."""
+    parser = _Parser(
+        prog="einklang",
+        description="Cross-channel customer engagement: one log, one customer, one language, one door, one clock.",
+    )
+    parser.add_argument("--version", action="version", version=__version__)
+    sub = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for group in (_set_up, _work, _ask, _sources, _letters, _look_over):
+        group(sub)
     return parser
 
 

@@ -268,11 +268,11 @@ def doctor(args: Args) -> Answer:
 def serve(args: Args) -> Answer:
     """HTTP, ticks and delivery."""
     from einklang.main.serve import serve_home
-    from einklang.main.workers import serve_workers
-
     if args.workers is None:
         serve_home(args.home_path, args.settings, host=args.host, port=args.port)
     else:
+        from einklang.main.workers import serve_workers
+
         serve_workers(args.home_path, args.settings, host=args.host, port=args.port, workers=args.workers)
     return 0, None
 
