@@ -268,6 +268,7 @@ def doctor(args: Args) -> Answer:
 def serve(args: Args) -> Answer:
     """HTTP, ticks and delivery."""
     from einklang.main.serve import serve_home
+
     if args.workers is None:
         serve_home(args.home_path, args.settings, host=args.host, port=args.port)
     else:
