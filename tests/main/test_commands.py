@@ -79,6 +79,26 @@ def test_doctor_names_purposes_that_nobody_declared(home: str, tmp_path: Path) -
     assert "did you mean 'marketing'?" in said[0]["mend"]
 
 
+def test_doctor_says_how_much_money_has_no_rate(home: str, tmp_path: Path) -> None:
+    """How many events, how much of which currency, and the mend; what has a rate, and the policy's own, is left out."""
+    (tmp_path / "d.yaml").write_text(
+        "{kind: policy, currency: EUR}\n---\n{kind: catalog, id: exchange-rates, key: pair,"
+        " fields: {pair: string, rate: number}, rows: [{pair: USD/2025-06-01, rate: 0.9}]}"
+    )
+    assert main(["apply", str(tmp_path / "d.yaml"), "--home", home]) == 0
+    orders = [("USD", 1, 10), ("USD", 2, 20), ("USD", 2, 5), ("CHF", 1, 7), ("EUR", 2, 9)]
+    lines = [
+        f'{{"type": "track", "event": "Order Completed", "userId": "u", "messageId": "o{number}",'
+        f' "timestamp": "2025-06-0{day}T12:00:00Z", "properties": {{"revenue": {much}, "currency": "{code}"}}}}'
+        for number, (code, day, much) in enumerate(orders)
+    ]
+    (tmp_path / "e.jsonl").write_text("\n".join(lines))
+    assert main(["import", "events", str(tmp_path / "e.jsonl"), "--home", home]) == 0
+    assert main(["run", "--until", "2026-01-01", "--home", home]) == 0
+    said = [row["what"] for row in doctor.examine(Path(home), Settings()) if "no rate" in row["what"]]
+    assert said == ["1 events of 7 CHF count as nothing: no rate", "2 events of 25 USD count as nothing: no rate"]
+
+
 def test_a_folder_with_a_home_in_it_applies(home: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """`apply .` beside the home takes the definitions and leaves out the home's own files and hidden folders."""
     (tmp_path / "deep").mkdir()

@@ -16,11 +16,13 @@ import apsw
 
 from einklang import __version__
 from einklang.app.apply import in_force
+from einklang.app.rates import unrated
 from einklang.kernel import time
 from einklang.kernel.errors import EinklangError
 from einklang.main import books, clock
 from einklang.main.settings import Settings
 from einklang.store.book import AnyBook, PostgresBook
+from einklang.store.lake import Lake
 
 DISK_MIN_MB = 500
 _PAGE = 20_000
@@ -47,6 +49,7 @@ def examine(path: Path, settings: Settings) -> list[Finding]:
         return [*found, _row("error", error.line(), error.mend)]
     try:
         found += _book(book)
+        found += _money(book, path)
         if isinstance(book, PostgresBook):
             found += _server(book)
     finally:
@@ -106,6 +109,18 @@ def _book(book: AnyBook) -> Iterator[Finding]:
     yield _row("ok", "{} segments, {} journeys, {} messages".format(*counts))
     if not definitions.journeys:
         yield _row("warning", "no journey is defined", "einklang apply FOLDER")
+
+
+def _money(book: AnyBook, path: Path) -> Iterator[Finding]:
+    """Amounts in a currency that has no rate: in expressions they are nothing."""
+    definitions = in_force(book)
+    own = definitions.catalog.currency
+    for lost in unrated(book, Lake(path / "lake"), own, definitions.policy.timezone) if own else ():
+        yield _row(
+            "warning",
+            f"{lost.events} events of {lost.amount.normalize():f} {lost.currency} count as nothing: no rate",
+            f"import the catalog exchange-rates: a row {lost.currency}/2027-03-01 with the field rate, for each day",
+        )
 
 
 def _purposes(book: AnyBook, known: set[str]) -> Iterator[Finding]:
