@@ -46,10 +46,10 @@ def environment(**more: str) -> dict[str, str]:
     return {**plain, "EINKLANG_LOG_LEVEL": "error", **more}
 
 
-def make(path: Path, definitions: str = DEFINITIONS) -> homes.Keys:
+def make(path: Path, definitions: str = DEFINITIONS, database_url: str = "") -> homes.Keys:
     """A new home with these definitions."""
-    keys = homes.create(path, "5a" * 16)
-    with homes.opened(path, base_url="http://127.0.0.1:8787", writer=True) as home:
+    keys = homes.create(path, "5a" * 16, database_url=database_url)
+    with homes.opened(path, base_url="http://127.0.0.1:8787", database_url=database_url, writer=True) as home:
         applying.apply(home.book, parse_text(definitions, "live.yaml"), now=clock.now())
         settle_definitions(home.book, home.engine())
     return keys
@@ -96,9 +96,9 @@ class Server:
 
 
 @contextmanager
-def serving(path: Path, keys: homes.Keys, **settings: str) -> Iterator[Server]:
+def serving(path: Path, keys: homes.Keys, *options: str, **settings: str) -> Iterator[Server]:
     """A server over this home; killed at the end if it still runs."""
-    command = [sys.executable, "-m", "einklang.main.cli", "serve", "--home", str(path), "--port", "0"]
+    command = [sys.executable, "-m", "einklang.main.cli", "serve", "--home", str(path), "--port", "0", *options]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment(**settings))
     lines: list[str] = []
     assert process.stderr is not None

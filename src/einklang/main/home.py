@@ -124,10 +124,14 @@ class Home:
         rows = self.book.read("meta_value", "company")
         return str(rows[0][0]) if rows else self.path.resolve().name
 
+    def reached(self) -> int:
+        """The clock reached by the log, 0 if nothing has happened yet."""
+        rows = self.book.read("counter_value", "clock")
+        return int(rows[0][0]) if rows else 0
+
     def now(self) -> int:
         """The clock reached by the log; the real one if nothing has happened yet."""
-        rows = self.book.read("counter_value", "clock")
-        return rows[0][0] if rows and rows[0][0] else clock.now()
+        return self.reached() or clock.now()
 
 
 @contextmanager

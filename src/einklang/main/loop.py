@@ -1,6 +1,7 @@
 """The working threads of a server: one ticks and ships, one hands over, so that a slow mail server stops no journey.
 
-Both are woken by what arrives and by what falls due, and look at the clock once a second at most.
+Both are woken by what arrives and by what falls due, and look at the clock once a second at most. Where several
+processes work on one home, each asks its leases first: one of them ticks, and each hands over in lanes of its own.
 """
 
 from __future__ import annotations
@@ -8,7 +9,8 @@ from __future__ import annotations
 import asyncio
 import threading
 import time as system
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from typing import Protocol
 
 import structlog
 
@@ -33,6 +35,19 @@ _BATCH = 5_000
 _LAST_TICKS_MAX = 100
 
 log = structlog.get_logger()
+
+
+class Share(Protocol):
+    """What a process may do among others that work on the same home. All raise Unavailable."""
+
+    def ticks(self, *, started: bool) -> tuple[bool, bool]:
+        """(whether this process ticks, whether only since now). started: it has noted how long nothing was done."""
+
+    def ticking(self) -> bool:
+        """Whether some process ticks and has started."""
+
+    def lanes(self) -> tuple[Collection[int], Collection[int]]:
+        """(lanes of business keys that this process hands over, those of them that it has only since now)."""
 
 
 def _nothing() -> None:
@@ -94,8 +109,9 @@ class Beat:
 class Loop:
     """Ticks, ships and hands over until stopped.
 
-    told: called after each tick that wrote something. ended: called once a thread has failed. now, steady: the clock in
-    microseconds and a timer in seconds that nobody sets, for tests.
+    told: called after each tick that wrote something. ended: called once a thread has failed. share: what this process
+    may do among others; without it, everything. now, steady: the clock in microseconds and a timer in seconds that
+    nobody sets, for tests.
     """
 
     def __init__(
@@ -106,12 +122,14 @@ class Loop:
         *,
         ended: Callable[[], None] = _nothing,
         held: Callable[[str], None] = lambda alarm: None,
+        share: Share | None = None,
         now: Callable[[], int] = clock.now,
         steady: Callable[[], float] = system.monotonic,
     ) -> None:
         self.home = home
-        self.engine = home.engine()
+        self.engine = home.engine() if share is None else None
         self.source = LiveSource()
+        self._share = share
         self.delivery = Delivery(home.book, home.reading_state(), channels, self.time)
         self.channels = channels
         self.alarm = ""
@@ -122,6 +140,7 @@ class Loop:
         self._aliases = (-1, -1)
         self._runner = asyncio.Runner()
         self._recovered = self._stopped = False
+        self._ticking = share is None
         self._tick = Beat("tick", self.tick, home.book.check, ended)
         self._post = Beat("deliver", self.deliver, home.book.check, ended)
 
@@ -132,7 +151,7 @@ class Loop:
 
     def time(self) -> int:
         """The present moment: the clock, or, where that was set back, the moment that the log has reached."""
-        return max(self._now(), self.engine.state.clock)
+        return max(self._now(), self.engine.state.clock if self._ticking and self.engine else self.home.reached())
 
     def start(self) -> None:
         """Begin to work."""
@@ -142,6 +161,10 @@ class Loop:
     def wake(self) -> None:
         """Something arrived."""
         self._tick.wake()
+
+    def look(self) -> None:
+        """Another process ticked: there may be something to hand over."""
+        self._post.wake()
 
     def stop(self) -> None:
         """End after the present hand-overs and the present tick; work off and ship what is there. Once is enough."""
@@ -162,10 +185,11 @@ class Loop:
     def _last(self) -> None:
         """What the last requests and hand-overs left, so that the lake is complete."""
         try:
-            for _ in range(_LAST_TICKS_MAX):
-                if self.alarm or not self.step():
-                    break
-            self._ship(everything=True)
+            if self._ticking:
+                for _ in range(_LAST_TICKS_MAX):
+                    if self.alarm or not self.step():
+                        break
+                self._ship(everything=True)
         except EinklangError as error:  # it is all in the Book: the next start goes on there
             log.warning("not everything was shipped", error=error.line())
 
@@ -173,14 +197,25 @@ class Loop:
 
     def tick(self) -> float:
         """One tick, and what is to be shipped; seconds until the next one."""
-        if self.jumped():
+        if self.jumped() or not self._may_tick():
             return IDLE_S
         written = self.step()
         self._ship(everything=False)
         return 0 if written else self._until("next_timer")
 
+    def _may_tick(self) -> bool:
+        """Whether this process ticks. Who takes over begins as after a start: how long nothing was done is noted."""
+        if self._share is None:
+            return True
+        self._ticking, fresh = self._share.ticks(started=self.source.started)
+        if fresh:
+            self.engine, self.source = self.home.engine(), LiveSource()
+            log.warning("this process ticks now")
+        return self._ticking
+
     def step(self) -> int:
         """One tick at the present clock; the number of entries written."""
+        assert self.engine is not None, "who ticks has an engine"
         self.source.now = self.time()
         written = self.engine.step(self.source, _BATCH)
         if written:
@@ -200,19 +235,32 @@ class Loop:
 
     def deliver(self) -> float:
         """Hand over what is ready; seconds until the next time."""
-        if not self._recovered:
-            self.delivery.recover()
+        lanes, fresh = self._lanes()
+        if fresh is None or fresh:
+            self._recovered = False
+            self.delivery.recover(fresh)
             self._recovered = True
             self.wake()
         if self.jumped():
             return IDLE_S
-        if not self.source.started:
+        if not (self.source.started if self._share is None else self._share.ticking()):
             return _SOON_S  # how long nothing was done is not known yet
-        looked_at = self._runner.run(self.delivery.once(stopping=self._stopping))
+        try:
+            looked_at = self._runner.run(self.delivery.once(stopping=self._stopping, lanes=lanes))
+        except Unavailable:
+            self._recovered = False  # a claim may be there although nobody heard of it; nothing is under way now
+            raise
         if looked_at:
             self.wake()
             return 0
         return self._until("outbox_next")
+
+    def _lanes(self) -> tuple[Collection[int] | None, Collection[int] | None]:
+        """(lanes to hand over in, those of them in which somebody may have died); None: all of them."""
+        if self._share is None:
+            return None, () if self._recovered else None
+        lanes, fresh = self._share.lanes()
+        return lanes, fresh if self._recovered else lanes
 
     def _stopping(self) -> bool:
         return self._post.stopping.is_set() or self.jumped()

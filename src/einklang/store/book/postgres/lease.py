@@ -1,6 +1,7 @@
 """Who may do what, among processes: advisory locks of PostgreSQL, which end with the session that holds them.
 
-A lock is (class of the home, number): 0 the home itself, 1 the ticks, from 100 on the lanes of deliveries. A process
+A lock is (class of the home, number): 0 the home itself, 1 the ticks, 2 that they have started, from 100 on the lanes
+of deliveries. A process
 that is killed loses all of its locks as soon as PostgreSQL sees its connection close; there is no time to wait for, and
 no clock that could be wrong.
 """
@@ -20,10 +21,13 @@ ALONE = b"SELECT pg_try_advisory_lock(%s::int, %s::int)"
 TOGETHER = b"SELECT pg_try_advisory_lock_shared(%s::int, %s::int)"
 _HOME = 0
 _TICKS = 1
+_STARTED = 2
 _LANES = 100
 _HOLDER = b"""SELECT a.application_name, a.client_addr::text FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid
 WHERE l.locktype = 'advisory' AND l.classid = (%s::bigint & 4294967295)::oid AND l.objid = %s::oid AND l.objsubid = 2
-  AND l.granted AND l.pid <> pg_backend_pid() ORDER BY l.pid LIMIT 1"""
+  AND l.granted AND l.pid <> pg_backend_pid()
+  AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+ORDER BY l.pid LIMIT 1"""
 _TAKE = b"""SELECT n FROM unnest(%s::integer[]) n WHERE pg_try_advisory_lock(%s::int, %s::int + n)"""
 _GIVE = b"""SELECT pg_advisory_unlock(%s::int, %s::int + n) FROM unnest(%s::integer[]) n"""
 _LISTEN_S = 1.0
@@ -48,15 +52,24 @@ class Leases:
         self._server = server
         self._connection: Connection | None = None
         self._lanes: frozenset[int] = frozenset()
-        self._ticks = False
+        self._ticks = self._started = False
 
-    def ticks(self) -> tuple[bool, bool]:
-        """(whether this process ticks, whether it does so only since now). Raises Unavailable."""
+    def ticks(self, *, started: bool) -> tuple[bool, bool]:
+        """(whether this process ticks, whether it does so only since now). started: others may be told that it does.
+
+        Raises Unavailable.
+        """
         connection = self._alive()
         if self._ticks:
+            if started and not self._started:
+                self._started = bool(self._asked(connection, ALONE, (self._server.lock_class, _STARTED))[0][0])
             return True, False
         self._ticks = bool(self._asked(connection, ALONE, (self._server.lock_class, _TICKS))[0][0])
         return self._ticks, self._ticks
+
+    def ticking(self) -> bool:
+        """Whether some process ticks and has started. Raises Unavailable."""
+        return bool(self._asked(self._alive(), _HOLDER, (self._server.lock_class, _STARTED)))
 
     def lanes(self, wanted: Collection[int]) -> tuple[frozenset[int], frozenset[int]]:
         """(the lanes that this process delivers, those of them it has only since now): what is free of `wanted`, and
@@ -78,7 +91,7 @@ class Leases:
         """Give everything back."""
         if self._connection is not None:
             self._connection.close()
-        self._connection, self._ticks, self._lanes = None, False, frozenset()
+        self._connection, self._ticks, self._started, self._lanes = None, False, False, frozenset()
 
     def _alive(self) -> Connection:
         """The connection that holds the leases; a new one, without any, if it was lost."""

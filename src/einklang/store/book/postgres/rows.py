@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 import msgspec
 import psycopg
 from psycopg import RawCursor, pq
+from psycopg.generators import execute
 
 from einklang.store.book.postgres.dialect import Bulk, Prepared, for_many, statement
 from einklang.store.book.postgres.server import Connection, Server, translate
@@ -34,10 +35,12 @@ def prepare(connection: Connection, statements: Iterable[Statement]) -> dict[str
         found = statement(shared)
         if found.name in ready:
             raise StatementError(f"{found.where}: {found.name} is also in {ready[found.name].where}")
-        parsed = connection.pgconn.prepare(b"", found.sql.encode())
+        connection.pgconn.send_prepare(b"", found.sql.encode())
+        (parsed,) = connection.wait(execute(connection.pgconn))
         if parsed.status != pq.ExecStatus.COMMAND_OK:
             raise StatementError(f"{found.where}: {found.name} cannot be prepared: {parsed.get_error_message()}")
-        told = connection.pgconn.describe_prepared(b"")
+        connection.pgconn.send_describe_prepared(b"")
+        (told,) = connection.wait(execute(connection.pgconn))
         types = tuple(told.param_type(place) for place in range(told.nparams))
         ready[found.name] = replace(found, types=types, many=for_many(found.sql, types) if found.reads_only else "")
     return ready
