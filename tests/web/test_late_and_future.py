@@ -133,3 +133,16 @@ def test_run_leaves_entries_after_its_end_pending(home: Home) -> None:
     assert (traits(home), home.book.read("entry_pending_count")) == ({"name": "Past"}, [(1,)])
     home.tick(after=2 * HOUR)
     assert traits(home) == {"name": "Planned"}
+
+
+def test_a_retry_with_the_user_of_later_is_the_same_event(home: Home) -> None:
+    """analytics.js sends a call again with whoever has signed in meanwhile: still one event, and no conflict."""
+    first = {"type": "track", "event": "Viewed", "anonymousId": "d", "messageId": "m-1", "timestamp": "2027-01-01"}
+    home.track(first, {**first, "messageId": "m-2"})
+    home.tick(after=SECOND)
+    home.track({**first, "messageId": "m-2", "userId": "ada"}, {**first, "userId": "ada"})
+    home.track({**first, "userId": "ada"}, {**first, "userId": "ada", "properties": {"other": True}})
+    home.tick(after=SECOND)
+    counted = dict(home.book.read("counters"))
+    assert [row[0] for row in entries(home)] == ["m-1", "m-2"]
+    assert (counted["duplicates"], counted["dead_letters"]) == (3, 1), "another body is a conflict as ever"

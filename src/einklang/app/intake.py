@@ -14,7 +14,7 @@ import msgspec
 from einklang.app.output import Output
 from einklang.app.ports import Reader, Row
 from einklang.app.working import from_json, to_json
-from einklang.event import REPLAY, Event, expand, message_identity
+from einklang.event import KINDS, REPLAY, Event, expand, message_identity
 from einklang.kernel.reasons import DeadLetter
 
 
@@ -34,7 +34,8 @@ def take(rows: Sequence[Row], reader: Reader, out: Output, *, clock: int, versio
     """
     taken, seen = Taken(), dict[bytes, bytes]()
     salt = bytes.fromhex(reader.read("meta_value", "salt")[0][0])
-    for first_position, items, received_at, source, kind, body in rows:
+    for row in rows:
+        first_position, items, received_at, source, kind, body = row
         out.add("tail_delete", first_position)
         try:
             events = expand(kind, body, first_position=first_position, received_at=received_at, source=source)
@@ -58,6 +59,7 @@ def take(rows: Sequence[Row], reader: Reader, out: Output, *, clock: int, versio
         named = [message_identity(event, salt) for event in events]
         # one run over the index for a body; only where it finds something each is looked up
         some = bool(reader.read_many("message_id_get", [(key,) for key, _ in named]))
+        unsigned: list[bytes] = []
         for event, (key, told) in zip(events, named, strict=True):
             known = seen.get(key)
             if known is None and some:
@@ -68,7 +70,7 @@ def take(rows: Sequence[Row], reader: Reader, out: Output, *, clock: int, versio
                 out.add("message_id_put", key, told, event.position)
             if known is None or kind == REPLAY:
                 taken.events.append(event)
-            elif known == told:
+            elif known == told or (kind in KINDS and known == _before_sign_in(row, event.position, unsigned, salt)):
                 taken.duplicates += 1
             else:
                 taken.dead += 1
@@ -88,6 +90,21 @@ def take(rows: Sequence[Row], reader: Reader, out: Output, *, clock: int, versio
                     1,
                 )
     return taken
+
+
+def _before_sign_in(row: Row, position: int, told: list[bytes], salt: bytes) -> bytes:
+    """What would have been told of the body of this event before somebody signed in on its device.
+
+    told: filled at the first question about a body.
+    """
+    first_position: int
+    first_position, _, received_at, source, kind, body = row
+    if not told:
+        events = expand(
+            kind, body, first_position=first_position, received_at=received_at, source=source, signed_in=False
+        )
+        told += [message_identity(event, salt)[1] for event in events]
+    return told[position - first_position]
 
 
 def from_row(row: Row) -> Event:

@@ -103,7 +103,7 @@ def create(
 
     Raises InputError `bad_source_id`, `unknown_kind`, `bad_name`, `bad_rate`, Conflict `source_exists`.
     """
-    if not _ID.fullmatch(source_id) or source_id in RESERVED:
+    if not _ID.fullmatch(source_id) or source_id in RESERVED or (kind == WRITE and source_id.startswith(SERVER)):
         mend = "use up to 60 small letters, digits, - and _, such as web-shop"
         raise InputError("bad_source_id", f"{source_id[:80]!r} is no id of a source", where="id", mend=mend)
     if kind == WRITE and source_id.startswith(SERVER):

@@ -43,7 +43,9 @@ def body_of(items: Iterable[EngineCall]) -> bytes:
     return encode({"batch": list(items)})
 
 
-def expand(kind: str, body: bytes, *, first_position: int, received_at: Micros, source: str) -> list[Event]:
+def expand(
+    kind: str, body: bytes, *, first_position: int, received_at: Micros, source: str, signed_in: bool = True
+) -> list[Event]:
     """The events of a body that `judge` admitted or Einklang wrote. first_position: position of its first item.
 
     `at` of an outside call is its time corrected by `sentAt` as Segment does: received_at - (sentAt - timestamp);
@@ -51,6 +53,8 @@ def expand(kind: str, body: bytes, *, first_position: int, received_at: Micros, 
     happened when it was received, and `context.claimedAt` keeps the claim. Times of imports and of the engine hold as
     written; a row without time holds from before all events. An event without messageId gets "h_" + a hash of source,
     body and n-th occurrence.
+    signed_in: False gives the calls of devices as they would have come before somebody signed in there: analytics.js
+    sends a call again with the user of then.
     Raises msgspec.MsgspecError or ValueError for a body that cannot be read (a dead letter).
     """
     if kind in (REPLAY, RENEW):
@@ -72,9 +76,12 @@ def expand(kind: str, body: bytes, *, first_position: int, received_at: Micros, 
             if isinstance(envelope.integrations, dict):
                 own = item.integrations if isinstance(item.integrations, dict) else {}
                 item.integrations = {**envelope.integrations, **own}
+            item.userId = item.userId if signed_in or not item.anonymousId else None
             events.append(_event(item, item.type or "", first_position + offset, received_at, source, seen))
     else:
-        events.append(_event(expand_item.decode(body), kind, first_position, received_at, source, seen))
+        single = expand_item.decode(body)
+        single.userId = single.userId if signed_in or not single.anonymousId else None
+        events.append(_event(single, kind, first_position, received_at, source, seen))
     return events
 
 
