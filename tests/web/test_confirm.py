@@ -156,12 +156,13 @@ def test_a_purpose_that_asks_for_none_takes_the_form_at_its_word(home: Home) -> 
     assert [message for message, _ in ready(home)] == ["hello"]
 
 
-def test_what_an_operator_imports_is_proof(home: Home) -> None:
-    """Control: the same event out of a file, whose proof lies with the operator, is a consent."""
+@pytest.mark.parametrize(("source", "status"), [("import", "given"), ("server:crm", "given"), ("web", "requested")])
+def test_whose_proof_lies_with_the_company_is_believed(home: Home, source: str, status: str) -> None:
+    """Control: the same event out of a file of an operator or by a server key is a consent."""
     home.define(DEFINITIONS)
     home.tick()
     identifiers = {"email": ADDRESS}
     item = EngineCall(type="track", event="Consent Given", at=home.time, identifiers=identifiers, properties=SAID)
-    home.book.append([Body(1, home.time, "import", "import", body_of([item]))])
+    home.book.append([Body(1, home.time, source, "import", body_of([item]))])
     home.tick(after=SECOND)
-    assert word(home)[0] == "given"
+    assert word(home)[0] == status

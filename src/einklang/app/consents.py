@@ -22,18 +22,10 @@ from einklang.consent import (
     status_of,
     suppression_of,
 )
-from einklang.event import Event
-
-#: The source of what an operator imported.
-IMPORTED = "import"
+from einklang.event import Event, authenticated
 
 if TYPE_CHECKING:
     from einklang.app.state import State
-
-
-def by_write_key(event: Event) -> bool:
-    """Whether the event came with a write key, which is in every page: anybody may have sent it."""
-    return event.origin == 0 and event.source != IMPORTED
 
 
 def _claimed(state: State, declared: Declaration, event: Event) -> Declaration:
@@ -76,7 +68,7 @@ def take(state: State, live: Live, event: Event) -> bool:
     if declared is not None:
         # a clock that is ahead must not make a word the last one for years: it counts from when it was received
         declared = msgspec.structs.replace(declared, at=min(declared.at, event.clock))
-        if by_write_key(event):
+        if not authenticated(event):
             declared = _claimed(state, declared, event)
         if not declared.address and declared.status != "withdrawn":
             declared = msgspec.structs.replace(declared, address=address_of(live, declared.channel) or "")
