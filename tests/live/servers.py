@@ -55,15 +55,15 @@ def make(path: Path, definitions: str = DEFINITIONS, database_url: str = "") -> 
     return keys
 
 
-def wait_for(found: Callable[[], Any], what: str) -> Any:
+def wait_for(found: Callable[[], Any], what: str, seconds: float = WAIT_S) -> Any:
     """The first true answer, asked again and again for a while."""
     pause = Event()
-    for _ in range(int(WAIT_S / _STEP_S)):
+    for _ in range(int(seconds / _STEP_S)):
         answer = found()
         if answer:
             return answer
         pause.wait(_STEP_S)
-    raise AssertionError(f"{what} did not happen within {WAIT_S} s")
+    raise AssertionError(f"{what} did not happen within {seconds} s")
 
 
 @dataclass

@@ -1,20 +1,20 @@
-"""`serve --workers`: any process is killed at any moment; what was acknowledged is there once, nothing is sent twice.
-"""
+"""`serve --workers`: any process is killed at any moment; what was acknowledged is there once, nothing goes twice."""
 
 from __future__ import annotations
 
 import os
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import httpx
 import pytest
 
+from einklang.kernel.errors import Conflict
 from einklang.main import home as homes
-from tests.live.servers import WAIT_S, Server, environment, make, serving, wait_for
-from tests.live.test_kill import PEOPLE, Customers, Sink, finished, judge
+from einklang.store.book import PostgresBook
+from einklang.testing.cluster import Cluster
+from tests.live.servers import WAIT_S, Server, make, serving, wait_for
+from tests.live.test_kill import Customers, Sink, finished, judge
 
 pytestmark = [pytest.mark.stores, pytest.mark.slow]
 
@@ -34,58 +34,60 @@ def workers_of(server: Server) -> dict[str, int]:
     return found
 
 
-def ready(server: Server) -> None:
-    """Five processes begin: the first answer may take a while."""
+def ready(server: Server, cluster: Cluster) -> None:
+    """Five processes begin, which may take a while: HTTP answers, an engine ticks."""
     assert httpx.get(f"{server.url}/health", timeout=60).status_code == 200
+    wait_for(lambda: ticking(cluster), "an engine", 60)
 
 
-def kill(server: Server, name: str) -> None:
-    """kill -9, and wait until another process has its place."""
-    before = workers_of(server)[name]
-    os.kill(before, signal.SIGKILL)
-    wait_for(lambda: workers_of(server).get(name, before) != before, f"another {name}")
+def ticking(cluster: Cluster) -> int:
+    """The number of the process that holds the lease of the ticks, 0 if none does."""
+    held = "SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND objsubid = 2 AND objid = 1 AND granted"
+    rows = cluster.ask(f"SELECT application_name FROM pg_stat_activity WHERE pid IN ({held})")
+    return int(rows[0][0].split()[1]) if rows else 0
 
 
-def test_killed_one_after_another(tmp_path: Path, database_url: str) -> None:
-    """Each engine and a web process are killed under load and in the middle of hand-overs; the others go on."""
+def test_killed_one_after_another(tmp_path: Path, cluster: Cluster, database_url: str) -> None:
+    """A web process and both engines are killed under load and in the middle of hand-overs. Another engine ticks within
+    seconds, and at the end everything has happened, once.
+    """
     home, sink, customers = tmp_path / "home", Sink(), Customers(tmp_path / "acknowledged")
     keys = make(home, database_url=database_url)
+    settings = {"EINKLANG_DATABASE_URL": database_url}
     with sink.running():
-        settings = {"EINKLANG_SMTP_URL": f"smtp://127.0.0.1:{sink.port}", "EINKLANG_DATABASE_URL": database_url}
+        settings["EINKLANG_SMTP_URL"] = f"smtp://127.0.0.1:{sink.port}"
         with serving(home, keys, "--workers", "2", **settings) as server:
-            ready(server)
-            for round_, name in enumerate(("engine 1", "web 1", "engine 2")):
-                threads = customers.sending(server)
-                enough, held = (round_ + 1) * PEOPLE // 4 * 4, sink.held
-                wait_for(lambda: len(customers.acked()) >= enough, "events")  # noqa: B023  # asked at once
-                wait_for(lambda: sink.held > held or not customers.waiting, "a hand-over that hangs")  # noqa: B023
-                kill(server, name)
-                for thread in threads:
-                    thread.join(WAIT_S)
+            ready(server, cluster)
+            threads = customers.sending(server)
+            wait_for(lambda: sink.held, "a hand-over that hangs")
+            first = ticking(cluster)
+            assert first in workers_of(server).values()
+            for victim in (workers_of(server)["web 1"], first):
+                os.kill(victim, signal.SIGKILL)
+            second = wait_for(lambda: ticking(cluster) not in (0, first) and ticking(cluster), "another engine")
+            for thread in threads:
+                thread.join(WAIT_S)
             sink.holds = False
-            for name in ("engine 1", "engine 2"):  # what hangs, hangs for ever
-                kill(server, name)
+            os.kill(second, signal.SIGKILL)
             finished(server, customers)
+            assert len(workers_of(server)) == 0
     with homes.opened(home, base_url="http://127.0.0.1:8787", database_url=database_url, writer=False) as opened:
-        judge(opened, customers, sink)
+        judge(opened, customers, sink, kills=1)
 
 
-def test_the_home_is_shared_with_nobody_else(tmp_path: Path, database_url: str) -> None:
-    """While several processes serve, another writer is refused in one line that says who holds the home; when the one
-    that looks after them is killed they all end, and the home is free.
+def test_the_home_is_shared_with_nobody_else(tmp_path: Path, cluster: Cluster, database_url: str) -> None:
+    """While several processes serve, another writer is refused, and told who writes; when the one that looks after them
+    is killed they all end, and the home is free.
     """
     home = tmp_path / "home"
     keys = make(home, database_url=database_url)
-    settings = environment(EINKLANG_DATABASE_URL=database_url)
-    command = [sys.executable, "-m", "einklang.main.cli", "run", "--until", "2026-01-01", "--home", str(home)]
     with serving(home, keys, "--workers", "1", EINKLANG_DATABASE_URL=database_url) as server:
-        wait_for(lambda: len(workers_of(server)) == 3, "all processes")
-        refused = subprocess.run(command, env=settings, capture_output=True, text=True, check=False)
-        assert refused.returncode == 1
-        assert refused.stderr.count("\n") == 1
-        assert "another process (einklang" in refused.stderr
-        assert refused.stderr.endswith("[home_in_use]\n")
+        ready(server, cluster)
+        with pytest.raises(Conflict) as refused:
+            PostgresBook.open(database_url)
+        assert refused.value.code == "home_in_use"
+        assert "another process (einklang " in refused.value.what
         processes = workers_of(server).values()
         assert server.end(signal.SIGKILL) == -signal.SIGKILL
         wait_for(lambda: not any(Path(f"/proc/{number}").exists() for number in processes), "the end of all")
-    assert subprocess.run(command, env=settings, check=False).returncode == 0
+    PostgresBook.open(database_url).close()
