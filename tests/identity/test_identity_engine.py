@@ -5,11 +5,12 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from einklang.event import EngineCall, Event
+from einklang.app.apply import Body
+from einklang.event import EngineCall, Event, body_of
 from einklang.kernel.ids import lane_of
 from einklang.kernel.limits import IDENTIFIERS_PER_KIND_MAX
 from einklang.store.book import SqliteBook
-from tests.app.worlds import HOUR, SALT, START, append, home, run
+from tests.app.worlds import HOUR, SALT, START, home, run
 from tests.identity.identity_logs import VALUES, shuffled
 from tests.identity.identity_oracle import truth
 
@@ -27,6 +28,12 @@ def call_of(happened: Event) -> EngineCall:
         at=START + happened.at * HOUR,
         messageId=happened.message_id,
     )
+
+
+def received(book: SqliteBook, happened: Event) -> None:
+    """Append one event as it came: from whom, and when."""
+    at = START + happened.received_at * HOUR
+    book.append([Body(1, at, happened.source, "import", body_of([call_of(happened)]))])
 
 
 def owners(book: SqliteBook) -> dict[tuple[str, str], str]:
@@ -47,7 +54,8 @@ def test_the_tables_hold_the_truth(both: tuple[list[Event], list[Event]], part: 
     events, order = both
     with home() as book:
         for first in range(0, len(order), part):
-            append(book, [call_of(happened) for happened in order[first : first + part]])
+            for happened in order[first : first + part]:
+                received(book, happened)
             run(book, (batch,))
         expected = truth(events, bytes.fromhex(SALT), IDENTIFIERS_PER_KIND_MAX, 10)
         assert owners(book) == expected.persons

@@ -10,10 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from einklang.event import Event
-from einklang.identity import DEFAULT_RULES, Kind, Overlay, Resolution, Rules, SignIn, resolve
+from einklang.identity import DEFAULT_RULES, Kind, Overlay, Resolution, Rules, SignIn, decide, resolve
 from einklang.identity.change import Change
 from einklang.kernel.ids import person_id
-from tests.identity.identity_logs import event, logs, shuffled
+from tests.identity.identity_logs import decided, event, logs, shuffled
 from tests.identity.identity_oracle import parts, truth
 
 SALT = b"salt"
@@ -38,11 +38,20 @@ class Home:
 
     def fold(self, happened: Event, rules: Rules = RULES) -> Resolution:
         """Resolve and apply one event."""
+        if happened.type == "identity":
+            return self._move(happened, decide(happened, self.known, SALT, rules))
         living = {person for person, _ in self.identifiers().values()}
         change = resolve(happened, self.known, SALT, rules)
         assert change.created is (change.person not in living), "created says that the id was not living"
-        self.known.apply(happened, change)
         assert change.person, "every event here names somebody"
+        self._move(happened, change)
+        self.living |= {change.person}
+        self.person[happened.message_id] = change.person
+        self.events[happened.message_id] = (happened, change)
+        return change
+
+    def _move(self, happened: Event, change: Resolution) -> Resolution:
+        self.known.apply(happened, change)
         for merge in change.merges:
             assert merge.loser != merge.winner
             for message, person in self.person.items():
@@ -56,9 +65,6 @@ class Home:
             self.alias.pop(alias.person, None)
             if alias.person != alias.living:
                 self.alias[alias.person] = alias.living
-        self.living |= {change.person}
-        self.person[happened.message_id] = change.person
-        self.events[happened.message_id] = (happened, change)
         return change
 
     def commit(self) -> None:
@@ -114,6 +120,14 @@ def test_any_order_of_the_same_events_gives_the_same_persons(both: tuple[list[Ev
 def test_arrival_in_time_order_gives_the_same_persons(events: list[Event]) -> None:
     """The usual order of arrival, by time, meets the same truth."""
     check(events, sorted(events, key=lambda one: (one.at, one.message_id)))
+
+
+@given(decided(), st.sampled_from([1, 3, 99]))
+@settings(max_examples=150, deadline=None)
+def test_decisions_of_staff_belong_to_the_set(parts: tuple[list[Event], list[Event], list[Event]], batch: int) -> None:
+    """Merges and splits by staff hold in whatever order they and the calls come; of a pair the latest word counts."""
+    together = [event for part in parts for event in part]
+    check(together, together, batch)
 
 
 @given(shuffled(), st.sampled_from([1, 3, 99]))

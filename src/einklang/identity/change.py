@@ -46,9 +46,8 @@ class Change(DeviceChange):
             a, b = pair_of(x, y)
             if DEVICE in (x[0], y[0]):
                 signed.append((x[1], y) if x[0] == DEVICE else (y[1], x))
-            elif self._is_news(a, b):
-                self.edges[a, b] = Edge(a, b, STAFF_STRENGTH, event.at, event.message_id, event.source, STAFF)
             if self._is_news(a, b):
+                self.edges[a, b] = Edge(a, b, STAFF_STRENGTH, event.at, event.message_id, event.source, STAFF)
                 self.aparts[a, b] = None
         for x, y in apart:
             a, b = pair_of(x, y)
@@ -131,10 +130,10 @@ class Change(DeviceChange):
     # --- groups ---
 
     def _load(self, node: Node) -> Group | None:
-        """The group of an identifier that was ever carried by an event; None if it was not."""
+        """The group of an identifier that was ever carried by an event; None if it was not, and of a device."""
         if node in self.group:
             return self.group[node]
-        owned = self.known.owner(*node)
+        owned = self.known.owner(*node) if node[0] != DEVICE else None
         if owned is None:
             return None
         group = Group({}, changed=False)
@@ -217,6 +216,9 @@ class Change(DeviceChange):
     def _solve_anew(self, pending: Iterable[Edge], *, again: bool = False) -> None:
         """All groups that any edges connect with these, from scratch. again: evidence is weighed by the rules anew."""
         edges = {edge.pair: edge for edge in pending} | self.edges
+        for pair in edges:
+            for end in pair:
+                self._load(end)
         todo, seen = list(self.group), set(self.group)
         while todo:
             node = todo.pop()
