@@ -9,8 +9,16 @@ and their property types.
 from einklang.event.admit import ADMISSION, KINDS, LIMITS, WITHDRAWALS, Judged, Limits, Rejection, Withdrawal, judge
 from einklang.event.catalog import KNOWN_EVENTS, OWN_EVENTS
 from einklang.event.event import Event
-from einklang.event.expand import ENGINE_KINDS, LOOK, RENEW, REPLAY, body_of, expand, message_identity
-from einklang.event.names import ALIASES, RESERVED, canonical_channel, canonical_name, names_of
+from einklang.event.expand import DRAFT, ENGINE_KINDS, LOOK, RENEW, REPLAY, body_of, expand, message_identity
+from einklang.event.names import (
+    ALIASES,
+    DRAFT_CLOSED,
+    DRAFT_SAVED,
+    RESERVED,
+    canonical_channel,
+    canonical_name,
+    names_of,
+)
 from einklang.event.schemas import EventSchema, Violation, kind_of_value, shape_of
 from einklang.event.trust import SERVER, authenticated, server_source
 from einklang.event.wire import EngineCall
@@ -18,6 +26,9 @@ from einklang.event.wire import EngineCall
 __all__ = [
     "ADMISSION",
     "ALIASES",
+    "DRAFT",
+    "DRAFT_CLOSED",
+    "DRAFT_SAVED",
     "ENGINE_KINDS",
     "KINDS",
     "KNOWN_EVENTS",

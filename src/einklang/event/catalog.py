@@ -201,6 +201,8 @@ SEGMENT_EVENTS: dict[str, dict[str, str]] = {
     "Trial Ended": {"trial_start_date": "timestamp", "trial_end_date": "timestamp", "trial_plan_name": "string"},
 }
 
+_DRAFT = {"draft_id": "string", "form": "string", "fields": "map", "version": "number", "by": "string"}
+
 #: Einklang's own: recorded by the engine, or by what comes back over its links and channels.
 OWN_EVENTS: dict[str, dict[str, str]] = {
     "Page Viewed": {"name": "string", "category": "string", "path": "string", "url": "string", "title": "string"},
@@ -227,6 +229,8 @@ OWN_EVENTS: dict[str, dict[str, str]] = {
     "Case Opened": {"process": "string", "case_id": "string", "key": "string"},
     "Case Advanced": {"process": "string", "case_id": "string", "key": "string", "step": "string"},
     "Case Closed": {"process": "string", "case_id": "string", "key": "string", "outcome": "string"},
+    "Draft Saved": _DRAFT,
+    "Draft Closed": {**_DRAFT, "outcome": "string"},
     "Task Done": {"task": "string", "team": "string", "case_id": "string", "outcome": "string"},
     "Person Merged": {"loser": "string", "winner": "string"},
     "Person Split": {"from_person": "string", "to_person": "string"},

@@ -25,8 +25,9 @@ from einklang.kernel.ids import content_hash, keyed_hash
 from einklang.kernel.time import BEFORE_ALL, EARLIEST, LATEST, Micros, format_moment
 
 #: Bodies that Einklang wrote itself: {"batch": [EngineCall, ...]}. `import`: events of a file; `row`, `definition`,
-#: `tick`: items of that type; `engine`: tracks, such as the clicks that come back.
-ENGINE_KINDS = frozenset({"import", "row", "definition", "tick", "engine"})
+#: `tick`: items of that type; `engine`: tracks, such as the clicks that come back; `draft`: what is saved of a form.
+DRAFT = "draft"
+ENGINE_KINDS = frozenset({"import", "row", "definition", "tick", "engine", DRAFT})
 
 #: Events that had been put aside, as they were: {"batch": [Event, ...]}; under the message id by which they are known,
 #: and under a new one.

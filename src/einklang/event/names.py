@@ -14,6 +14,9 @@ ALIASES: dict[str, tuple[str, str]] = {
     "Unsubscribed": ("Message Unsubscribed", "email"),
 }
 
+#: What somebody typed on a form and saved, and that the form was sent or given up.
+DRAFT_SAVED, DRAFT_CLOSED = "Draft Saved", "Draft Closed"
+
 #: What the engine alone may say: it would be believed without proof.
 RESERVED = frozenset(
     {
@@ -27,6 +30,8 @@ RESERVED = frozenset(
         "Person Merged",
         "Person Split",
         "Definition Changed",
+        DRAFT_SAVED,
+        DRAFT_CLOSED,
     }
 )
 

@@ -337,6 +337,13 @@ BOOK: dict[str, tuple[Column, ...]] = {
         _book("name", "text"),
         _book("events_per_s", "integer", COUNT, null=True),
     ),
+    "draft_code": (
+        _book("code_hash", "blob", HASH, SECRET),
+        _book("draft", "text", "", PSEUDONYM),
+        _book("kind", "text"),
+        _book("value", "text", "", IDENTIFIER),
+        _book("ends_at", "integer", US),
+    ),
     "access_key": (
         _book("id", "text"),
         _book("source", "text"),
