@@ -35,6 +35,15 @@ settings.register_profile("quick", parent=settings.get_profile("ci"), max_exampl
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 
 
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """In the quick loop a test that names its number of cases draws no more than others do."""
+    test = getattr(item, "obj", None)
+    own = getattr(test, "_hypothesis_internal_use_settings", None)
+    if own is not None and os.environ.get("HYPOTHESIS_PROFILE") == "quick":
+        fewer = min(own.max_examples, settings.get_profile("quick").max_examples)
+        vars(test)["_hypothesis_internal_use_settings"] = settings(own, max_examples=fewer)
+
+
 @cache
 def _driver_starts() -> bool:
     """Whether the Node that Playwright brings finds its libraries."""
