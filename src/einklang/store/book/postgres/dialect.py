@@ -107,7 +107,7 @@ def _numbered(sql: str) -> str:
 
 
 def _staged(text: str) -> str:
-    return _MARK.sub(r"s._\1", text)
+    return _MARK.sub(r"staged_._\1", text)
 
 
 def _bulk(name: str, sql: str) -> Bulk | None:
@@ -121,10 +121,10 @@ def _bulk(name: str, sql: str) -> Bulk | None:
         if keys is None:
             return None
         return Bulk(
-            _copy(stage), stage, f"UPDATE {table} SET {_staged(sets)} FROM {stage} s WHERE {_staged(where)}", keys
+            _copy(stage), stage, f"UPDATE {table} SET {_staged(sets)} FROM {stage} staged_ WHERE {_staged(where)}", keys
         )
     if (found := _DELETE.fullmatch(sql)) and _keys(found[2]) is not None:
-        return Bulk(_copy(stage), stage, f"DELETE FROM {found[1]} USING {stage} s WHERE {_staged(found[2])}", ())
+        return Bulk(_copy(stage), stage, f"DELETE FROM {found[1]} USING {stage} staged_ WHERE {_staged(found[2])}", ())
     return None
 
 
@@ -142,7 +142,7 @@ def _bulk_insert(stage: str, table: str, columns: str, values: str, target: str 
     conflict = f" ON CONFLICT ({target}) {action}" if target else ""
     selected = ", ".join(_staged(mark) for mark in marks)
     return Bulk(
-        _copy(stage), stage, f"INSERT INTO {table} ({columns}) SELECT {selected} FROM {stage} s{conflict}", keys
+        _copy(stage), stage, f"INSERT INTO {table} ({columns}) SELECT {selected} FROM {stage} staged_{conflict}", keys
     )
 
 
@@ -169,8 +169,8 @@ def for_many(sql: str, types: Sequence[int]) -> str:
     if not types or any(oid not in _FROM_JSON for oid in types):
         return ""
     cells = ", ".join(f"{_FROM_JSON[oid].format(f'j.v->>{place}')} AS _{place + 1}" for place, oid in enumerate(types))
-    inner = _MARK.sub(r"k._\1", sql)
+    inner = _MARK.sub(r"given_._\1", sql)
     return (
-        f"SELECT q.* FROM (SELECT {cells} FROM json_array_elements($1::text::json) j(v) OFFSET 0) k, "
+        f"SELECT q.* FROM (SELECT {cells} FROM json_array_elements($1::text::json) j(v) OFFSET 0) given_, "
         f"LATERAL ({inner} OFFSET 0) q"
     )

@@ -27,6 +27,7 @@ SELECT strength, at, message_id, source, evidence, received_at FROM edge WHERE k
 SELECT kind_a, value_a, kind_b, value_b, strength, at, message_id, source, evidence, received_at FROM edge WHERE kind_a = ? AND value_a = ?
 UNION ALL
 SELECT kind_a, value_a, kind_b, value_b, strength, at, message_id, source, evidence, received_at FROM edge WHERE kind_b = ? AND value_b = ?
+ORDER BY 1, 2, 3, 4
 -- name: alias_get
 SELECT living FROM alias WHERE person = ?
 -- name: aliases_of
@@ -84,7 +85,7 @@ SELECT kind, id, version, body FROM definition WHERE active = 1 ORDER BY kind, i
 -- name: definition_version
 SELECT body FROM definition WHERE kind = ? AND id = ? AND version = ?
 -- name: stops
-SELECT journey, since, until FROM stop
+SELECT journey, since, until FROM stop ORDER BY journey
 -- name: stop_put
 INSERT INTO stop (journey, since, until) VALUES (?, ?, ?) ON CONFLICT (journey) DO UPDATE SET since = excluded.since, until = excluded.until
 -- name: catalog_put
@@ -97,7 +98,7 @@ INSERT INTO edge (kind_a, value_a, kind_b, value_b, strength, at, message_id, so
 ON CONFLICT (kind_a, value_a, kind_b, value_b) DO UPDATE SET strength = excluded.strength, at = excluded.at, message_id = excluded.message_id,
   source = excluded.source, evidence = excluded.evidence, received_at = excluded.received_at
 -- name: apart_all
-SELECT kind_a, value_a, kind_b, value_b, at, message_id FROM apart
+SELECT kind_a, value_a, kind_b, value_b, at, message_id FROM apart ORDER BY kind_a, value_a, kind_b, value_b
 -- name: apart_put
 INSERT INTO apart (kind_a, value_a, kind_b, value_b, at, message_id) VALUES (?, ?, ?, ?, ?, ?)
 ON CONFLICT (kind_a, value_a, kind_b, value_b) DO UPDATE SET at = excluded.at, message_id = excluded.message_id
@@ -230,7 +231,7 @@ SELECT entered_at FROM run WHERE journey = ? AND entered_at > ? ORDER BY entered
 -- name: members_of
 SELECT person FROM member WHERE segment = ? ORDER BY person
 -- name: member_counts
-SELECT segment, COUNT(*) FROM member GROUP BY segment
+SELECT segment, COUNT(*) FROM member GROUP BY segment ORDER BY segment
 -- name: verdicts_of
 SELECT n, seq, clock, run, journey, step, message, channel, verdict, reason, until, detail FROM verdict WHERE lane = ? AND person = ? ORDER BY n
 
