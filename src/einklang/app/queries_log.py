@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import polars as pl
 
 from einklang.app import answers
 from einklang.app.answers import Page, shown
+from einklang.app.find import person_id
 from einklang.app.ports import Reader, Row
 from einklang.app.queries import Many, limit_of, load, numbers_of, pattern_of
 from einklang.app.reason_texts import text_of, word_of
 from einklang.app.working import from_json
+from einklang.event import server_source
 from einklang.kernel import time
 from einklang.kernel.errors import InputError
 from einklang.kernel.ids import lane_of
@@ -19,6 +21,8 @@ from einklang.kernel.ids import lane_of
 NEWEST = 2**62
 TIMELINE_KINDS = ("all", "event", "decision")
 NAME_CHARS_MAX = 200
+#: Entries that are looked at at once for those of one person.
+_PAGE = 500
 #: What a person did that the engine recorded.
 _DID = frozenset({"Message Clicked", "Message Opened", "Message Unsubscribed", "Consent Given", "Consent Withdrawn"})
 _COLUMNS = ("seq", "clock", "at", "type", "name", "person_id", "source", "touchpoint", "origin", "properties")
@@ -69,10 +73,17 @@ def _properties(type_: str, text: str) -> dict[str, Any]:
     return found
 
 
-def log(
-    reader: Many, lake: Columns | None, *, before: int | None, limit: int, touchpoint: str, name: str
-) -> Page[answers.Entry]:
-    """Entries before a seq, newest first; name: part of the name, whatever its case. Raises InputError.
+class Wanted(NamedTuple):
+    """Which entries. name: part of it, whatever its case; source: id of a source; person: an id or kind:value."""
+
+    touchpoint: str = ""
+    name: str = ""
+    source: str = ""
+    person: str = ""
+
+
+def log(reader: Many, lake: Columns | None, wanted: Wanted, *, before: int | None, limit: int) -> Page[answers.Entry]:
+    """Entries before a seq, newest first. Raises InputError, NotFound `unknown_person`.
 
     What the Book no longer keeps is read from the lake.
     """
@@ -81,26 +92,46 @@ def log(
         raise InputError(
             "bad_cursor", f"no such place in the log: {before}", where="before", mend="use the seq of an entry"
         )
-    for field, value in (("name", name), ("touchpoint", touchpoint)):
+    for field, value in wanted._asdict().items():
         if len(value) > NAME_CHARS_MAX:
             raise InputError("too_long", f"{len(value)} characters", where=field, mend=f"use at most {NAME_CHARS_MAX}")
+    living = person_id(reader, wanted.person) if wanted.person else ""
+    persons = frozenset([living, *(row[0] for row in reader.read("aliases_of", living))] if living else ())
     start = NEWEST if before is None else before
-    rows = reader.read("log_before", start, pattern_of(name), touchpoint, touchpoint, limit + 1)
+    rows = _kept(reader, start, limit + 1, wanted, persons)
     if len(rows) <= limit and lake is not None:
         first = reader.read("log_first")[0][0]
         oldest = min(start, first if first is not None else NEWEST)
-        rows += _older(lake, oldest, limit + 1 - len(rows), touchpoint, name)
+        rows += _older(lake, oldest, limit + 1 - len(rows), wanted, persons)
     items = entries(reader, rows[:limit])
     return Page(items, str(rows[limit - 1][0]) if len(rows) > limit else None)
 
 
-def _older(lake: Columns, before: int, limit: int, touchpoint: str, name: str) -> list[Row]:
+def _kept(reader: Many, before: int, limit: int, wanted: Wanted, persons: frozenset[str]) -> list[Row]:
+    """Entries that the Book keeps, before a seq."""
+    touchpoint, source = wanted.touchpoint, wanted.source
+    like = (pattern_of(wanted.name), touchpoint, touchpoint, source, source, server_source(source))
+    found: list[Row] = []
+    size = max(limit, _PAGE) if persons else limit
+    while page := reader.read("log_before", before, *like, size):
+        found += [row for row in page if not persons or row[5] in persons][: limit - len(found)]
+        before = page[-1][0]
+        if len(found) >= limit or len(page) < size:
+            break
+    return found
+
+
+def _older(lake: Columns, before: int, limit: int, wanted: Wanted, persons: frozenset[str]) -> list[Row]:
     """Entries of the lake before a seq."""
     frame = lake.scan("events").filter((pl.col("seq") < before) & (pl.col("type") != "tick"))
-    if touchpoint:
-        frame = frame.filter(pl.col("touchpoint") == touchpoint)
-    if name:
-        frame = frame.filter(pl.col("name").str.to_lowercase().str.contains(name.lower(), literal=True))
+    if wanted.touchpoint:
+        frame = frame.filter(pl.col("touchpoint") == wanted.touchpoint)
+    if wanted.name:
+        frame = frame.filter(pl.col("name").str.to_lowercase().str.contains(wanted.name.lower(), literal=True))
+    if wanted.source:
+        frame = frame.filter(pl.col("source").is_in([wanted.source, server_source(wanted.source)]))
+    if persons:
+        frame = frame.filter(pl.col("person_id").is_in(sorted(persons)))
     found = frame.top_k(limit, by="seq").sort("seq", descending=True)
     names = found.collect_schema().names()
     origin = pl.col("origin") if "origin" in names else pl.when(pl.col("source") == "einklang").then(2).otherwise(0)

@@ -12,10 +12,11 @@ from litestar.enums import MediaType
 from litestar.params import FromQuery, PathParameter, QueryParameter
 from litestar.response import Stream
 
-from einklang.app import answers, queries, queries_log, queries_objects, queries_rules, staff
+from einklang.app import answers, computed, queries, queries_log, queries_objects, queries_rules, staff
 from einklang.app.answers import Page
 from einklang.app.apply import apply
 from einklang.app.collect import collect
+from einklang.app.state import State as Reading
 from einklang.app.yaml import parse_text
 from einklang.event import server_source
 from einklang.kernel.errors import InputError
@@ -134,10 +135,13 @@ def events(
     limit: Limit = 50,
     touchpoint: FromQuery[str] = "",
     name: FromQuery[str] = "",
+    source: FromQuery[str] = "",
+    person: FromQuery[str] = "",
 ) -> Page[answers.Entry]:
-    """Entries of the log, newest first; `name` is any part of it, whatever its case."""
+    """Entries of the log, newest first; `name` is any part of it, `person` an id or kind:value."""
     services = wired(state).services
-    return queries_log.log(services.book, services.lake, before=before, limit=limit, touchpoint=touchpoint, name=name)
+    wanted = queries_log.Wanted(touchpoint, name, source, person)
+    return queries_log.log(services.book, services.lake, wanted, before=before, limit=limit)
 
 
 @post("/api/events", opt={"permission": "server"}, status_code=200)
@@ -160,6 +164,8 @@ async def post_events(request: Req, state: State) -> Response[bytes]:
         )
         hashed, found = request.scope["state"]["key"]
         wired(state).keyring.spend(hashed, found, done.items + len(done.judged.rejected))
+        if done.judged.rejected:
+            services.refusals.items(done.judged, source=source, now=services.now(), body=body)
         if done.durable is not None:
             await asyncio.wrap_future(done.durable)
             services.wake()
@@ -208,8 +214,13 @@ def persons(state: State, q: FromQuery[str] = "", cursor: Cursor = "", limit: Li
 @get("/api/persons/{person_id:str}", opt=READ, sync_to_thread=True)
 def person(state: State, person_id: Id) -> answers.Person:
     """All that is known of a person. Ids that were merged away lead to the living person."""
-    with wired(state).services.book.snapshot() as reader:
-        return queries.person(reader, plain(person_id))
+    services = wired(state).services
+    with services.book.snapshot() as reader:
+        found = queries.person(reader, plain(person_id))
+        reading = Reading(services.salt, wired(state).in_force(), link_key=b"", base_url="", channels=frozenset())
+        for name, value in computed.of_person(reader, reading, plain(person_id), services.now()).items():
+            found.traits[name] = answers.TraitValue(value, None, computed=True)
+    return found
 
 
 @get("/api/persons/{person_id:str}/timeline", opt=READ, sync_to_thread=True)

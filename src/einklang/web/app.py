@@ -11,7 +11,17 @@ from litestar.datastructures import State
 from litestar.exceptions import HTTPException
 
 from einklang.kernel.errors import EinklangError
-from einklang.web import api, catalog_api, customer, errors, objects_api, sources_api
+from einklang.web import (
+    api,
+    catalog_api,
+    customer,
+    debug_api,
+    drafts_api,
+    errors,
+    identity_api,
+    objects_api,
+    sources_api,
+)
 from einklang.web.access import authorise
 from einklang.web.collect import Collect
 from einklang.web.document import document
@@ -26,7 +36,10 @@ OURS = ("api", "v1", "c", "o", "u", "confirm", "preferences", "portal", "l", "sh
 #: Pages that are asked for by HEAD too.
 LOOKED_AT = ("health", "u")
 #: The REST API.
-API = (*api.ROUTES, *objects_api.ROUTES, *catalog_api.ROUTES, *sources_api.ROUTES)
+API = (
+    *(*api.ROUTES, *objects_api.ROUTES, *catalog_api.ROUTES, *sources_api.ROUTES, *drafts_api.ROUTES),
+    *(*identity_api.ROUTES, *debug_api.ROUTES),
+)
 _HEADERS = (
     (b"x-content-type-options", b"nosniff"),
     (b"x-frame-options", b"DENY"),
@@ -63,7 +76,7 @@ def create_app(services: Services) -> ASGIApp:
     """The application of one home: collect, REST API, customer pages, console."""
     framework = _framework(services)
     wired: Wired = framework.state.wired
-    collect, console = Collect(services, wired.metrics, wired.keyring), Console()
+    collect, console = Collect(services, wired.metrics, wired.keyring, wired.turns), Console()
 
     async def app(scope: dict[str, Any], receive: Any, send: Any) -> None:
         if scope["type"] != "http":

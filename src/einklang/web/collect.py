@@ -9,6 +9,8 @@ from __future__ import annotations
 import asyncio
 import re
 from base64 import b64decode
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -20,6 +22,7 @@ from einklang.kernel.errors import EinklangError, InputError
 from einklang.kernel.limits import BODY_BYTES_MAX
 from einklang.kernel.reasons import Rejected
 from einklang.web.body import RETRY_S, HttpError, read_body, unpack
+from einklang.web.drafts import Turns, save_own, show_own
 from einklang.web.limits import InFlight, Keyring
 from einklang.web.metrics import Metrics
 from einklang.web.services import Services
@@ -80,8 +83,9 @@ def answer_of(accepted: Accepted) -> bytes:
 class Collect:
     """ASGI application of /v1/."""
 
-    def __init__(self, services: Services, metrics: Metrics, keyring: Keyring) -> None:
+    def __init__(self, services: Services, metrics: Metrics, keyring: Keyring, turns: Turns) -> None:
         self.services = services
+        self.turns = turns
         self.metrics = metrics
         self.keyring = keyring
         self.in_flight = InFlight(services.bounds)
@@ -99,6 +103,8 @@ class Collect:
 
     async def _answer(self, scope: dict[str, Any], receive: Any) -> Answer:
         try:
+            if scope["path"].rstrip("/") == "/v1/draft":
+                return await self._draft(scope, receive)
             found = _SETTINGS.fullmatch(scope["path"])
             kind = "settings" if found else KINDS.get(scope["path"].removeprefix("/v1/").rstrip("/"))
             if kind is None:
@@ -114,9 +120,32 @@ class Collect:
             self.metrics.judged(accepted.items, len(accepted.judged.rejected))
             return 200, answer_of(accepted), ()
         except EinklangError as error:
-            return _refusal(error)
+            answer = _refusal(error)
+            if not isinstance(error, InputError) and answer[0] not in (404, 405):
+                self.services.refusals.request(error, source=None, status=answer[0], now=self.services.now())
+            return answer
+
+    async def _draft(self, scope: dict[str, Any], receive: Any) -> Answer:
+        headers, method = dict(scope["headers"]), scope["method"]
+        if method == "OPTIONS":
+            return 204, b"", _PREFLIGHT
+        if method == "GET":
+            return 200, await show_own(self.services, headers.get(b"authorization", b"")), ()
+        if method != "POST":
+            raise HttpError(405, "wrong_method", "not POST or GET", where="draft", mend="save by POST, read by GET")
+        async with self._body("draft", scope, receive) as (body, hashed, found):
+            self.keyring.spend(hashed, found, 1)
+            return 200, await save_own(self.services, self.turns, body, found.source), ()
 
     async def _collect(self, kind: str, scope: dict[str, Any], receive: Any) -> Accepted:
+        async with self._body(kind, scope, receive) as (body, hashed, found):
+            return await self._append(kind, body, hashed, found)
+
+    @asynccontextmanager
+    async def _body(
+        self, kind: str, scope: dict[str, Any], receive: Any
+    ) -> AsyncIterator[tuple[bytes, bytes, keys.Allowed]]:
+        """A body, unpacked, with the hash and the owner of its key; what it takes in memory counts until the end."""
         headers = dict(scope["headers"])
         said = headers.get(b"content-length", b"")
         most = self._body_bytes_max
@@ -133,7 +162,7 @@ class Collect:
                 self.in_flight.grow(len(body), kind)
             check_type(headers, packed=body is not raw)
             hashed, found = early or await self._allowed(_key_in(body))
-            return await self._append(kind, body, hashed, found)
+            yield body, hashed, found
         except TimeoutError as error:
             raise HttpError(
                 408, "too_slow", "the body did not arrive in time", where=kind, mend="send it again"
@@ -143,15 +172,16 @@ class Collect:
 
     async def _append(self, kind: str, body: bytes, hashed: bytes, found: keys.Allowed) -> Accepted:
         services = self.services
-        accepted = collect(
-            services.book,
-            kind,
-            body,
-            source=found.source,
-            now=services.now(),
-            salt=services.salt,
-            limits=services.limits,
-        )
+        now, source = services.now(), found.source
+        try:
+            accepted = collect(
+                services.book, kind, body, source=source, now=now, salt=services.salt, limits=services.limits
+            )
+        except InputError as error:
+            services.refusals.request(error, source=source, status=_refusal(error)[0], now=now, body=body)
+            raise
+        if accepted.judged.rejected:
+            services.refusals.items(accepted.judged, source=source, now=now, body=body)
         self.keyring.spend(hashed, found, accepted.items + len(accepted.judged.rejected))
         if accepted.durable is not None:
             await asyncio.wrap_future(accepted.durable)

@@ -13,6 +13,7 @@ from einklang.app.queries import Many
 from einklang.app.queries_log import Columns
 from einklang.event import LIMITS, Limits
 from einklang.web.limits import Bounds
+from einklang.web.refusals import Refusals
 
 ASGIApp = Callable[[dict[str, Any], Callable[..., Any], Callable[..., Any]], Any]
 
@@ -75,7 +76,7 @@ class Services:
     base_url: public address, decides whether cookies are Secure. report(journey id) and why(person id, journey,
     message) return what is encoded as JSON, or bytes that are JSON; they raise NotFound and the like. wake is called
     after each append, so that the tick runs at once. lake: older entries of the log than the Book keeps. limits: what
-    a sender may send at once; bounds: what this process takes on.
+    a sender may send at once; bounds: what this process takes on; refusals: what it refused lately.
     """
 
     book: WebBook
@@ -95,6 +96,7 @@ class Services:
     hub: Hub = field(default_factory=Hub)
     limits: Limits = LIMITS
     bounds: Bounds = field(default_factory=Bounds)
+    refusals: Refusals = field(default_factory=Refusals)
 
     @property
     def secure(self) -> bool:

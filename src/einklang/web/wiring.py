@@ -11,12 +11,13 @@ from typing import Any, ParamSpec, TypeVar
 
 import msgspec
 
-from einklang.app import answers, queries
+from einklang.app import answers, queries, queries_sources
 from einklang.app.definitions import Definitions
 from einklang.app.queries_rules import ChangedAt, InForce
 from einklang.app.reason_texts import text_of
 from einklang.kernel.time import MINUTE
 from einklang.web.body import HttpError
+from einklang.web.drafts import Turns
 from einklang.web.limits import Keyring
 from einklang.web.metrics import Metrics
 from einklang.web.once import Once
@@ -28,6 +29,7 @@ ATTEMPTS_MAX = 5
 ATTEMPTS_US = 5 * MINUTE
 _NAMES_MAX = 10_000
 _STATUS_SECONDS = 1.0
+_ARRIVALS_SECONDS = 5.0
 _HASHING_AT_ONCE = 2
 
 
@@ -56,6 +58,23 @@ class Attempts:
         self._failed[name] = (count + 1, since)
 
 
+class Arrivals:
+    """What came from whom, counted at most every few seconds, whoever asks."""
+
+    def __init__(self) -> None:
+        self._guard = threading.Lock()
+        self._kept: tuple[float, list[queries_sources.Arrivals]] | None = None
+
+    def get(self, services: Services) -> list[queries_sources.Arrivals]:
+        """As of a few seconds ago."""
+        with self._guard:
+            if self._kept is None or self._kept[0] < monotonic():
+                with services.book.snapshot() as reader:
+                    found = queries_sources.arrivals(reader, services.lake, services.now())
+                self._kept = (monotonic() + _ARRIVALS_SECONDS, found)
+            return self._kept[1]
+
+
 class Wired:
     """One server's shared parts."""
 
@@ -64,7 +83,9 @@ class Wired:
         self.metrics = Metrics(lambda: queries.figures(services.book, services.now()))
         self.keyring = Keyring(lambda: services.book, services.now, services.bounds)
         self.once = Once(services)
+        self.turns = Turns()
         self.attempts = Attempts()
+        self.arrivals = Arrivals()
         self._schema = schema
         self._openapi = b""
         self._definitions = InForce()

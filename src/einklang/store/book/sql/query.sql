@@ -19,6 +19,7 @@ SELECT MAX(last_seen_at) FROM person
 -- name: log_before
 SELECT seq, clock, at, type, name, person, source, touchpoint, origin, properties
 FROM entry WHERE seq < ? AND type <> 'tick' AND LOWER(name) LIKE ? ESCAPE '!' AND (? = '' OR touchpoint = ?)
+  AND (? = '' OR source = ? OR source = ?)
 ORDER BY seq DESC LIMIT ?
 -- name: log_after
 SELECT seq, clock, at, type, name, person, source, touchpoint, origin, properties
@@ -43,6 +44,11 @@ WHERE (last_seen_at < ? OR (last_seen_at = ? AND person < ?))
 ORDER BY last_seen_at DESC, person DESC LIMIT ?
 -- name: person_row
 SELECT person, label, last_seen_at, state FROM person WHERE lane = ? AND person = ?
+-- Refused merges, newest first: n < ?, at most ?.
+-- name: refused_page
+SELECT n, person_a, person_b, reason, at, kind_a, value_a, kind_b, value_b FROM refused_merge WHERE n < ? ORDER BY n DESC LIMIT ?
+-- name: refused_between
+SELECT n FROM refused_merge WHERE (person_a = ? AND person_b = ?) OR (person_a = ? AND person_b = ?) ORDER BY n
 -- name: segments_of
 SELECT segment, since FROM member WHERE lane = ? AND person = ? ORDER BY since DESC, segment
 -- name: ledger_of
