@@ -128,7 +128,7 @@ def _told(objects: list[Object]) -> list[Any]:
     return [(one.id, one.state, one.state_since, one.began[0], one.changed_at, one.fields) for one in objects]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(_LOGS, st.randoms(use_true_random=False))
 def test_any_order_of_arrival_gives_the_objects_of_a_naive_fold(log: list[Any], random: Any) -> None:
     """Events that arrive in any order give the same objects, and those that the definition says in words."""
@@ -146,7 +146,7 @@ def test_any_order_of_arrival_gives_the_objects_of_a_naive_fold(log: list[Any], 
         assert found == told[one.id]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(_LOGS, st.integers(0, 12))
 def test_two_halves_of_a_history_merge_and_split(log: list[Any], cut: int) -> None:
     """The objects of a merged person are those of one who sent all; split again, each has those of its own events."""

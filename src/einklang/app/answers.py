@@ -84,10 +84,11 @@ class PersonItem(msgspec.Struct):
 
 
 class TraitValue(msgspec.Struct):
-    """The value of a trait and the event time that set it."""
+    """The value of a trait and the event time that set it; one that is computed has none."""
 
     value: Any
     at: str | None
+    computed: bool = False
 
 
 class Consent(msgspec.Struct):

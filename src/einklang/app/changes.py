@@ -51,6 +51,7 @@ def change_definitions(state: State, event: Event) -> None:
             name = change["body"]["key"]
             _put(state, key[1], str(row.get(name)), row)
     paused = {name for name, journey in state.definitions.journeys.items() if journey.state == "paused"}
+    rules = state.definitions.trait_rules
     state.take(compile_all(docs, versions))
     resumed = {name for name in paused if state.definitions.journeys[name].state != "paused"}
     if state.fold >= 2:
@@ -59,7 +60,7 @@ def change_definitions(state: State, event: Event) -> None:
         change["kind"] in ("segment", "policy", "trait", "purpose", "object") for change in event.properties["changes"]
     )
     if resumed or all_of_them:
-        state.sweep = Sweep(all_of_them, tuple(sorted(resumed)))
+        state.sweep = Sweep(all_of_them, tuple(sorted(resumed)), retell=state.definitions.trait_rules != rules)
 
 
 def _note_pauses(state: State, event: Event, paused: set[str], resumed: set[str]) -> None:

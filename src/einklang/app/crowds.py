@@ -13,6 +13,7 @@ import polars as pl
 from einklang.app.objects import frame_at
 from einklang.app.ports import Reader
 from einklang.app.state import State
+from einklang.app.traits import frame_of
 from einklang.app.view import is_zone
 from einklang.app.working import Live, from_json
 from einklang.audience import crowd as crowds
@@ -90,6 +91,10 @@ def crowd_at(reader: Reader, state: State, lake: Lake, at: int, need: crowds.Ask
     names = need.traits | (_BASIC if basic else {"timezone"} if need.zone else frozenset())
     log = _owned(reader, lake, at, _wanted(need, identifies=bool(names)), people)
     traits = crowds.traits_of(log.filter(pl.col("type") == "identify").sort("seq"), names)
+    rules = {name: rule for name, rule in state.definitions.trait_rules.items() if name in names}
+    if rules:
+        settled = frame_of(log.filter(pl.col("type") == "identify"), rules)
+        traits = pl.concat([traits.filter(~pl.col("name").is_in(list(rules))), settled])
     done = log.filter(pl.col("type").is_in(_DONE))
     zoned = need.zone or "timezone" in need.fields
     zones = _zones(reader, lake, at, people) if zoned else {}

@@ -33,7 +33,7 @@ from einklang.identity import DEFAULT_RULES, parse_identity
 from einklang.identity import Rules as IdentityRules
 from einklang.kernel.errors import InputError
 from einklang.kernel.limits import NAME_CHARS_MAX
-from einklang.profile import Kind
+from einklang.profile import Kind, Rule
 
 _ID = re.compile(r"[a-z][a-z0-9-]*")
 _FREE_ID = ("trait", "event", "feature")
@@ -87,6 +87,8 @@ class Definitions:
     checked: dict[str, Checked]
     objects: dict[str, Kind]
     schemas: dict[str, EventSchema]
+    trait_rules: dict[str, Rule]
+    computed: dict[str, Condition]
     identity: IdentityRules = DEFAULT_RULES
 
     def entered_by(self, event: str) -> list[Journey]:
@@ -188,6 +190,19 @@ class _Compiler:
     def of_kind(self, kind: str) -> list[tuple[str, dict[str, Any], str]]:
         """(id, document, where) of a kind, in order of the id."""
         return [(name, *self.docs[k, name]) for k, name in sorted(self.docs) if k == kind]
+
+    def computed(self) -> dict[str, Condition]:
+        """Computed traits by name."""
+        found = {}
+        for name, text in sorted(self.catalog.computed.items()):
+            where = f"{self.docs['trait', name][1]}.value"
+            checked = self.expression(text, Scope("trait.value", self.catalog), where)
+            declared = self.catalog.traits[name]
+            if checked.type.kind not in (declared.kind, "dyn", "null") and declared.kind != "dyn":
+                what = f"the value is a {checked.type}, the trait a {declared}"
+                raise InputError("wrong_type", what, where=where, mend=f"declare `type: {checked.type}`")
+            found[name] = compile_one(checked)
+        return found
 
     def segments(self) -> list[Segment]:
         """Segments in the order in which they must be asked."""
@@ -394,6 +409,8 @@ def compile_all(docs: Docs, versions: dict[Key, int]) -> Definitions:
         compiler.checked,
         compiler.objects,
         schemas_of(docs, versions),
+        kinds.rules_of(docs),
+        compiler.computed(),
         compiler.identity(),
     )
 

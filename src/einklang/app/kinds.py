@@ -14,24 +14,30 @@ import msgspec
 from einklang.expr import Catalog, EventShape, Type, type_of
 from einklang.fact.strict import convert
 from einklang.kernel.errors import InputError
+from einklang.profile import Rule, check_strategy
 
 #: Kinds that come with a later version; a clear refusal is better than a silent promise.
 LATER = frozenset({"score", "stage", "table", "voucher", "offer", "process", "page", "form"})
 
 
 class RawTrait(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
-    """The type of a trait. Computed traits (`value`) come later."""
+    """The type of a trait; an expression that computes it; how several claims for it become one value.
+
+    sources: the order of trust among the sources of events, "*" for all others.
+    """
 
     kind: str
     id: str
     type: str
+    value: str | None = None
+    merge: str = "last"
+    sources: list[str] = []
     title: Any = None
     note: str | None = None
 
 
 #: Fields of supported kinds that come with a later version.
 LATER_FIELDS: dict[str, tuple[str, ...]] = {
-    "trait": ("value", "merge"),
     "campaign": ("starts", "ends", "goal", "budget"),
     "policy": ("capacity", "journeys"),
     "segment": ("manual",),
@@ -125,6 +131,22 @@ def refuse_later(kind: str, doc: dict[str, Any], where: str) -> None:
             )
 
 
+def _trait(doc: dict[str, Any], where: str) -> RawTrait:
+    raw = convert(doc, RawTrait, where)
+    check_strategy(raw.merge, f"{where}.merge")
+    if raw.value is not None and (raw.merge != "last" or raw.sources):
+        what = "a computed trait has one value, nobody claims another"
+        raise InputError("value_and_merge", what, where=f"{where}.merge", mend="leave out `merge` and `sources`")
+    return raw
+
+
+def rules_of(docs: dict[tuple[str, str], tuple[dict[str, Any], str]]) -> dict[str, Rule]:
+    """How conflicts about traits are settled, where it is not by the latest value. Raises InputError."""
+    raws = {name: _trait(doc, where) for (kind, name), (doc, where) in docs.items() if kind == "trait"}
+    rules = {name: Rule(raw.merge, tuple(raw.sources)) for name, raw in sorted(raws.items())}
+    return {name: rule for name, rule in rules.items() if not rule.plain()}
+
+
 def _check_rows(table: RawCatalog, where: str) -> None:
     if table.fields and table.key not in table.fields:
         near = difflib.get_close_matches(table.key, table.fields, 1)
@@ -153,12 +175,16 @@ def declared(
 ) -> Catalog:
     """What the definitions declare, for the checker of expressions. Raises InputError with the field."""
     traits: dict[str, Type] = {}
+    computed: dict[str, str] = {}
     events: dict[str, EventShape] = {}
     catalogs = {"products": {name: type_of(kind) for name, kind in _PRODUCT.items()}}
     for (kind, name), (doc, where) in docs.items():
         refuse_later(kind, doc, where)
         if kind == "trait":
-            traits[name] = _type(convert(doc, RawTrait, where).type, f"{where}.type")
+            trait = _trait(doc, where)
+            traits[name] = _type(trait.type, f"{where}.type")
+            if trait.value is not None:
+                computed[name] = trait.value
         elif kind == "event":
             raw = convert(doc, RawEvent, where)
             shape = EventShape(
@@ -177,6 +203,7 @@ def declared(
             catalogs[name] = {key: _type(text, f"{where}.fields.{key}") for key, text in table.fields.items()}
     return Catalog(
         traits=traits,
+        computed=computed,
         events=events,
         segments=frozenset(name for kind, name in docs if kind == "segment"),
         journeys=frozenset(name for kind, name in docs if kind == "journey"),

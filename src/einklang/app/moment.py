@@ -149,7 +149,7 @@ class Moments:
         elif event.name in ("Journey Entered", "Journey Left"):
             touched.journeys = True
         if event.type == "identify":
-            touched.traits = state.fold_traits(person, event)
+            touched.traits = state.fold_traits(live, event)
             touched.everything = touched.everything or not _BASIC.isdisjoint(touched.traits)
         if state.declare(live, event):
             touched.consent = True

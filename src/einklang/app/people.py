@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from einklang.app import traits
 from einklang.app.known import BookKnown
 from einklang.app.output import REKEYS
 from einklang.app.splitting import MERGED, SPLIT, Division, declaration, put_arms, stood
@@ -189,6 +190,7 @@ class People:
         kept.created_at = min(kept.created_at, lost.created_at)
         kept.last_seen_at = max(kept.last_seen_at, lost.last_seen_at)
         merge_traits(kept.traits, lost.traits)
+        traits.settle(winner, state.definitions.trait_rules)
         if lost.zone is not None:
             take_zone(kept, lost.zone)
         merge_permissions(kept.permissions, lost.permissions, state.clock)

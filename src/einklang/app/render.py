@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from einklang.app import computed
 from einklang.app.state import State
 from einklang.app.view import zone_of
 from einklang.app.working import Live
@@ -83,7 +84,8 @@ def render(
         base_url=state.base_url,
         now=state.clock,
         person=person,
-        trait={name: trait.value for name, trait in live.person.traits.items() if trait.value is not None},
+        trait={name: trait.value for name, trait in live.person.traits.items() if trait.value is not None}
+        | computed.values(state, live),
         data=data,
         event={
             "name": entry.name,

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 
 import msgspec
 
+from einklang.app import traits
 from einklang.app.crowds import Everybody, Lake, crowd_at, permissions_at
 from einklang.app.definitions import Definitions
 from einklang.app.ports import Reader
@@ -21,7 +22,6 @@ from einklang.audience import crowd as crowds
 from einklang.expr import Checked
 from einklang.fact.person import Membership, Trait
 from einklang.kernel.errors import NotFound
-from einklang.profile import fold_traits
 
 _MEMBERSHIP = {"Segment Entered": True, "Segment Left": False}
 
@@ -84,24 +84,20 @@ def _by_person(
     for person in people:
         live = working.get(person)
         if live is not None:
-            _turn_back(reader, live, at, known)
+            _turn_back(reader, live, at, known, state.definitions.trait_rules)
             if condition.holds(state.view(live)):
                 yield person
         working.forget()
 
 
-def _turn_back(reader: Reader, live: Live, at: int, known: dict[str, set[str]]) -> None:
+def _turn_back(reader: Reader, live: Live, at: int, known: dict[str, set[str]], rules: traits.Rules) -> None:
     """Make a loaded person what is known now about a moment. Rules leave later events out by themselves."""
     person = live.person
-    traits: dict[str, Trait] = {}
-    for event in live.history:
-        if event.type == "identify" and event.at <= at:
-            fold_traits(traits, event.properties, event.at, event.seq)
     said = [
         (channel, address, purpose, status, when, seq)
         for _, seq, channel, address, purpose, status, when, *_ in reader.read("ledger_of", live.lane, person.id)
     ]
-    person.traits = traits
+    person.traits = traits.refold(live.history, rules, until=at)
     person.zone = None
     for event in live.history:
         zone = event.context.get("timezone") if event.origin == 0 and event.at <= at else None

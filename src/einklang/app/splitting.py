@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from einklang.app import traits
 from einklang.app.view import is_zone
 from einklang.app.working import Live, take_zone
 from einklang.consent import Declaration, fold, merge_permissions
@@ -27,7 +28,7 @@ from einklang.flow import machine
 from einklang.flow.reaction import note_goal
 from einklang.identity import Move
 from einklang.kernel.reasons import Reason
-from einklang.profile import fold_traits
+from einklang.profile import Rule
 
 if TYPE_CHECKING:
     from einklang.app.people import People
@@ -228,7 +229,7 @@ class Division:
     def _anew(self, live: Live) -> None:
         """All that follows from the events of a person, from scratch."""
         person, out = live.person, self.state.out
-        refold(live)
+        refold(live, self.state.definitions.trait_rules)
         self.state.working.mark(live)
         if not self.whole:
             return
@@ -324,13 +325,9 @@ def by_cause(history: Sequence[Event]) -> list[Event]:
     return sorted(history, key=lambda event: (*order(event), event.seq))
 
 
-def refold(live: Live) -> None:
+def refold(live: Live, rules: Mapping[str, Rule]) -> None:
     """Traits anew from the history, after it changed."""
-    traits: dict[str, Trait] = {}
-    for event in live.history:
-        if event.type == "identify":
-            fold_traits(traits, event.properties, event.at, event.seq)
-    live.person.traits = traits
+    live.person.traits = traits.refold(live.history, rules)
 
 
 def zone_of_call(event: Event) -> Trait | None:

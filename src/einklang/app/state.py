@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
-from einklang.app import consents
+from einklang.app import consents, traits
 from einklang.app.definitions import Definitions, compile_old
 from einklang.app.entries import Entries
 from einklang.app.known import Remembered
@@ -24,11 +24,10 @@ from einklang.consent import WITHDRAWN, address_key, permits, split_key, status_
 from einklang.content.mail import Brand
 from einklang.event import Event
 from einklang.fact.moment import Request
-from einklang.fact.person import Arm, Person, Run
+from einklang.fact.person import Arm, Run
 from einklang.flow.compile import Journey
 from einklang.kernel import ids, time
 from einklang.kernel.limits import LANES
-from einklang.profile import fold_traits
 
 SOURCE = "einklang"
 #: Of the formula of arms (kernel.ids.unit), kept with each assignment.
@@ -246,9 +245,9 @@ class State:
 
     # --- folding ----------------------------------------------------------------------------------------------------
 
-    def fold_traits(self, person: Person, event: Event) -> set[str]:
+    def fold_traits(self, live: Live, event: Event) -> set[str]:
         """Traits of an identify by event time; the names that changed."""
-        return set(fold_traits(person.traits, event.properties, event.at, event.seq))
+        return traits.take(live, event, self.definitions.trait_rules)
 
     def declare(self, live: Live, event: Event) -> bool:
         """Fold what the event declares about consent into the ledger and the person; True if a permission changed."""

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from einklang.app import traits
 from einklang.app.working import Live
 
 if TYPE_CHECKING:
@@ -20,11 +21,15 @@ if TYPE_CHECKING:
 
 
 class Sweep(msgspec.Struct, frozen=True):
-    """Who is still to be looked at: everybody, or who is in a journey that was resumed; ids after `after`."""
+    """Who is still to be looked at: everybody, or who is in a journey that was resumed; ids after `after`.
+
+    retell: conflicts about traits are settled by other rules, so the traits are folded anew.
+    """
 
     whole: bool
     journeys: tuple[str, ...]
     after: str = ""
+    retell: bool = False
 
 
 _DECODER = msgspec.json.Decoder(Sweep)
@@ -47,6 +52,8 @@ def work(state: State, moments: Moments, limit: int, act: Callable[[Live, Callab
     found = state.after(sweep.after, limit)
     for person in found:
         live = state.working.get(person)
+        if live is not None and sweep.retell:
+            traits.retell(live, state)
         if live is not None and (sweep.whole or any(run.journey in sweep.journeys for run in live.runs)):
             act(live, partial(moments.everything, live))
-    state.sweep = Sweep(sweep.whole, sweep.journeys, found[-1]) if len(found) == limit else None
+    state.sweep = msgspec.structs.replace(sweep, after=found[-1]) if len(found) == limit else None

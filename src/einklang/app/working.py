@@ -18,6 +18,7 @@ from einklang.app.ports import Reader, Row
 from einklang.event import OWN_EVENTS, Event, names_of
 from einklang.fact.person import Person, Run, Trait
 from einklang.kernel import ids
+from einklang.profile import Gathered
 
 _JSON_IN = msgspec.json.Decoder(float_hook=Decimal)
 _JSON_OUT = msgspec.json.Encoder(decimal_format="number")
@@ -91,6 +92,7 @@ class Live:
     __slots__ = (
         "by_name",
         "changed",
+        "gathered",
         "gone",
         "history",
         "lane",
@@ -112,6 +114,8 @@ class Live:
         self.units = 0
         #: business objects by kind, as long as the history stays as it is
         self.objects: dict[str, Any] = {}
+        #: claims for traits that have a rule, as long as the history only grows
+        self.gathered: dict[str, Gathered] = {}
         self.by_name: dict[str, list[Event]] = {}
         self._index(history)
         self.stored_wake = person.wake
@@ -154,6 +158,7 @@ class Live:
         """Set the whole history, for a merge or a move; the rows are re-keyed by the write set."""
         self.history = sorted(events, key=_ORDER)
         self.objects.clear()
+        self.gathered.clear()
         self.by_name = {}
         self._index(self.history)
 

@@ -49,6 +49,9 @@ class Base:
         self.variables: dict[str, tuple[str, Type]] = {}
         #: macro variable -> the row (or ENTRY) whose list it walks through
         self.origins: dict[str, int] = {}
+        #: computed traits whose text is being read, the outermost first
+        self.computing: list[str] = []
+        self.inlined = 0
         self.count = 0
 
     def fault(

@@ -32,7 +32,7 @@ from einklang.expr.types import (
     Type,
     list_of,
 )
-from einklang.kernel.limits import LIST_ITEMS_MAX
+from einklang.kernel.limits import EXPRESSION_DEPTH_MAX, EXPRESSION_NODES_MAX, LIST_ITEMS_MAX
 
 _RESULTS = {"bool": BOOL, "string": STRING, "number": NUMBER, "date": DATE}
 _LOOPS_MAX = 8
@@ -50,7 +50,20 @@ class Checker(Functions):
                 "a set of events is no value",
                 "end with .exists(), .count(), .last(...) or the like",
             )
-        return self.condition(tree) if condition else self.check(tree)
+        term = self.condition(tree) if condition else self.check(tree)
+        if self.inlined:
+            self._within_limits(tree, term)
+        return term
+
+    def _within_limits(self, tree: Tree, term: Term) -> None:
+        """An expression that is within its limits may not be with the computed traits that it asks for."""
+        nodes, depth, level = 0, 0, [term]
+        while level:
+            depth, nodes = depth + 1, nodes + len(level)
+            if depth > EXPRESSION_DEPTH_MAX or nodes > 4 * EXPRESSION_NODES_MAX:
+                what = "with the computed traits that it asks for, the expression is too large"
+                raise self.fault(tree, "too_deep", what, "put a part of it into a segment")
+            level = [part for one in level for part in one.args]
 
     # sets of events
 

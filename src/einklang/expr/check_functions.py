@@ -147,6 +147,7 @@ class Functions(Names):
         part = tree.args[0]
         inner = part.args[0] if part.kind in ("field", "index") else part
         if inner.kind == "name" and inner.value == "trait" and part is not inner:
+            self._stored(part)
             term = self.check(part)
             return self._make(tree, "changed", TIMESTAMP, (), ("trait", term.data))
         if part.kind == "call" and part.value == "segment":
@@ -164,6 +165,13 @@ class Functions(Names):
             "changedAt(...) needs a trait or a segment",
             'write changedAt(trait.x) or changedAt(segment("id"))',
         )
+
+    def _stored(self, part: Tree) -> None:
+        """Refuses a computed trait where the time of a stored one is asked for."""
+        name = part.value if part.kind == "field" else part.args[1].value
+        if name in self.catalog.computed:
+            what = f"`trait.{name}` is computed: nothing records since when it has its value"
+            raise self.fault(part, "wrong_type", what, "ask for a trait that is sent, or for a segment")
 
     def _call_duration(self, tree: Tree) -> Term:
         length = self._duration(tree.args[0], self._literal(tree.args[0], "a duration"))

@@ -7,10 +7,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import msgspec
+
 from einklang.expr import roots
 from einklang.expr.check_base import Base, Row
 from einklang.expr.errors import nearest
 from einklang.expr.numbers import neg
+from einklang.expr.parse import parse
 from einklang.expr.tree import Term, Tree
 from einklang.expr.types import (
     BOOL,
@@ -20,6 +23,7 @@ from einklang.expr.types import (
     LIST,
     NULL,
     NUMBER,
+    SITES,
     STRING,
     TEMPORAL,
     TIMESTAMP,
@@ -29,8 +33,16 @@ from einklang.expr.types import (
 
 #: Segment's properties that are money where nothing else is declared (2.7).
 SEGMENT_MONEY = frozenset({"revenue", "total", "subtotal", "value", "price", "tax", "shipping", "discount"})
+#: Computed traits that one expression may ask for, those within others included.
+_INLINED_MAX = 64
 #: Stands for the run's entry where else the number of a row stands.
 ENTRY = -1
+
+
+def _standing_at(term: Term, tree: Tree) -> Term:
+    """The term with all its parts where the tree stands, so that it is shown as what is written there."""
+    args = tuple(_standing_at(part, tree) for part in term.args)
+    return msgspec.structs.replace(term, args=args, start=tree.start, end=tree.end)
 
 
 class Names(Base):
@@ -225,6 +237,8 @@ class Names(Base):
         return self._in_currency(tree, found, name, self._origin(term))
 
     def _root_field(self, tree: Tree, root: str, name: str) -> Term:
+        if root == "trait" and name in self.catalog.computed:
+            return self._computed(tree, name)
         if root == "trait":
             return self._make(tree, "trait", self.catalog.traits.get(name, DYN), data=name)
         if root == "vars":
@@ -245,6 +259,25 @@ class Names(Base):
             return self._make(tree, "entry", kind, data=name)
         fields = roots.PERSON if root == "person" else roots.JOURNEY
         return self._make(tree, root, self._known(tree, root, name, fields), data=name)
+
+    def _computed(self, tree: Tree, name: str) -> Term:
+        """The value of a computed trait in the place of its name: it stands on its own, outside of any event."""
+        if name in self.computing:
+            chain = " -> ".join(f"trait.{one}" for one in (*self.computing, name))
+            raise self.fault(tree, "depends_on_itself", f"{chain} goes in a circle", "leave one of them out")
+        self.inlined += 1
+        if self.inlined > _INLINED_MAX:
+            what = f"more than {_INLINED_MAX} computed traits in one expression"
+            raise self.fault(tree, "too_many_nodes", what, "put a part of it into a segment")
+        outside = self.text, self.scope, self.site, self.rows, self.prior, self.variables
+        self.text = self.catalog.computed[name]
+        self.scope = msgspec.structs.replace(self.scope, site="trait.value")
+        self.site, self.rows, self.prior, self.variables = SITES["trait.value"], [], [], {}
+        self.computing.append(name)
+        term = self.value(parse(self.text))
+        self.computing.pop()
+        self.text, self.scope, self.site, self.rows, self.prior, self.variables = outside
+        return _standing_at(term, tree)
 
     def _known(self, tree: Tree, root: str, name: str, fields: Mapping[str, Type]) -> Type:
         if name in fields:

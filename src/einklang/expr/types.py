@@ -108,6 +108,7 @@ class Catalog(msgspec.Struct, frozen=True):
     """
 
     traits: Mapping[str, Type] = {}
+    computed: Mapping[str, str] = {}
     events: Mapping[str, EventShape] = {}
     segments: frozenset[str] | None = None
     journeys: frozenset[str] | None = None

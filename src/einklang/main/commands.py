@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from einklang.app import apply as applying
-from einklang.app import counts, imports, persons, reports, segments, yaml
+from einklang.app import computed, counts, imports, persons, reports, segments, yaml
 from einklang.app import why as whys
 from einklang.app.deliver import Delivery
 from einklang.app.run import run as run_until
@@ -205,7 +205,10 @@ def deliver_home(home: Home, until: int, settings: Settings, *, progress: Any = 
 def person(args: Args) -> Answer:
     """Show a person."""
     with _open(args, writer=False) as home:
-        return 0, persons.show(home.book, args.id)
+        found = persons.show(home.book, args.id)
+        with home.book.snapshot() as reader:
+            found["traits"] |= computed.of_person(reader, home.reading_state(), args.id, home.now())
+        return 0, found
 
 
 def why(args: Args) -> Answer:

@@ -5,16 +5,20 @@ same events give the same traits however they arrive. `fold_objects` makes order
 owner. It never asks who a person is, never computes a segment. Start reading in `traits`, then `objects`.
 """
 
-from einklang.profile.object_definitions import RawObject, parse_object
+from einklang.profile.gather import Gathered, Rule
+from einklang.profile.object_definitions import RawObject, check_strategy, parse_object
 from einklang.profile.object_kinds import BUILT_IN
 from einklang.profile.objects import Kind, Object, fold_objects, kind_of, touched
 from einklang.profile.traits import current, fold_traits, merge_traits, value_of
 
 __all__ = [
     "BUILT_IN",
+    "Gathered",
     "Kind",
     "Object",
     "RawObject",
+    "Rule",
+    "check_strategy",
     "current",
     "fold_objects",
     "fold_traits",

@@ -12,10 +12,11 @@ from litestar.enums import MediaType
 from litestar.params import FromQuery, PathParameter, QueryParameter
 from litestar.response import Stream
 
-from einklang.app import answers, computed, queries, queries_log, queries_objects, queries_rules, staff
+from einklang.app import answers, computed, computed, queries, queries_log, queries_objects, queries_rules, staff
 from einklang.app.answers import Page
 from einklang.app.apply import apply
 from einklang.app.collect import collect
+from einklang.app.state import State as Reading
 from einklang.app.state import State as Reading
 from einklang.app.yaml import parse_text
 from einklang.event import server_source

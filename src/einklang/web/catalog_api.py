@@ -12,13 +12,14 @@ from litestar.params import FromQuery, PathParameter
 
 from einklang.app import dead, discovery
 from einklang.app.answers import Page
+from einklang.app.queries import numbers_of
 from einklang.web.api import READ, Cursor, Id, Limit, plain, wired
 from einklang.web.body import unpack
 from einklang.web.encode import encode
 from einklang.web.sources_api import body_of
 
 BODY_BYTES_MAX = 64 * 1024
-Position = Annotated[int, PathParameter(description="where the letter stands: `position` of a list")]
+Position = Annotated[str, PathParameter(description="where the letter stands: `position` of a list")]
 
 
 class Replay(msgspec.Struct, forbid_unknown_fields=True):
@@ -60,10 +61,10 @@ def dead_letters(state: State, code: FromQuery[str] = "", cursor: Cursor = "", l
     return dead.letters(wired(state).services.book, code=code, cursor=cursor, limit=limit)
 
 
-@get("/api/dead-letters/{position:int}", opt=READ, sync_to_thread=True)
+@get("/api/dead-letters/{position:str}", opt=READ, sync_to_thread=True)
 def dead_letter(state: State, position: Position) -> dead.Letter:
     """One dead letter with all of its bytes."""
-    return dead.letter(wired(state).services.book, position)
+    return dead.letter(wired(state).services.book, numbers_of(plain(position), 1)[0])
 
 
 @post("/api/dead-letters/replay", opt={"permission": "write"}, status_code=200)
