@@ -24,7 +24,7 @@ from einklang.app.tick import Engine
 from einklang.app.yaml import Document, read
 from einklang.event import EngineCall, body_of
 from einklang.kernel import time
-from einklang.store.book import Setup, SqliteBook
+from einklang.store.book import AnyBook, Setup, SqliteBook
 from tests.app.dice import Random
 
 SALT = "5a" * 16
@@ -137,7 +137,7 @@ def _memory() -> str | None:
     return "/dev/shm" if Path("/dev/shm").is_dir() else None
 
 
-def engine_of(book: SqliteBook) -> Engine:
+def engine_of(book: AnyBook) -> Engine:
     """The engine of a Book, wired as main does it."""
     salt = bytes.fromhex(book.read("meta_value", "salt")[0][0])
     state = State(
@@ -149,7 +149,7 @@ def engine_of(book: SqliteBook) -> Engine:
 _COMPILED: dict[str, Any] = {}
 
 
-def _definitions(book: SqliteBook) -> Any:
+def _definitions(book: AnyBook) -> Any:
     rows = book.read("definitions_active")
     key = repr(rows)
     if key not in _COMPILED:
@@ -170,14 +170,14 @@ def home(text: str = DEFINITIONS) -> Iterator[SqliteBook]:
         shutil.rmtree(folder)
 
 
-def append(book: SqliteBook, calls: Sequence[EngineCall], *, body: int = 20, received_at: int = UNTIL) -> None:
+def append(book: AnyBook, calls: Sequence[EngineCall], *, body: int = 20, received_at: int = UNTIL) -> None:
     """Put calls into the tail, `body` of them a body."""
     for first in range(0, len(calls), body):
         part = calls[first : first + body]
         book.append([Body(len(part), received_at, "import", "import", body_of(part))])
 
 
-def run(book: SqliteBook, batches: Sequence[int] = (5_000,), *, until: int = UNTIL, forgetful: bool = False) -> Engine:
+def run(book: AnyBook, batches: Sequence[int] = (5_000,), *, until: int = UNTIL, forgetful: bool = False) -> Engine:
     """`run --until`, each tick of the next of these sizes; the engine. forgetful: it keeps nobody in memory."""
     engine = engine_of(book)
     expand_pending(book, version=engine.version)

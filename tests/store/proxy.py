@@ -57,8 +57,8 @@ class Proxy:
         back = asyncio.create_task(self._back(server, answers, mute))
         try:
             await self._forth(client, questions, mute, back)
-        except (asyncio.IncompleteReadError, ConnectionError):
-            pass
+        except (asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
+            pass  # the client has gone, or the test is over
         finally:
             for writer in (questions, answers):
                 writer.close()
