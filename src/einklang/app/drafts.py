@@ -128,8 +128,8 @@ def plain_code(said: str) -> str:
 
 
 def make_code(book: Book, ref: Ref, token: str, *, now: int, salt: bytes) -> str:
-    """A fresh code of this draft, in place of the one before; durable on return. token: fresh random hex digits."""
-    number, code = int(token, 16), ""
+    """A fresh code of this draft, in place of the one before; durable on return. token: fresh and random."""
+    number, code = int.from_bytes(content_hash(token.encode()), "big"), ""
     for _ in range(CODE_CHARS):
         number, place = divmod(number, len(_SIGNS))
         code += _SIGNS[place]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -44,6 +45,17 @@ _SOURCE = {
     "properties": {"id": _TEXT, "name": _TEXT, "kind": {"enum": ["write", "server"]}, "events_per_s": _RATE},
 }
 _ROTATION = {"type": "object", "properties": {"grace_s": {"type": "integer", "minimum": 0}}}
+_CODE = {"type": "object", "required": ["code"], "properties": {"code": _TEXT}}
+_DRAFT = {
+    "type": "object",
+    "required": ["ref"],
+    "properties": {
+        "ref": _TEXT,
+        "fields": {"type": "object", "additionalProperties": True},
+        "version": {"type": ["integer", "null"]},
+        "outcome": {"enum": ["submitted", "discarded", None]},
+    },
+}
 _SIGN_IN = {"type": "object", "required": ["name", "password"], "properties": {"name": _TEXT, "password": _TEXT}}
 #: Bodies that routes read as bytes: path -> content.
 _BODIES: dict[str, dict[str, Any]] = {
@@ -54,6 +66,8 @@ _BODIES: dict[str, dict[str, Any]] = {
         "application/json": {"schema": {"type": "object", "properties": {"events_per_s": _RATE}}}
     },
     "/api/sources/{source_id}/keys": {"application/json": {"schema": _ROTATION}},
+    "/api/drafts/find": {"application/json": {"schema": _CODE}},
+    "/api/drafts": {"application/json": {"schema": _DRAFT}},
     "/api/definitions": {"application/yaml": {"schema": _TEXT}, "application/json": {"schema": {"type": "object"}}},
 }
 _KEYED = {
@@ -76,7 +90,7 @@ def document(handlers: Sequence[Any]) -> dict[str, Any]:
     )
     found: dict[str, Any] = Litestar(route_handlers=handlers, openapi_config=config).openapi_schema.to_schema()
     permissions = {
-        (path, method.lower()): handler.opt.get("permission", "")
+        (re.sub(r":\w+}", "}", path), method.lower()): handler.opt.get("permission", "")
         for handler in handlers
         for path in handler.paths
         for method in handler.http_methods
@@ -84,7 +98,7 @@ def document(handlers: Sequence[Any]) -> dict[str, Any]:
     found["components"]["schemas"]["Problem"] = _PROBLEM
     for path, operations in found["paths"].items():
         for method, operation in operations.items():
-            _complete(operation, path, method, permissions.get((path.replace("}", ":str}"), method), ""))
+            _complete(operation, path, method, permissions.get((path, method), ""))
     return found
 
 
@@ -95,5 +109,5 @@ def _complete(operation: dict[str, Any], path: str, method: str, permission: str
     operation["responses"]["default"] = {"description": "what went wrong, where, and the mend", "content": problem}
     if method in ("post", "patch") and path in _BODIES:
         operation["requestBody"] = {"required": True, "content": _BODIES[path]}
-        if method == "post" and permission != "public":
+        if method == "post" and not path.startswith("/api/drafts") and permission != "public":
             operation.setdefault("parameters", []).append(_KEYED)
