@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from einklang.kernel.reasons import Reason
+from einklang.kernel.reasons import MergeRefused, Reason
 
 R = Reason
 #: (German, English). Every Reason has a line (tested).
@@ -81,6 +81,41 @@ _VERDICTS = {
 def word_of(verdict: str) -> str:
     """A verdict in the words of language.md 3.6; rows of the first landing say `allowed` for `sent`."""
     return "sent" if verdict == "allowed" else verdict
+
+
+#: Why two persons that share an identifier were not merged (tested to be complete).
+REFUSALS: dict[MergeRefused, tuple[str, str]] = {
+    MergeRefused.KEPT_APART: (
+        "Beide wurden von Hand getrennt.",
+        "Staff split them, or said that they are two.",
+    ),
+    MergeRefused.TWO_USER_IDS: (
+        "Beide haben ein eigenes Benutzerkonto.",
+        "Each has a user id of its own.",
+    ),
+    MergeRefused.TWO_UNIQUE_IDS: (
+        "Beide haben eine eigene, eindeutige Kennung.",
+        "Each has a unique identifier of its own.",
+    ),
+    MergeRefused.UNAUTHENTICATED: (
+        "Beide waren schon bekannt, und der Aufruf kam mit einem öffentlichen Schlüssel: Jeder kann ihn senden.",
+        "Both were known already, and the call came with a public key: anybody may have sent it.",
+    ),
+    MergeRefused.TOO_MANY_IDENTIFIERS: (
+        "Zusammen hätten sie mehr Kennungen einer Art, als eine Person haben darf.",
+        "Together they would have more identifiers of a kind than a person may have.",
+    ),
+    MergeRefused.BLOCKED_VALUE: (
+        "Der gemeinsame Wert sagt nichts aus.",
+        "The shared value says nothing.",
+    ),
+}
+
+
+def refusal_text(reason: str) -> dict[str, str]:
+    """Why a merge was refused, in words."""
+    german, english = REFUSALS[MergeRefused(reason)]
+    return {"de": german, "en": english}
 
 
 def text_of(verdict: str, reason: str) -> dict[str, str] | None:

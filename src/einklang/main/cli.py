@@ -73,7 +73,7 @@ def _persons(text: str) -> int:
 
 #: Commands of the contract that a later version brings; to say so is better than "invalid choice".
 LATER = {
-    "person": ("export", "erase", "merge", "split"),
+    "person": ("export", "erase"),
     "journey": ("dry-run",),
 }
 
@@ -157,9 +157,17 @@ def _work(sub: Any) -> None:
 
 
 def _ask(sub: Any) -> None:
-    person = _command(sub, "person", "show a person", commands.person)
-    person.add_argument("action", choices=["show"], type=_action("person", ["show"]))
+    person = _command(sub, "person", "show a person, merge two, split one", commands.person)
+    actions = ["show", "merge", "split"]
+    person.add_argument("action", choices=actions, type=_action("person", actions))
     person.add_argument("id", metavar="ID", help="person id, or kind:value such as email:a@b.example")
+    person.add_argument("other", metavar="OTHER", nargs="?", help="merge: the person that is the same")
+    person.add_argument(
+        "--apart", metavar="KIND:VALUE", action="append", default=[],
+        help="split: an identifier that goes; repeat it (default: what the latest merge brought)",
+    )  # fmt: skip
+    person.add_argument("--why", metavar="TEXT", default="", help="merge, split: the reason, kept in the log")
+    person.add_argument("--preview", action="store_true", help="merge, split: only show what would change")
     why = _command(sub, "why", "every verdict with its reason, also for what never happened", commands.why)
     why.add_argument("id", metavar="ID")
     why.add_argument("--journey", metavar="J")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import getpass
 import re
 import sys
 from collections.abc import Iterator
@@ -13,7 +14,7 @@ from typing import Any
 import msgspec
 
 from einklang.app import apply as applying
-from einklang.app import computed, counts, imports, persons, reports, segments, yaml
+from einklang.app import computed, counts, imports, persons, reports, segments, stitching, yaml
 from einklang.app import why as whys
 from einklang.app.deliver import Delivery
 from einklang.app.run import run as run_until
@@ -203,12 +204,38 @@ def deliver_home(home: Home, until: int, settings: Settings, *, progress: Any = 
 
 
 def person(args: Args) -> Answer:
-    """Show a person."""
+    """Show a person, merge two, split one."""
+    if args.action != "show":
+        return _stitched(args)
+    if args.other is not None or args.apart or args.why or args.preview:
+        raise UsageError("wrong_usage", "`show` takes one ID alone", where="person", mend="see: einklang person --help")
     with _open(args, writer=False) as home:
         found = persons.show(home.book, args.id)
         with home.book.snapshot() as reader:
             found["traits"] |= computed.of_person(reader, home.reading_state(), args.id, home.now())
         return 0, found
+
+
+def _stitched(args: Args) -> Answer:
+    """A decision of staff about persons: shown, and unless it is a preview, put into the log and carried out."""
+    if (args.action == "merge") is (args.other is None) or (args.apart and args.action != "split"):
+        mend = "write: person merge ID OTHER --why TEXT, or person split ID [--apart KIND:VALUE] --why TEXT"
+        raise UsageError("wrong_usage", f"`{args.action}` takes other arguments", where="person", mend=mend)
+    with _open(args, writer=not args.preview) as home:
+        engine = None if args.preview else home.engine()
+        state, actor = home.reading_state(), f"command line:{getpass.getuser()}"
+        with home.book.snapshot() as reader:
+            if args.action == "merge":
+                decision = stitching.merge(reader, state, args.id, args.other, actor=actor, why=args.why)
+            else:
+                decision = stitching.split(reader, state, args.id, args.apart, actor=actor, why=args.why)
+            shown = stitching.preview(reader, state, decision, now=home.now())
+        if engine is not None:
+            shown.message_id = stitching.append(home.book, decision, now=home.now())
+            settle_definitions(home.book, engine)
+            home.hand_out_rest()
+            ship_all(home.book, home.lake)
+    return 0, shown
 
 
 def why(args: Args) -> Answer:
