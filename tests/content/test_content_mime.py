@@ -81,10 +81,20 @@ def test_a_whole_mail_by_bytes() -> None:
         b"Date: Thu, 01 Jan 1970 00:00:00 +0000\r\nMessage-ID: <m_1@localhost>\r\nAuto-Submitted: auto-generated\r\n"
         b'MIME-Version: 1.0\r\nContent-Type: multipart/alternative;\r\n boundary="=_'
         b'BOUNDARY"\r\n\r\n--=_BOUNDARY\r\nContent-Type: text/plain; charset=utf-8\r\n'
-        b"Content-Transfer-Encoding: base64\r\n\r\nYQ==\r\n\r\n--=_BOUNDARY\r\n"
-        b"Content-Type: text/html; charset=utf-8\r\nContent-Transfer-Encoding: base64\r\n\r\nYg==\r\n"
+        b"Content-Transfer-Encoding: quoted-printable\r\n\r\na\r\n--=_BOUNDARY\r\n"
+        b"Content-Type: text/html; charset=utf-8\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\nb\r\n"
         b"--=_BOUNDARY--\r\n"
     ).replace(b"BOUNDARY", b"71ed873c5ba4585cbef98cb138d65b480443")
+
+
+def test_people_can_read_the_file_unless_it_grows() -> None:
+    """A text that is mostly ASCII stands in the file as it is; another script is base64, which is shorter then."""
+    for text, encoding in (("Guten Tag, Frau Groß" * 9, b"quoted-printable"), ("Καλημέρα" * 9, b"base64")):
+        data = build_mime(msgspec.structs.replace(MAIL, text=text), TO)
+        part = data.split(b"--=_")[1]
+        assert b"Content-Transfer-Encoding: " + encoding in part
+        plain, _ = read(data).iter_parts()
+        assert plain.get_content() == text
 
 
 @given(ONE_LINE, ONE_LINE, ONE_LINE)

@@ -1,6 +1,7 @@
 """A rendered mail becomes the bytes that are archived and handed over: the same input gives the same bytes.
 
-multipart/alternative (RFC 2046) of text and HTML in UTF-8 as base64, headers folded and encoded (RFC 5322, RFC 2047),
+multipart/alternative (RFC 2046) of text and HTML in UTF-8, quoted-printable where that is the shorter form, so that
+people can read the file, else base64 (RFC 2045), headers folded and encoded (RFC 5322, RFC 2047),
 CRLF, no line over 998 bytes, one-click unsubscribe (RFC 8058). No value can begin a header of its own.
 """
 
@@ -8,6 +9,7 @@ from __future__ import annotations
 
 import re
 from base64 import b64encode
+from binascii import b2a_qp
 from datetime import UTC
 from email.header import Header
 from email.utils import format_datetime
@@ -93,24 +95,28 @@ def build_mime(rendered: Rendered, envelope: Envelope) -> bytes:
     headers.append(("Auto-Submitted", "auto-generated"))
     headers.append(("MIME-Version", "1.0"))
     headers.append(("Content-Type", f'multipart/alternative;\r\n boundary="{boundary}"'))
-    lines = [f"{name}: {value}" for name, value in headers]
+    lines = [*(f"{name}: {value}" for name, value in headers), ""]
     for kind, body in (("plain", rendered.text), ("html", rendered.html)):
+        encoding, coded = _coded(body)
         lines += [
-            "",
             f"--{boundary}",
             f"Content-Type: text/{kind}; charset=utf-8",
-            "Content-Transfer-Encoding: base64",
+            f"Content-Transfer-Encoding: {encoding}",
             "",
-            _base64(body),
+            coded,
         ]
     lines += [f"--{boundary}--", ""]
     return "\r\n".join(lines).encode("ascii")
 
 
-def _base64(text: str) -> str:
-    canonical = text.replace("\r\n", "\n").replace("\r", "\n").replace("\n", "\r\n")
-    coded = b64encode(canonical.encode("utf-8", "replace")).decode()
-    return "\r\n".join(coded[at : at + 76] for at in range(0, len(coded), 76))
+def _coded(text: str) -> tuple[str, str]:
+    """The transfer encoding and the coded lines of a text."""
+    raw = text.replace("\r\n", "\n").replace("\r", "\n").encode("utf-8", "replace")
+    quoted = b2a_qp(raw, istext=True)
+    if 3 * len(quoted) <= 4 * len(raw) + 30:
+        return "quoted-printable", quoted.replace(b"\n", b"\r\n").decode("ascii")
+    coded = b64encode(raw.replace(b"\n", b"\r\n")).decode("ascii")
+    return "base64", "\r\n".join(coded[at : at + 76] for at in range(0, len(coded), 76))
 
 
 def _encoded(name: str, text: str) -> str:
