@@ -1,0 +1,62 @@
+"""Other kinds of identifier are an entry of the log: persons follow at once, and a rebuild gives the same."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from einklang.app.apply import apply
+from einklang.app.find import load, person_id
+from einklang.app.run import settle_definitions
+from einklang.app.yaml import parse_text
+from einklang.event import EngineCall
+from einklang.store.book import SqliteBook
+from einklang.store.lake import Lake
+from tests.app.dice import Random
+from tests.app.test_rebuild import differences
+from tests.app.worlds import DAY, HOUR, START, UNTIL, append, churning_calls, engine_of, home, run
+
+FEW = "{kind: identity, kinds: {email: {limit: 2}, phone: {limit: 1}}, blocked: ['e0@*']}"
+MANY = "{kind: identity, kinds: {email: {limit: 9}, phone: {limit: 9}}}"
+
+
+def ruled(book: SqliteBook, text: str, at: int) -> None:
+    """Put these kinds in force."""
+    engine = engine_of(book)
+    apply(book, parse_text(text, "kinds.yaml"), now=at)
+    settle_definitions(book, engine)
+
+
+def test_a_lower_limit_splits_and_a_higher_one_merges() -> None:
+    """Two addresses of one phone fall apart and come together again, with their histories and without a new call."""
+    calls = [
+        EngineCall("identify", identifiers={"email": f"e{n}@x.example", "phone": "+49301"}, at=START + n * HOUR)
+        for n in (1, 2)
+    ]
+    with home() as book:
+        append(book, calls)
+        run(book, until=START + DAY)
+        one, two = "email:e1@x.example", "email:e2@x.example"
+        assert person_id(book, one) == person_id(book, two)
+        ruled(book, "{kind: identity, kinds: {email: {limit: 1}}}", START + DAY)
+        assert person_id(book, one) != person_id(book, two)
+        assert [sum(not e.origin for e in load(book, text).history) for text in (one, two)] == [1, 1]
+        ruled(book, MANY, START + DAY)
+        assert person_id(book, one) == person_id(book, two)
+        assert sum(not event.origin for event in load(book, one).history) == 2
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_rebuild_follows_the_kinds_of_the_time(seed: int, tmp_path: Path) -> None:
+    """Kinds change twice amid merges, refusals, moves of devices and runs: the rebuild is equal in any batches."""
+    random = Random(seed)
+    calls = sorted(churning_calls(random, 90), key=lambda call: call.at or 0)
+    with home() as book:
+        for part, text in ((calls[:30], FEW), (calls[30:60], MANY), (calls[60:], "")):
+            append(book, part)
+            until = max(call.at or 0 for call in part) if text else UNTIL
+            run(book, [random.randint(1, 30)], until=until)
+            if text:
+                ruled(book, text, until)
+        assert differences(book, Lake(tmp_path), batch=random.choice((1, 7, 5_000))) == []
