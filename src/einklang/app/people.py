@@ -89,7 +89,8 @@ class People:
         if not found.person:
             return None, False, []
         event.person, event.key, event.device = found.person, found.key, found.device
-        live = self.state.working.get(found.person) or self.create(found.person, event.at)
+        live = None if found.created else self.state.working.get(found.person)
+        live = live or self.create(found.person, event.at)
         others = (
             self._apply(found, event)
             if found.identifiers or found.merges or found.moves or found.aliases or found.refused

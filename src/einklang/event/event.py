@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 
-class Event(msgspec.Struct):
+class Event(msgspec.Struct, gc=False):
     """What happened, once admitted and expanded.
 
     position: order of arrival; at, received_at, clock: microseconds since epoch UTC; seq, clock: 0 until sequenced.

@@ -2,7 +2,8 @@
 
 Moments are microseconds (`kernel.time.Micros`). Numbers are `int` or `Decimal`. Field order is the stored format:
 append new fields at the end with a default, never reorder. What holds its default is not stored, so that a field that
-is added later leaves what was stored before as it would be stored now.
+is added later leaves what was stored before as it would be stored now. None of it holds a cycle: Python need not look
+for one (`gc=False`).
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ TREATED = "treated"
 CONTROL = "control"
 
 
-class Trait(msgspec.Struct, array_like=True):
+class Trait(msgspec.Struct, array_like=True, gc=False):
     """The value of one trait, and the event time and order of the event that set it. A removed trait keeps its time."""
 
     value: Any
@@ -24,7 +25,7 @@ class Trait(msgspec.Struct, array_like=True):
     seq: int
 
 
-class Permission(msgspec.Struct, array_like=True):
+class Permission(msgspec.Struct, array_like=True, gc=False):
     """The ledger's last word for one channel, address and purpose: `given`, `withdrawn` or `requested`."""
 
     status: str
@@ -32,7 +33,7 @@ class Permission(msgspec.Struct, array_like=True):
     seq: int
 
 
-class Membership(msgspec.Struct, array_like=True):
+class Membership(msgspec.Struct, array_like=True, gc=False):
     """Member of a segment or not, since when, and when time alone may change it."""
 
     member: bool
@@ -40,7 +41,7 @@ class Membership(msgspec.Struct, array_like=True):
     flips_at: int | None
 
 
-class Contact(msgspec.Struct, array_like=True):
+class Contact(msgspec.Struct, array_like=True, gc=False):
     """A slot of the contact policy that was used up, by a real contact or by a ghost of the control arm."""
 
     clock: int
@@ -52,7 +53,7 @@ class Contact(msgspec.Struct, array_like=True):
     run: str
 
 
-class Arm(msgspec.Struct, array_like=True):
+class Arm(msgspec.Struct, array_like=True, gc=False):
     """Where a hash put this person within a scope; the stored probability is the design weight."""
 
     arm: str
@@ -62,7 +63,7 @@ class Arm(msgspec.Struct, array_like=True):
     contaminated: bool = False
 
 
-class StepLeft(msgspec.Struct, omit_defaults=True):
+class StepLeft(msgspec.Struct, omit_defaults=True, gc=False):
     """What a step left (language.md 3.5). Reactions are None where they are not tracked."""
 
     done: bool | None = None
@@ -84,7 +85,7 @@ class StepLeft(msgspec.Struct, omit_defaults=True):
     outcome: str | None = None
 
 
-class Entry(msgspec.Struct):
+class Entry(msgspec.Struct, gc=False):
     """How a run began."""
 
     at: int
@@ -98,7 +99,7 @@ class Entry(msgspec.Struct):
     context: dict[str, Any]
 
 
-class Run(msgspec.Struct, omit_defaults=True):
+class Run(msgspec.Struct, omit_defaults=True, gc=False):
     """The one token of one run. `status`: active, done, exited, merged, stopped, failed.
 
     due: the moment at which the current step must be looked at again by itself (a wait, patience, a flip), or None.
@@ -137,7 +138,7 @@ class Run(msgspec.Struct, omit_defaults=True):
     before: Before | None = None
 
 
-class Before(msgspec.Struct, omit_defaults=True):
+class Before(msgspec.Struct, omit_defaults=True, gc=False):
     """How a run stood when `lost` was merged into `kept`, for a split to give back."""
 
     kept: str
@@ -145,7 +146,7 @@ class Before(msgspec.Struct, omit_defaults=True):
     run: Run
 
 
-class Person(msgspec.Struct, omit_defaults=True):
+class Person(msgspec.Struct, omit_defaults=True, gc=False):
     """All that is known of one person now, but for the history of events and the runs, which have rows of their own.
 
     permissions: key `channel|address|purpose`. wake: the earliest moment at which time alone changes something.

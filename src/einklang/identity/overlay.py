@@ -173,6 +173,8 @@ class Overlay:
 
     def apply(self, event: Event, change: Resolution) -> None:
         """Lay what the event changed over what is known."""
+        if change.created:
+            self._members.setdefault(change.person, ())
         if change.device and change.key[0] != "anonymousId":
             signed = SignIn(event.at, event.message_id, change.device, *change.key)
             insort(self._signed.setdefault(change.device, []), signed)
