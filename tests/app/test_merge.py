@@ -13,8 +13,17 @@ from einklang.testing.canonical import table_rows
 from tests.app.dice import Random
 from tests.app.worlds import DAY, DEFINITIONS, HOUR, START, UNTIL, append, engine_of, home, run
 
-#: The world without journeys.
+#: The world without what contacts people, and a journey whose tokens only wait.
 QUIET = "---".join(part for part in DEFINITIONS.split("---") if "kind: journey" not in part)
+QUIET += """---
+kind: journey
+id: order
+entry: {event: Order Completed, key: basket}
+steps:
+  - {id: soon,  wait: 36h}
+  - {id: later, wait: {for: 2d, at: "09:00"}}
+  - {id: long, wait: 200d}
+"""
 EMAIL = "ada@example.org"
 
 
@@ -35,7 +44,7 @@ def one_humans_calls(random: Random, count: int) -> list[tuple[EngineCall, bool]
             call.properties = {"channel": "email", "purpose": "marketing", "address": EMAIL}
         elif kind == 2:
             call.type, call.event = "track", "Order Completed"
-            call.properties = {"order_id": f"o{number}", "revenue": 25}
+            call.properties = {"order_id": f"o{number}", "revenue": 25, "basket": f"b{random.randrange(3)}"}
         else:
             call.type, call.name = "page", "Home"
         found.append((call, random.random() < 0.5))
@@ -80,13 +89,18 @@ def _shown(book: SqliteBook, state: State) -> dict[str, Any]:
         "history": sorted(done, key=lambda e: (e[0], e[3])),
         "segments": {name: membership[0] for name, membership in person["memberships"].items()},
         "member": sorted(row[1] for row in table_rows(book, "member")),
+        "tokens": sorted(
+            (run.journey, run.key, run.entry.message_id, run.status, run.step, run.due or 0)
+            for run in found.runs
+            if run.status != "merged"
+        ),
         "permitted": permitted,
     }
 
 
 @pytest.mark.parametrize("seed", range(25))
 def test_a_merge_is_as_if_one_had_sent_all(seed: int) -> None:
-    """Traits, history, times, identifiers and segments are equal; a permission is never wider."""
+    """Traits, history, times, identifiers, segments and tokens are equal; a permission is never wider."""
     random = Random(seed)
     calls = one_humans_calls(random, 14)
     if not any(by_account for _, by_account in calls) or all(by_account for _, by_account in calls):

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from einklang.app import traits
+from einklang.app.groups import joined
 from einklang.app.known import BookKnown
 from einklang.app.output import REKEYS
 from einklang.app.splitting import MERGED, SPLIT, Division, declaration, put_arms, stood
@@ -192,6 +193,7 @@ class People:
         kept.last_seen_at = max(kept.last_seen_at, lost.last_seen_at)
         merge_traits(kept.traits, lost.traits)
         traits.settle(winner, state.definitions.trait_rules)
+        joined(kept.groups, lost.groups)
         if lost.zone is not None:
             take_zone(kept, lost.zone)
         merge_permissions(kept.permissions, lost.permissions, state.clock)
@@ -206,6 +208,8 @@ class People:
             {k: v for k, v in lost.memberships.items() if k not in kept.memberships and not v.member}
         )
         loser.gone = True
+        state.groups.sync(loser)
+        state.groups.sync(winner)
         self._gone.add(lost.id)
         state.working.mark(loser)
         state.working.mark(winner)
@@ -234,10 +238,14 @@ class People:
                 None,
             )
             if twin is not None:
-                later = max(twin, run, key=lambda r: (r.entry.clock, r.id))
+                later = max(twin, run, key=self._begun)
                 self._end(winner, later)
             winner.runs.append(run)
         winner.runs.sort(key=lambda run: (run.entry.clock, run.id))
+
+    def _begun(self, run: Run) -> tuple[int, Any]:
+        """When a run began; of those that began at one moment, the order of the log."""
+        return run.entry.clock, run.entry.seq if self.state.fold >= 2 else run.id
 
     def _end(self, winner: Live, run: Run) -> None:
         """A run that gave way: what was ready for it is not sent, and the log says that it is over."""

@@ -139,12 +139,16 @@ def _unchanged(event: Event, strong: Sequence[Node], device: str, known: Known, 
     if owned is None or at < owned.first_at or received_at < owned.received_at:
         return ""
     if len(strong) > 1:
-        for link in _links(event, strong, rules):
-            node = link.b if link.a == first else link.a
-            other, edge = known.owner(*node), known.edge(*link.pair)
+        base = 0 if rules.believes_all or authenticated(event) else UNPROVED
+        evidence = evidence_of(event, rules) if event.context else ""
+        for node in strong[1:]:
+            other, edge = known.owner(*node), known.edge(*pair_of(first, node))
             if other is None or at < other.first_at or received_at < other.received_at or edge is None:
                 return ""
-            if edge.received_at > received_at or edge.rank > link.rank:
+            strength = base + rules.strength(first[0], node[0], evidence)
+            if (-edge.strength, edge.at, edge.message_id) > (-strength, at, event.message_id):
+                return ""
+            if edge.received_at > received_at:
                 return ""
     if device:
         own = known.owner(DEVICE, device)

@@ -41,7 +41,7 @@ class Rules:
     """kinds: by name, others name nobody. blocked: values that are none. alias_limit: unique ids that aliases may join.
 
     evidence: kind of recognition -> its rank, higher is stronger. blocked_too: what a definition adds.
-    believes_all: whoever says so is believed, as in homes of the first format.
+    believes_all: whoever says so is believed, as in homes of the first format. strengths: worked out so far.
     """
 
     kinds: dict[str, Kind]
@@ -50,15 +50,16 @@ class Rules:
     evidence: Mapping[str, int] = field(default_factory=lambda: _RANKS)
     blocked_too: re.Pattern[str] | None = None
     believes_all: bool = False
+    strengths: dict[tuple[str, str, str], int] = field(default_factory=dict, compare=False, repr=False)
 
     def usable(self, kind: str, value: str) -> bool:
         """Whether this names somebody."""
         known = self.kinds.get(kind)
         if known is None or self.blocked.fullmatch(value) is not None:
             return False
-        return not any(
-            more is not None and more.fullmatch(value) is not None for more in (known.blocked, self.blocked_too)
-        )
+        if known.blocked is None and self.blocked_too is None:
+            return True
+        return not any(more and more.fullmatch(value) for more in (known.blocked, self.blocked_too))
 
     def kind(self, name: str) -> Kind:
         """The kind of this name; one that is no kind any more is the weakest of all and has no limit."""
@@ -68,8 +69,11 @@ class Rules:
         """The strength of the evidence that one call gives for two kinds: how the person was recognised, then the
         weaker of both, then the stronger.
         """
-        low, high = sorted((self.kind(a).priority, self.kind(b).priority))
-        return 10_000 * self.evidence.get(evidence, 0) + 100 * low + high
+        known = self.strengths.get((a, b, evidence))
+        if known is None:
+            low, high = sorted((self.kind(a).priority, self.kind(b).priority))
+            known = self.strengths[a, b, evidence] = 10_000 * self.evidence.get(evidence, 0) + 100 * low + high
+        return known
 
 
 _BLOCKED = re.compile(

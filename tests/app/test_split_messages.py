@@ -1,0 +1,128 @@
+"""Messages that wait while their person is merged and split: none is lost, none goes to the other's address."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from einklang.app import stitching
+from einklang.app.find import load, person_id
+from einklang.app.run import settle_definitions
+from einklang.app.sources import LiveSource
+from einklang.event import EngineCall
+from einklang.fact.person import Run
+from einklang.store.book import SqliteBook
+from tests.app.couples import reading
+from tests.app.worlds import HOUR, START, append, engine_of, home
+
+DEFINITIONS = """
+kind: journey
+id: thanks
+entry: {event: Order Completed, key: order_id, reenter: always}
+steps:
+  - {id: pause, wait: 1h}
+  - {id: slip, contact: receipt, else: end}
+  - {id: rest, wait: 9d}
+---
+{kind: message, id: receipt, purpose: service, class: transactional,
+ email: {subject: {en: Receipt}, text: {en: "Thank you"}}}
+"""
+
+
+class Live:
+    """A server's engine over a Book, by hand."""
+
+    def __init__(self, book: SqliteBook) -> None:
+        self.book, self.engine, self.source = book, engine_of(book), LiveSource()
+        self.now = START
+
+    def tick(self, *calls: EngineCall, after: int = 0) -> None:
+        """What arrives, and the time that has passed."""
+        self.now += after
+        if calls:
+            append(self.book, calls, received_at=self.now)
+        self.source.now = self.now
+        while self.engine.step(self.source, 100):
+            pass
+
+    def decide(self, decision: stitching.Decision) -> None:
+        """What staff decides."""
+        stitching.append(self.book, decision, now=self.now)
+        settle_definitions(self.book, self.engine)
+
+    def merge(self, one: str, other: str) -> None:
+        """Two are one."""
+        with self.book.snapshot() as reader:
+            self.decide(stitching.merge(reader, reading(self.book), one, other, actor="staff:test", why="one"))
+
+    def split(self, one: str) -> None:
+        """One is two."""
+        with self.book.snapshot() as reader:
+            self.decide(stitching.split(reader, reading(self.book), one, (), actor="staff:test", why="two"))
+
+    def messages(self) -> dict[str, tuple[str, str]]:
+        """Address -> status and person of the messages."""
+        rows = [row for key in self.message_keys() for row in self.book.read("outbox_get", key)]
+        return {row[11]: (row[12], row[1]) for row in rows}
+
+    def message_keys(self) -> list[str]:
+        """Keys of all messages."""
+        return [row[1] for lane in range(64) for row in self.book.read("all_outbox", lane)]
+
+
+def bought(user: str, order: str, at: int) -> EngineCall:
+    """An order."""
+    found = EngineCall("track", "Order Completed", userId=user, messageId=f"{user}-{order}", at=at)
+    found.properties = {"order_id": order}
+    return found
+
+
+@contextmanager
+def two() -> Iterator[Live]:
+    """A server that knows Ada and Bea, each with an address."""
+    with home(DEFINITIONS) as book:
+        live = Live(book)
+        people = [("ada", "ada@x.example"), ("bea", "bea@x.example")]
+        live.tick(
+            *(EngineCall("identify", userId=u, identifiers={"email": e}, at=START, messageId=u) for u, e in people)
+        )
+        yield live
+
+
+def runs(live: Live, who: str) -> list[Run]:
+    """The runs of a person."""
+    return load(live.book, who).runs
+
+
+def test_a_message_that_a_merge_withdrew_is_ready_again() -> None:
+    """Of two runs with one key the later gives way, and what waited for it; after the split both wait for hand-over."""
+    with two() as live:
+        live.tick(bought("ada", "o", live.now), bought("bea", "o", live.now))
+        live.tick(after=2 * HOUR)
+        before = live.messages()
+        assert {status for status, _ in before.values()} == {"ready"}
+        live.merge("userId:ada", "userId:bea")
+        assert sorted(status for status, _ in live.messages().values()) == ["ready", "withdrawn"]
+        assert sorted(run.status for run in runs(live, "userId:ada")) == ["active", "merged"]
+        live.split("userId:bea")
+        assert live.messages() == before
+        assert [run.status for who in ("userId:ada", "userId:bea") for run in runs(live, who)] == ["active", "active"]
+
+
+def test_no_message_goes_to_the_address_of_another() -> None:
+    """Written to the address in use of the joint person: after the split the other's order is not answered there."""
+    with two() as live:
+        live.merge("userId:ada", "userId:bea")
+        live.tick(bought("ada", "a", live.now), bought("bea", "b", live.now))
+        live.tick(after=2 * HOUR)
+        (address,) = live.messages()
+        assert len(live.message_keys()) == 2, "both orders are answered to one address"
+        live.split("userId:bea")
+        whose = person_id(live.book, f"email:{address}")
+        other = {"ada@x.example": "userId:bea", "bea@x.example": "userId:ada"}[address]
+        sent = [row for key in live.message_keys() for row in live.book.read("outbox_get", key)]
+        assert sorted((row[12], row[1]) for row in sent) == sorted(
+            [("ready", whose), ("withdrawn", person_id(live.book, other))]
+        )
+        (run,) = runs(live, other)
+        assert (run.status, run.steps["slip"].reason) == ("done", "no_address")
