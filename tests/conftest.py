@@ -15,7 +15,7 @@ import playwright
 import pytest
 import structlog
 from argon2 import PasswordHasher
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 
 from einklang.app import staff
 from einklang.testing.cluster import Cluster, programs
@@ -32,6 +32,8 @@ settings.register_profile(
 )
 settings.register_profile("explore", parent=settings.get_profile("ci"), derandomize=False, max_examples=1_000)
 settings.register_profile("quick", parent=settings.get_profile("ci"), max_examples=12)
+# of a guard that was taken out (tools/controls.py) any failure will do, the smallest is not wanted
+settings.register_profile("control", parent=settings.get_profile("ci"), phases=[Phase.explicit, Phase.generate])
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 
 
@@ -71,6 +73,16 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
             if IN_CI and marker != "real":
                 pytest.fail(f"{reason}; CI must have it", pytrace=False)
             pytest.skip(reason)
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """One line for each thing that a test wants to be read even if it passes: `record_property("said", line)`."""
+    reports = [report for reports in terminalreporter.stats.values() for report in reports]
+    lines = [text for one in reports for name, text in getattr(one, "user_properties", ()) if name == "said"]
+    if lines:
+        terminalreporter.section("said by the tests")
+        for line in dict.fromkeys(lines):
+            terminalreporter.write_line(line)
 
 
 @pytest.fixture(scope="session")

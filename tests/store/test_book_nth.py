@@ -44,7 +44,9 @@ def run(home: Path, disk: NthFails) -> tuple[dict[int, bytes], dict[int, bytes]]
         for number in range(14):
             body = b"%d:" % number + b"x" * 3000
             with suppress(Unavailable):
-                acknowledged[book.append([Body(body)])[0]] = body
+                (position,) = book.append([Body(body)])
+                assert position not in acknowledged, "a position that was told is given again: its body was lost"
+                acknowledged[position] = body
         book.close()
     except Unavailable:
         pass  # opening failed: nothing was acknowledged

@@ -301,7 +301,7 @@ def test_too_much_waiting_is_refused_early(tmp_path: Path) -> None:
         busy.set()
         assert go.wait(30)
 
-    worker = threading.Thread(target=book.transact, args=(work,))
+    worker = threading.Thread(target=book.transact, args=(work,), daemon=True)
     worker.start()
     assert busy.wait(30)
     first = book.append_later([Body(b"x" * 90)])
