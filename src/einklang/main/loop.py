@@ -1,7 +1,9 @@
-"""The working threads of a server: one ticks and ships, one hands over, so that a slow mail server stops no journey.
+"""The working threads of a server: one ticks, one hands over, so that a slow mail server stops no journey, and one
+ships to the lake and keeps it tidy, so that nothing waits for that.
 
-Both are woken by what arrives and by what falls due, and look at the clock once a second at most. Where several
-processes work on one home, each asks its leases first: one of them ticks, and each hands over in lanes of its own.
+The first two are woken by what arrives and by what falls due, and look at the clock once a second at most. Where
+several processes work on one home, each asks its leases first: one of them ticks and ships, and each hands over in
+lanes of its own.
 """
 
 from __future__ import annotations
@@ -20,7 +22,7 @@ from einklang.kernel import time
 from einklang.kernel.errors import EinklangError, Unavailable
 from einklang.main import clock
 from einklang.main.home import Home
-from einklang.store.lake import refresh, ship
+from einklang.store.lake import refresh, ship, tidy
 from einklang.store.lake.shipper import GROWING
 
 SHIP_EVERY_S = 5.0
@@ -134,7 +136,6 @@ class Loop:
         self.channels = channels
         self.alarm = ""
         self._told, self._held, self._now, self._steady = told, held, now, steady
-        self._shipped_at = steady()
         self._offset = self._offset_now()
         self._guard = threading.Lock()
         self._aliases = (-1, -1)
@@ -143,11 +144,12 @@ class Loop:
         self._ticking = share is None
         self._tick = Beat("tick", self.tick, home.book.check, ended)
         self._post = Beat("deliver", self.deliver, home.book.check, ended)
+        self._lake = Beat("lake", self.ship, home.book.check, ended)
 
     @property
     def failed(self) -> BaseException | None:
         """What ended a thread."""
-        return self._tick.failed or self._post.failed
+        return self._tick.failed or self._post.failed or self._lake.failed
 
     def time(self) -> int:
         """The present moment: the clock, or, where that was set back, the moment that the log has reached."""
@@ -157,6 +159,7 @@ class Loop:
         """Begin to work."""
         self._tick.start()
         self._post.start()
+        self._lake.start()
 
     def wake(self) -> None:
         """Something arrived."""
@@ -170,6 +173,7 @@ class Loop:
         """End after the present hand-overs and the present tick; work off and ship what is there. Once is enough."""
         self._post.stop()
         self._tick.stop()
+        self._lake.stop()
         if self._stopped:
             return
         self._stopped = True
@@ -196,11 +200,10 @@ class Loop:
     # --- ticks ---
 
     def tick(self) -> float:
-        """One tick, and what is to be shipped; seconds until the next one."""
+        """One tick; seconds until the next one."""
         if self.jumped() or not self._may_tick():
             return IDLE_S
         written = self.step()
-        self._ship(everything=False)
         return 0 if written else self._until("next_timer")
 
     def _may_tick(self) -> bool:
@@ -287,19 +290,25 @@ class Loop:
 
     # --- the lake ---
 
-    def _ship(self, *, everything: bool) -> None:
-        if not everything and self._steady() - self._shipped_at < SHIP_EVERY_S:
-            return
-        self._shipped_at = self._steady()
+    def ship(self) -> float:
+        """Ship what is new, then one round of tidying; seconds until the next time."""
+        if not self._ticking:  # one shipper: the process that ticks
+            return IDLE_S
         try:
-            for table in GROWING:
-                while ship(self.home.book, self.home.lake, table):
-                    pass
-            aliases = self.home.book.read("alias_count")[0][0]
-            persons = self.home.book.read("person_count")[0][0]
-            if (aliases, persons) != self._aliases and (everything or aliases + persons < 200_000):
-                refresh(self.home.book, self.home.lake, "persons")
-                self._aliases = (aliases, persons)
+            self._ship(everything=False)
+            again = tidy(self.home.book, self.home.lake, stopping=self._lake.stopping.is_set)
         except EinklangError as error:
             log.warning("the lake lags", error=error.line())
             self.home.book.check()
+            again = False
+        return _SOON_S if again else SHIP_EVERY_S
+
+    def _ship(self, *, everything: bool) -> None:
+        for table in GROWING:
+            while ship(self.home.book, self.home.lake, table) and (everything or not self._lake.stopping.is_set()):
+                pass
+        aliases = self.home.book.read("alias_count")[0][0]
+        persons = self.home.book.read("person_count")[0][0]
+        if (aliases, persons) != self._aliases and (everything or aliases + persons < 200_000):
+            refresh(self.home.book, self.home.lake, "persons")
+            self._aliases = (aliases, persons)

@@ -20,7 +20,7 @@ from deltalake import DeltaTable
 from einklang.fact import columns
 from einklang.kernel.errors import Unavailable
 from einklang.kernel.time import BEFORE_ALL
-from einklang.store.lake import Lake, read_log, refresh, ship, ship_all
+from einklang.store.lake import Lake, read_log, refresh, ship, ship_all, tidy
 from einklang.store.lake.shipper import GROWING, BookLike, ReaderLike
 from einklang.store.lake.table import TABLES
 
@@ -299,7 +299,7 @@ class LakeSuite:
             self.put(book, "entry", new)
             with book.snapshot() as reader:
                 while ship(book, lake, "events", rows_max=25, keep_entries=keep):
-                    pass
+                    tidy(book, lake)
                 assert [row for rows in read_log(reader, lake, window=37) for row in rows] == put
             with book.snapshot() as reader:
                 assert [row for rows in read_log(reader, lake, window=37) for row in rows] == put
@@ -313,6 +313,7 @@ class LakeSuite:
         self.put(book, "entry", entries(100))
         counts = []
         while ship(book, lake, "events", rows_max=10):
+            tidy(book, lake)
             counts.append(len(lake.files("events")))
         assert max(counts) == 7
         assert min(counts) == 1
@@ -325,7 +326,7 @@ class LakeSuite:
         book, lake = self.make_book(tmp_path / "home"), self.make_lake(tmp_path / "lake", compact_every=4)
         self.put(book, "entry", entries(60))
         while ship(book, lake, "events", rows_max=10):
-            pass
+            tidy(book, lake)
         files = list((lake.root / "events" / "_delta_log").iterdir())
         told = [
             pl.read_parquet(file).write_ndjson() if file.suffix == ".parquet" else file.read_text() for file in files

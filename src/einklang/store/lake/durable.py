@@ -18,7 +18,8 @@ _LOG_FILE = re.compile(r"(\d{20})\.")
 _LOG = "_delta_log"
 
 
-def _sync(path: Path) -> None:
+def sync(path: Path) -> None:
+    """What a file or a folder holds is on the disk."""
     handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
         os.fsync(handle)
@@ -51,13 +52,13 @@ def make_durable(folder: Path, above: int) -> None:
             for name, _ in _added(file):
                 # A later commit of the same batch may have replaced it and its file may be gone: then nobody needs it.
                 if (folder / name).exists():
-                    _sync(folder / name)
-        _sync(file)
+                    sync(folder / name)
+        sync(file)
     pointer = folder / _LOG / "_last_checkpoint"
     if pointer.exists():
-        _sync(pointer)
+        sync(pointer)
     for place in (folder / _LOG, folder, folder.parent, folder.parent.parent):
-        _sync(place)
+        sync(place)
 
 
 def mend(folder: Path, durable: int) -> int:
@@ -65,6 +66,8 @@ def mend(folder: Path, durable: int) -> int:
 
     Call it before anything of this process has opened the table.
     """
+    for draft in (folder / _LOG).glob(".*.draft"):
+        draft.unlink()
     bad: int | None = None
     files = _log_files(folder, durable)
     for version, file in files:
@@ -84,5 +87,5 @@ def mend(folder: Path, durable: int) -> int:
     gone = [file for version, file in files if version >= bad]
     for file in [folder / _LOG / "_last_checkpoint", *reversed(gone)]:
         file.unlink(missing_ok=True)
-    _sync(folder / _LOG)
+    sync(folder / _LOG)
     return len(gone)

@@ -13,6 +13,8 @@ from einklang.store.lake.shipper import ReaderLike
 from einklang.store.lake.table import Lake
 
 WINDOW_ROWS = 50_000
+#: Entries that are read from the lake at once: its files are sorted by person, so each pass looks at whole files.
+PASS_ROWS = 200_000
 #: Origin of entries that a rebuild makes anew.
 DERIVED = 2
 _LAKE_NAME = {"person": "person_id"}
@@ -41,13 +43,12 @@ def read_log(
     end = max(newest or 0, marks[0][0] if marks else 0)
     # First how far the lake got, then its files: they may hold more than that, never less.
     reached = min(lake.reached("events"), end)
-    files = lake.files("events")
+    version = lake.version("events")
     start = after
     while start < reached:
-        rows = _from_lake(files, start, min(start + window, reached), names, derived)
-        if rows:
-            yield rows
-        start = min(start + window, reached)
+        upto = min(start + max(window, PASS_ROWS), reached)
+        yield from _from_lake(lake, version, start, upto, names, derived, window)
+        start = upto
     places, origin = [LOG_COLUMNS.index(name) for name in names], LOG_COLUMNS.index("origin")
     while page := reader.read("log_page", start, window):
         rows = [tuple([row[place] for place in places]) for row in page if derived or row[origin] != DERIVED]
@@ -56,24 +57,27 @@ def read_log(
         start = page[-1][1]
 
 
-def _from_lake(files: list[str], above: int, upto: int, names: Sequence[str], derived: bool) -> list[Row]:
-    """Entries with above < seq <= upto."""
-    plan = pl.scan_parquet(files, glob=False, hive_partitioning=False).filter(
-        (pl.col("seq") > above) & (pl.col("seq") <= upto)
-    )
+def _from_lake(
+    lake: Lake, version: int | None, above: int, upto: int, names: Sequence[str], derived: bool, window: int
+) -> Iterator[list[Row]]:
+    """Entries with above < seq <= upto, at most `window` at once."""
+    plan = lake.scan("events", version).filter((pl.col("seq") > above) & (pl.col("seq") <= upto))
     if not derived:
         plan = plan.filter(pl.col("origin") != DERIVED)
     needed = [_LAKE_NAME.get(name, name) for name in names]
     frame = (
-        plan.sort("seq")
-        .with_columns(pl.col("clock", "at", "received_at").dt.epoch("us"), pl.col("machine").cast(pl.Int8))
-        .select(list(dict.fromkeys([*needed, "identifiers_all"])))
+        plan.with_columns(pl.col("clock", "at", "received_at").dt.epoch("us"), pl.col("machine").cast(pl.Int8))
+        .select(list(dict.fromkeys(["seq", *needed, *(["identifiers_all"] if "identifiers" in names else [])])))
         .collect()
+        .sort("seq")
     )
-    cells = [
-        _pairs(frame) if name == "identifiers" else frame[lake_name].to_list() for name, lake_name in zip(names, needed)
-    ]
-    return list(zip(*cells))
+    for start in range(0, frame.height, window):
+        part = frame.slice(start, window)
+        cells = [
+            _pairs(part) if name == "identifiers" else part[lake_name].to_list()
+            for name, lake_name in zip(names, needed)
+        ]
+        yield list(zip(*cells))
 
 
 def _pairs(frame: pl.DataFrame) -> list[str]:

@@ -12,7 +12,7 @@ from contextlib import AbstractContextManager
 from typing import Any, Protocol, TypeVar
 
 from einklang.store.lake.rows import Row
-from einklang.store.lake.table import Lake
+from einklang.store.lake.table import TABLES, Lake
 
 T = TypeVar("T")
 
@@ -61,22 +61,40 @@ def ship(book: BookLike, lake: Lake, table: str, *, rows_max: int = ROWS_MAX, ke
         return rows, rows[-1][place] if rows else reached
 
     count, reached, version = lake.append(table, fetch)
-    if count:
-        version = lake.compact(table) or version
     _settle(book, table, reached, version, keep_entries)
     return count
 
 
 def ship_all(book: BookLike, lake: Lake, *, keep_entries: int = KEEP_ENTRIES) -> int:
-    """Ship every growing table until nothing is left, then refresh `persons` (the end of `run`). Returns the rows
-    shipped.
+    """Ship every growing table until nothing is left, refresh `persons`, then tidy (the end of `run`). Returns the
+    rows shipped.
     """
     total = 0
     for table in GROWING:
         while count := ship(book, lake, table, keep_entries=keep_entries):
             total += count
     refresh(book, lake, "persons")
+    while tidy(book, lake):
+        pass
     return total
+
+
+def tidy(book: BookLike, lake: Lake, *, stopping: Callable[[], bool] = lambda: False) -> bool:
+    """One round of maintenance after shipping: of each table, join what is due and remove what nobody reads any more.
+
+    It may take long, never inside a tick; `stopping` is asked now and then whether to leave it. Returns whether there
+    may be more to do. Raises Unavailable; it may be called again after any error or crash.
+    """
+    again = False
+    for table in TABLES:
+        if stopping() or lake.version(table) is None:
+            continue
+        _mend(book, lake, table)
+        joined = table in GROWING and lake.compact(table, stopping=stopping) is not None
+        if joined or lake.littered(table):
+            lake.clean(table)
+        again = again or joined
+    return again
 
 
 def refresh(book: BookLike, lake: Lake, table: str) -> None:

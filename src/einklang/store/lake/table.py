@@ -1,8 +1,11 @@
 """The Delta tables of one home: made, appended to, replaced, compacted, and read by file list.
 
 Neither DuckDB nor Polars can read Delta without a download, so readers get the Parquet files of one version;
-deletion vectors and column mapping stay off, or that list would not be the table. Statistics are kept for position,
-person_id and at alone: identifiers must not stand in the Delta log as minima and maxima.
+deletion vectors and column mapping stay off, or that list would not be the table. Statistics are kept for numbers of
+the log, person_id and at alone: identifiers must not stand in the Delta log as minima and maxima.
+
+A table that a former version made gets the columns of this one by a change of its metadata alone: its files stay as
+they are, and who reads them sees null (docs/lake.md).
 """
 
 from __future__ import annotations
@@ -15,21 +18,22 @@ from urllib.parse import unquote
 import duckdb
 import polars as pl
 import pyarrow as pa
-from deltalake import CommitProperties, DeltaTable, Transaction, WriterProperties, write_deltalake
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from deltalake import CommitProperties, DeltaTable, Field, Transaction, WriterProperties, write_deltalake
 from deltalake.exceptions import DeltaError
 
 from einklang.fact import columns
 from einklang.kernel.errors import Unavailable, UsageError
-from einklang.store.lake import durable
+from einklang.store.lake import commit, durable, layout, rewrite
 from einklang.store.lake.rows import Row, schema_of, to_arrow
 
 TABLES = tuple(columns.LAKE)
-STATISTICS = ("position", "person_id", "at")
-SMALL_FILE_BYTES = 32 * 1024 * 1024
-TARGET_FILE_BYTES = 128 * 1024 * 1024
+#: Columns with minima and maxima in the Delta log. No identifier, no property may be among them.
+STATISTICS = ("position", "person_id", "at", "seq", "n")
 
-#: Rows after a mark, and the seq or n of the last one; `none` rows end the shipping.
-Fetch = Callable[[int], tuple[Sequence[Row], int]]
+#: Rows after a mark (of the Book, or columns already), and the seq or n of the last one; no rows end the shipping.
+Fetch = Callable[[int], tuple[Sequence[Row] | pa.Table, int]]
 
 
 class Lake:
@@ -52,6 +56,7 @@ class Lake:
         self._compact_every = compact_every
         self._retention_hours = retention_hours
         self._mended: set[str] = set()
+        self._cleaned: dict[str, int] = {}
 
     # --- reading ----------------------------------------------------------------------------------------------------
 
@@ -70,27 +75,51 @@ class Lake:
         # URIs are percent-encoded and tables are not partitioned: the last part names the file.
         return sorted(str(folder / unquote(uri.rsplit("/", 1)[-1])) for uri in found)
 
+    def version(self, table: str) -> int | None:
+        """The newest version of a table, to be read again while it is kept; None where nothing was shipped yet."""
+        uri = self._uri(table)
+        return DeltaTable(uri).version() if DeltaTable.is_deltatable(uri) else None
+
     def scan(self, table: str, version: int | None = None) -> pl.LazyFrame:
-        """The table as a Polars plan over one version. `identifiers` is a map."""
+        """The table as a Polars plan over one version. `identifiers` is a map; a column that a file does not have is
+        null.
+        """
         files = self.files(table, version)
-        if files:
-            return pl.scan_parquet(files, glob=False, hive_partitioning=False)
         empty = pl.from_arrow(schema_of(table).empty_table())
         assert isinstance(empty, pl.DataFrame)
-        return empty.lazy()
+        if not files:
+            return empty.lazy()
+        return pl.scan_parquet(
+            files,
+            glob=False,
+            hive_partitioning=False,
+            schema=empty.schema,
+            missing_columns="insert",
+            extra_columns="ignore",
+        )
 
     def relation(
         self, table: str, connection: duckdb.DuckDBPyConnection | None = None, version: int | None = None
     ) -> duckdb.DuckDBPyRelation:
         """The table as a DuckDB relation over one version; `relation.query("t", sql)` or `create_view` go on from
-        it.
+        it. A column that a file does not have is null.
         """
         connection = connection or duckdb.connect(config={"autoinstall_known_extensions": "false"})
         files = self.files(table, version)
-        if files:
-            # DuckDB takes every name for a pattern: put what could be one into brackets.
-            return connection.read_parquet([_GLOB.sub(r"[\1]", file) for file in files], hive_partitioning=False)
-        return connection.from_arrow(schema_of(table).empty_table())
+        empty = connection.from_arrow(schema_of(table).empty_table())
+        if not files:
+            return empty
+        # DuckDB takes every name for a pattern: put what could be one into brackets.
+        found = connection.read_parquet(
+            [_GLOB.sub(r"[\1]", file) for file in files], hive_partitioning=False, union_by_name=True
+        )
+        there = set(found.columns)
+        return found.project(
+            ", ".join(
+                f'"{name}"' if name in there else f'CAST(NULL AS {kind}) AS "{name}"'
+                for name, kind in zip(empty.columns, empty.types, strict=True)
+            )
+        )
 
     def reached(self, table: str) -> int:
         """The last seq (`events`) or n in the table: what its Delta transaction says, whatever the Book's mark says;
@@ -114,10 +143,11 @@ class Lake:
             version = handle.version()
             reached = self._reached(handle, table)
             rows, last = fetch(reached)
-            if not rows:
+            if not len(rows):
                 return 0, reached, version
             assert last > reached, "rows come after what was reached"
-            self._write(handle, table, to_arrow(table, rows), last, overwrite=False)
+            data = rows if isinstance(rows, pa.Table) else to_arrow(table, rows)
+            self._write(handle, table, rewrite.by_person(data, order_of(table)), last, overwrite=False)
             durable.make_durable(self.root / table, version)
             return len(rows), last, handle.version()
         except (DeltaError, OSError) as error:
@@ -138,28 +168,93 @@ class Lake:
         except (DeltaError, OSError) as error:
             raise _unavailable(table, error) from error
 
-    def compact(self, table: str, *, always: bool = False) -> int | None:
-        """Join small files once there are `compact_every` of them, and remove what no reader may need any more.
+    def compact(self, table: str, *, always: bool = False, stopping: Callable[[], bool] = lambda: False) -> int | None:
+        """Join files once there are enough of them (`layout.due`), and remove what no reader may need any more.
 
-        Returns the Delta version, synced, if something was done. Raises Unavailable `lake_failed`.
+        The rows of a joined stretch are sorted by person. Call it again until there is nothing to do. stopping: asked
+        after each file whether to leave all as it was. Returns the Delta version, synced, if something was done. Raises
+        Unavailable `lake_failed`.
+        """
+        try:
+            handle = self._open(table)
+            files = self._data_files(handle, table)
+            chosen = layout.due(files, self._compact_every, always=always)
+            if not chosen:
+                return None
+            return self._rewrite(handle, table, chosen, operation="OPTIMIZE", changes_rows=False, stopping=stopping)
+        except (DeltaError, OSError, pa.ArrowException) as error:
+            raise _unavailable(table, error) from error
+
+    def littered(self, table: str) -> bool:
+        """Whether `compact_every` versions have come since a multiple of it: files that no reader needs pile up."""
+        handle = self._open(table)
+        return handle.version() // self._compact_every > self._cleaned[table] // self._compact_every
+
+    def clean(self, table: str) -> None:
+        """Remove what no reader may need any more: files of versions beyond the retention, and their log.
+
+        Raises Unavailable `lake_failed`.
         """
         try:
             handle = self._open(table)
             version = handle.version()
-            sizes = pa.table(handle.get_add_actions(flatten=True)).column("size_bytes").to_pylist()
-            small = sum(size < SMALL_FILE_BYTES for size in sizes)
-            if small < (2 if always else self._compact_every):
-                return None
-            handle.optimize.compact(target_size=TARGET_FILE_BYTES, max_concurrent_tasks=1, writer_properties=_WRITER)
             handle.create_checkpoint()
             handle.vacuum(
                 retention_hours=self._retention_hours, dry_run=False, enforce_retention_duration=False, full=True
             )
             handle.cleanup_metadata()
-            durable.make_durable(self.root / table, version)
-            return handle.version()
+            durable.make_durable(self.root / table, version - 1)  # the checkpoint is of this version
+            self._cleaned[table] = handle.version()
         except (DeltaError, OSError) as error:
             raise _unavailable(table, error) from error
+
+    def _rewrite(
+        self,
+        handle: DeltaTable,
+        table: str,
+        chosen: Sequence[layout.File],
+        *,
+        operation: str,
+        changes_rows: bool,
+        stopping: Callable[[], bool],
+        keep: pc.Expression | None = None,
+        transaction: tuple[str, int] | None = None,
+    ) -> int | None:
+        """Put the rows of some files into new ones, in one commit. Returns the version; None if others were faster.
+
+        What was written and is named by no version is taken by `clean`.
+        """
+        folder = self.root / table
+        counted = [name for name in STATISTICS if name in schema_of(table).names]
+        names = [file.name for file in chosen]
+        new: list[commit.Written] = []
+        for file in rewrite.sorted_files(table, folder, names, order_of(table), counted, keep=keep):
+            new.append(file)
+            if stopping():
+                return None
+        done = commit.replace_files(
+            folder,
+            handle.version() + 1,
+            [(file.name, file.size) for file in chosen],
+            new,
+            operation=operation,
+            changes_rows=changes_rows,
+            transaction=transaction,
+        )
+        return handle.version() + 1 if done else None
+
+    def _data_files(self, handle: DeltaTable, table: str) -> list[layout.File]:
+        """What the Delta log says of the files; of files of former versions, what they say themselves."""
+        actions = pa.table(handle.get_add_actions(flatten=True)).to_pylist()
+        order, folder = order_of(table), self.root / table
+        found: list[layout.File] = []
+        for action in actions:
+            name = unquote(action["path"])
+            first, last = action.get(f"min.{order}"), action.get(f"max.{order}")
+            if first is None or last is None:
+                first, last = _span(folder / name, order)
+            found.append(layout.File(name, action["size_bytes"], action["num_records"], first, last))
+        return found
 
     def mend(self, table: str, durable_version: int) -> None:
         """Once a process: take back what a power cut left half-written above the version that the Book knows to be
@@ -175,16 +270,19 @@ class Lake:
     def _open(self, table: str) -> DeltaTable:
         assert table in TABLES, table
         folder, uri = self.root / table, self._uri(table)
-        if DeltaTable.is_deltatable(uri):
-            return DeltaTable(uri)
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         schema = schema_of(table)
+        counted = ",".join(name for name in STATISTICS if name in schema.names)
+        if DeltaTable.is_deltatable(uri):
+            handle = DeltaTable(uri)
+            self._cleaned.setdefault(table, handle.version())
+            return self._up_to_date(handle, table, schema, counted)
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         handle = DeltaTable.create(
             uri,
             schema=schema,
             name=table,
             configuration={
-                "delta.dataSkippingStatsColumns": ",".join(name for name in STATISTICS if name in schema.names),
+                _COUNTED: counted,
                 "delta.enableDeletionVectors": "false",
                 "delta.columnMapping.mode": "none",
                 "delta.checkpointInterval": "50",
@@ -193,6 +291,21 @@ class Lake:
             },
         )
         durable.make_durable(folder, -1)
+        self._cleaned[table] = 0
+        return handle
+
+    def _up_to_date(self, handle: DeltaTable, table: str, schema: pa.Schema, counted: str) -> DeltaTable:
+        """A table that a former version made gets this one's columns and statistics: no file is touched."""
+        version = handle.version()
+        there = {field.name for field in handle.schema().fields}
+        fresh = [Field.from_arrow(field) for field in schema if field.name not in there]
+        if fresh:
+            assert all(field.nullable for field in fresh), f"new columns of lake table {table} must be nullable"
+            handle.alter.add_columns(fresh)
+        if handle.metadata().configuration.get(_COUNTED) != counted:
+            handle.alter.set_table_properties({_COUNTED: counted})
+        if handle.version() > version:
+            durable.make_durable(self.root / table, version)
         return handle
 
     def _reached(self, handle: DeltaTable, table: str) -> int:
@@ -214,7 +327,21 @@ class Lake:
 #: What delta-rs 1.6 panics at, or takes for something encoded.
 _STRANGE = re.compile(r"[\[\]\\^|]|%[0-9A-Fa-f]{2}")
 _GLOB = re.compile(r"([*?\[])")
-_WRITER = WriterProperties(compression="ZSTD", compression_level=3, max_row_group_size=100_000)
+_WRITER = WriterProperties(compression="ZSTD", compression_level=3, max_row_group_size=rewrite.GROUP_ROWS)
+_COUNTED = "delta.dataSkippingStatsColumns"
+
+
+def order_of(table: str) -> str:
+    """The running number of a growing table."""
+    return "seq" if table == "events" else "n"
+
+
+def _span(file: Path, order: str) -> tuple[int, int]:
+    """First and last running number of a data file, by its own statistics."""
+    found = pq.read_metadata(file)
+    place = found.schema.to_arrow_schema().get_field_index(order)
+    groups = [found.row_group(number).column(place).statistics for number in range(found.num_row_groups)]
+    return min(group.min for group in groups), max(group.max for group in groups)
 
 
 def app_id(table: str) -> str:
