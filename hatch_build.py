@@ -1,4 +1,4 @@
-"""Builds the staff console (console/, React) into the package, with the Node that comes from the package index.
+"""Builds the staff console (console/, React) and the browser SDK (sdk/js) into the package, with Node from the index.
 
 `ensure_console` is called by the build hook of hatchling (wheels, editable installs), by `make` and by the browser
 tests. It does nothing when the sources have not changed since the last build. Nothing else on the machine is used: a
@@ -23,14 +23,15 @@ ROOT = Path(__file__).resolve().parent
 MADE = {"node_modules", "dist", ".vite"}
 
 
-def sources_hash(console: Path) -> str:
-    """Names and contents of all written files under console/, and this file, as one hex digest."""
+def sources_hash(*roots: Path) -> str:
+    """Names and contents of all written files under console/ (and sdk/), and this file, as one hex digest."""
     digest = hashlib.sha256(Path(__file__).read_bytes())
-    for folder, subfolders, names in os.walk(console):
-        subfolders[:] = sorted(name for name in subfolders if name not in MADE)
-        for name in sorted(names):
-            path = Path(folder) / name
-            digest.update(path.relative_to(console).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
+    for root in roots:
+        for folder, subfolders, names in os.walk(root):
+            subfolders[:] = sorted(name for name in subfolders if name not in MADE)
+            for name in sorted(names):
+                path = Path(folder) / name
+                digest.update(path.relative_to(root).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
     return digest.hexdigest()
 
 
@@ -44,7 +45,7 @@ def ensure_console(root: Path = ROOT) -> Path:
     stamps = root / "build" / "console"
     stamps.mkdir(parents=True, exist_ok=True)
     with _locked(stamps / "lock"):
-        wanted = sources_hash(console)
+        wanted = sources_hash(console, root / "sdk")
         if index.is_file() and _read(stamps / "built") == wanted:
             return index
         packages = hashlib.sha256((console / "package-lock.json").read_bytes()).hexdigest()

@@ -18,6 +18,8 @@ def served(home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
     (folder / "index.html").write_text("<!doctype html><p>page")
     (folder / "assets" / "a-1.js").write_text("1")
     (folder / "mark.svg").write_text("<svg/>")
+    (folder / "sdk").mkdir()
+    (folder / "sdk" / "einklang.js").write_text("sdk")
     (tmp_path / "secret.txt").write_text("secret")
     (folder / "link.txt").symlink_to(tmp_path / "secret.txt")
     monkeypatch.setattr(app, "Console", lambda: static.Console(folder))
@@ -38,6 +40,17 @@ def test_files_and_the_page(served: Home) -> None:
     assert (again.status_code, again.content) == (304, b"")
     head = served.call("HEAD", "/")
     assert (head.content, head.headers["content-length"]) == (b"", "22")
+
+
+def test_the_sdk_is_for_the_pages_of_others(served: Home) -> None:
+    """A shop's page may load it, with or without CORS; it is asked for again; what is not there is 404."""
+    script = served.call("GET", "/sdk/einklang.js", headers={"Origin": "https://shop.example"})
+    assert (script.text, script.headers["content-type"]) == ("sdk", "text/javascript; charset=utf-8")
+    assert script.headers["access-control-allow-origin"] == "*"
+    assert script.headers["cross-origin-resource-policy"] == "cross-origin"
+    assert script.headers["cache-control"] == "no-cache"
+    assert served.call("GET", "/sdk/other.js").status_code == 404
+    assert "access-control-allow-origin" not in served.call("GET", "/").headers
 
 
 @pytest.mark.parametrize(
@@ -64,7 +77,7 @@ def test_only_get(served: Home) -> None:
     assert served.call("POST", "/persons").status_code == 405
 
 
-@pytest.mark.parametrize("path", ["/api", "/o/x", "/confirm/x", "/portal", "/shop/"])
+@pytest.mark.parametrize("path", ["/api", "/o/x", "/portal", "/shop/"])
 def test_addresses_of_the_server_are_not_the_console(served: Home, path: str) -> None:
     """What belongs to the server and is not there is 404, never the page."""
     answer = served.call("GET", path)

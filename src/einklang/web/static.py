@@ -1,4 +1,4 @@
-"""The built console: files with content hashes for ever, the page itself always asked for again."""
+"""The built console and the browser SDK: files with content hashes for ever, the others always asked for again."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Console:
             await _send(send, 405, b"", [(b"allow", b"GET, HEAD")])
             return
         found = self._file(path.lstrip("/"))
-        if found is None and path.startswith("/assets/"):
+        if found is None and path.startswith(("/assets/", "/sdk/")):
             await _send(send, 404, b"no such file", [(b"content-type", b"text/plain"), (b"cache-control", b"no-store")])
             return
         body, kind, etag = found or self._file("index.html") or (_UNBUILT, b"text/html; charset=utf-8", b'"unbuilt"')
@@ -42,6 +42,8 @@ class Console:
             (b"etag", etag),
             (b"content-security-policy", CSP.encode()),
         ]
+        if path.startswith("/sdk/"):  # for the pages of others
+            headers += [(b"access-control-allow-origin", b"*"), (b"cross-origin-resource-policy", b"cross-origin")]
         if (b"if-none-match", etag) in scope["headers"]:
             await _send(send, 304, b"", headers)
         else:

@@ -1,0 +1,110 @@
+// Events wait in the browser until the server has them on its disk; what is sent twice counts once (messageId).
+
+import type { Store } from './store';
+
+const EVENTS_MAX = 1000;
+const BATCH_MAX = 100;
+const BATCH_CHARS_MAX = 100_000;
+const BEACON_CHARS_MAX = 60_000;
+const PAUSE_MS = 1000;
+const PAUSE_MS_MAX = 60_000;
+
+export type Call = Record<string, unknown>;
+
+/** Seconds that an answer asks to wait, as milliseconds; 0 without. */
+export function retryAfter(answer: Response): number {
+  return 1000 * (Number(answer.headers.get('retry-after')) || 0);
+}
+
+/** Growing pauses with some chance in them, so that many browsers do not come back at once. */
+export function pauseAfter(failures: number, wished = 0): number {
+  const grown = Math.min(PAUSE_MS_MAX, PAUSE_MS * 2 ** failures) * (0.5 + Math.random() / 2);
+  return Math.max(wished, grown);
+}
+
+export class Queue {
+  private timer = 0;
+  private failures = 0;
+  private sending: Promise<void> | null = null;
+
+  constructor(
+    private readonly store: Store,
+    private readonly address: string,
+    private readonly writeKey: string,
+    private readonly allowed: () => boolean,
+  ) {
+    addEventListener('online', () => void this.flush());
+    addEventListener('pagehide', () => this.leave());
+    document.addEventListener('visibilitychange', () => {
+      if (document.visibilityState === 'hidden') this.leave();
+    });
+  }
+
+  put(call: Call): void {
+    const waiting = this.store.names('q:');
+    for (const name of waiting.slice(0, Math.max(0, waiting.length - EVENTS_MAX + 1))) this.store.drop(name);
+    const order = Date.now().toString(36).padStart(9, '0') + String(waiting.length % 1e4).padStart(4, '0');
+    this.store.set(`q:${order}:${String(call['messageId'])}`, JSON.stringify(call));
+    this.later(0);
+  }
+
+  /** Send what waits; done when the server has it, or when it has to be tried again later. */
+  flush(): Promise<void> {
+    clearTimeout(this.timer);
+    this.timer = 0;
+    this.sending ??= this.all().finally(() => (this.sending = null));
+    return this.sending;
+  }
+
+  private later(ms: number): void {
+    if (!this.timer) this.timer = window.setTimeout(() => void this.flush(), ms);
+  }
+
+  private batch(chars: number): string[] {
+    const names: string[] = [];
+    let size = 0;
+    for (const name of this.store.names('q:').slice(0, BATCH_MAX)) {
+      size += (this.store.get(name) ?? '').length;
+      if (names.length && size > chars) break;
+      names.push(name);
+    }
+    return names;
+  }
+
+  private body(names: string[]): string {
+    const calls = names.map((name) => this.store.get(name)).filter(Boolean);
+    const head = JSON.stringify({ writeKey: this.writeKey, sentAt: new Date().toISOString() });
+    return `${head.slice(0, -1)},"batch":[${calls.join(',')}]}`;
+  }
+
+  private async all(): Promise<void> {
+    let chars = BATCH_CHARS_MAX;
+    for (let names = this.batch(chars); names.length && this.allowed(); names = this.batch(chars)) {
+      let status = 0;
+      let wished = 0;
+      try {
+        const body = this.body(names);
+        const init: RequestInit = { method: 'POST', body, credentials: 'omit', keepalive: body.length < BEACON_CHARS_MAX };
+        const answer = await fetch(this.address, { ...init, headers: { 'content-type': 'text/plain' } });
+        status = answer.status;
+        wished = retryAfter(answer);
+      } catch {
+        status = 0; // no network
+      }
+      if (status === 413 && names.length > 1) {
+        chars = chars >> 1;
+      } else if (status === 0 || status === 401 || status === 408 || status === 429 || status >= 500) {
+        return this.later(pauseAfter(this.failures++, wished));
+      } else {
+        this.failures = 0; // taken, or refused for good
+        for (const name of names) this.store.drop(name);
+      }
+    }
+  }
+
+  /** The page goes: hand over what fits. It stays here too, as nobody hears the answer; the server counts it once. */
+  private leave(): void {
+    const names = this.allowed() ? this.batch(BEACON_CHARS_MAX) : [];
+    if (names.length) navigator.sendBeacon(this.address, new Blob([this.body(names)], { type: 'text/plain' }));
+  }
+}
