@@ -51,7 +51,7 @@ def change_definitions(state: State, event: Event) -> None:
             name = change["body"]["key"]
             _put(state, key[1], str(row.get(name)), row)
     paused = {name for name, journey in state.definitions.journeys.items() if journey.state == "paused"}
-    rules = state.definitions.trait_rules
+    rules, kinds = state.definitions.trait_rules, state.definitions.identity
     state.take(compile_all(docs, versions))
     resumed = {name for name in paused if state.definitions.journeys[name].state != "paused"}
     if state.fold >= 2:
@@ -59,8 +59,10 @@ def change_definitions(state: State, event: Event) -> None:
     all_of_them = any(
         change["kind"] in ("segment", "policy", "trait", "purpose", "object") for change in event.properties["changes"]
     )
-    if resumed or all_of_them:
-        state.sweep = Sweep(all_of_them, tuple(sorted(resumed)), retell=state.definitions.trait_rules != rules)
+    again = event.message_id if state.definitions.identity != kinds else ""
+    if resumed or all_of_them or again:
+        retell = state.definitions.trait_rules != rules
+        state.sweep = Sweep(all_of_them, tuple(sorted(resumed)), retell=retell, kinds=again)
 
 
 def _note_pauses(state: State, event: Event, paused: set[str], resumed: set[str]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -11,7 +11,7 @@ from einklang.app.groups import joined
 from einklang.app.known import BookKnown
 from einklang.app.output import REKEYS
 from einklang.app.splitting import MERGED, SPLIT, Division, declaration, put_arms, stood
-from einklang.app.state import State
+from einklang.app.state import SOURCE, State
 from einklang.app.working import Live, take_zone
 from einklang.consent import Declaration, merge_permissions
 from einklang.decide.arms import merge_arms
@@ -106,16 +106,19 @@ class People:
         self.overlay.apply(event, found)
         return self._apply(found, event)
 
-    def ruled(self, event: Event, persons: Iterable[str]) -> list[Live]:
-        """Persons that other kinds of identifier change: everybody is solved anew, in this order."""
-        changed: dict[str, Live] = {}
-        for person in persons:
-            nodes = [row[:2] for row in self.overlay.identifiers_of(person) if row[0] != DEVICE]
-            if nodes:
-                found = resolve_again(event, nodes, self.overlay, self.state.salt, self.rules)
-                self.overlay.apply(event, found)
-                changed |= {live.person.id: live for live in self._apply(found, event)}
-        return [changed[key] for key in sorted(changed) if not changed[key].gone]
+    def again(self, person: str, cause: str) -> tuple[list[Live], list[Event]]:
+        """Whom other kinds of identifier change, as far as they are connected with a person; and what is told of it.
+
+        cause: message id of the entry that brought the kinds.
+        """
+        nodes = [row[:2] for row in self.overlay.identifiers_of(person) if row[0] != DEVICE]
+        if not nodes:
+            return [], []
+        now = self.state.clock
+        event = Event(0, now, now, "definition", "", cause, (), {}, {}, SOURCE, "", origin=1, clock=now)
+        found = resolve_again(event, nodes, self.overlay, self.state.salt, self.rules)
+        self.overlay.apply(event, found)
+        return self._apply(found, event), self.told()
 
     def _apply(self, found: Resolution, event: Event) -> list[Live]:
         touched: dict[str, Live] = {}

@@ -6,7 +6,7 @@ size of slices, and a server that stops in between goes on where it was.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -14,6 +14,7 @@ import msgspec
 
 from einklang.app import traits
 from einklang.app.working import Live
+from einklang.event import Event
 
 if TYPE_CHECKING:
     from einklang.app.moment import Moments
@@ -23,13 +24,15 @@ if TYPE_CHECKING:
 class Sweep(msgspec.Struct, frozen=True):
     """Who is still to be looked at: everybody, or who is in a journey that was resumed; ids after `after`.
 
-    retell: conflicts about traits are settled by other rules, so the traits are folded anew.
+    retell: conflicts about traits are settled by other rules, so the traits are folded anew. kinds: message id of the
+    entry that brought other kinds of identifier, so everybody is solved anew.
     """
 
     whole: bool
     journeys: tuple[str, ...]
     after: str = ""
     retell: bool = False
+    kinds: str = ""
 
 
 _DECODER = msgspec.json.Decoder(Sweep)
@@ -45,12 +48,24 @@ def text_of(sweep: Sweep | None) -> str:
     return msgspec.json.encode(sweep).decode() if sweep is not None else ""
 
 
-def work(state: State, moments: Moments, limit: int, act: Callable[[Live, Callable[[], None]], None]) -> None:
-    """Look at the next persons, about `limit` of them. act(live, do): `do`, unless this person was put aside."""
+def work(
+    state: State,
+    moments: Moments,
+    limit: int,
+    act: Callable[[Live, Callable[[], None]], None],
+    again: Callable[[str, str], tuple[Sequence[Live], Sequence[Event]]],
+) -> None:
+    """Look at the next persons, about `limit` of them. act(live, do): `do`, unless this person was put aside.
+
+    again(person, cause): solve the identifiers anew; whom that changed, and what is told of it.
+    """
     sweep = state.sweep
     assert sweep is not None, "somebody waits to be looked at"
     found = state.after(sweep.after, limit)
     for person in found:
+        changed, told = again(person, sweep.kinds) if sweep.kinds else ((), ())
+        for other in changed:
+            act(other, partial(moments.everything, other, told=told))
         live = state.working.get(person)
         if live is not None and sweep.retell:
             traits.retell(live, state)

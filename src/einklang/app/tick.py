@@ -169,7 +169,7 @@ class Engine:
     def _sweep(self) -> None:
         """Look at some of those whom changed definitions concern."""
         if self.state.sweep is not None:
-            sweep.work(self.state, self.moments, self._limit, self._careful)
+            sweep.work(self.state, self.moments, self._limit, self._careful, self.people.again)
 
     def _careful(self, live: Live, act: Callable[[], None]) -> None:
         """`act` about a person who is looked at for no event or timer of their own."""
@@ -220,11 +220,8 @@ class Engine:
             state.set_mode(str(event.properties.get("mode")))
             state.fold = int(event.properties.get("fold", 1))
         elif event.type == "definition":
-            rules = state.definitions.identity
             change_definitions(state, event)
             self._sweep()
-            if state.definitions.identity != rules:
-                self._changed(self.people.ruled(event, state.everybody()))
         elif event.type == STAFF:
             self._changed(self.people.decided(event))
         elif event.type == "row":
