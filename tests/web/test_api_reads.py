@@ -267,6 +267,10 @@ def test_products(home: Home) -> None:
     ]
     (last,) = home.get("/api/products", params={"limit": 2, "cursor": page["next"]}).json()["items"]
     assert last["product_id"] == "p-2"
+    found = home.get("/api/products", params={"q": "POT", "limit": 2, "cursor": "p-0"}).json()
+    assert ([one["name"] for one in found["items"]], found["next"]) == (["Pot 1", "Pot 2"], None)
+    assert home.get("/api/products?q=p-1").json()["items"] == [home.get("/api/products/p-1").json()]
+    assert home.get("/api/products/p-9").json()["code"] == "unknown_product"
 
 
 def test_report_and_why_are_those_of_main(tmp_path: Path) -> None:

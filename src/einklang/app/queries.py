@@ -255,18 +255,38 @@ def _run(body: bytes) -> answers.PersonRun:
 
 # --- products ---
 
+#: Rows that are looked through at once for what is searched.
+_PRODUCTS_AT_ONCE = 1_000
 
-def products(reader: Reader, cursor: str, limit: int) -> Page[answers.Product]:
-    """The catalog `products` in order of its key."""
+
+def products(reader: Reader, cursor: str, limit: int, q: str = "") -> Page[answers.Product]:
+    """The catalog `products` in order of its key. q: part of the key, name, category or brand, whatever its case."""
     limit_of(limit)
-    rows = reader.read("catalog_page", "products", cursor, limit + 1)
-    items = []
-    for key, body in rows[:limit]:
-        row = from_json(body)
-        name, category, brand = (
-            value if isinstance(value := row.get(field), str) else None for field in ("name", "category", "brand")
-        )
-        price = row.get("price")
-        money = price if isinstance(price, int | Decimal) and not isinstance(price, bool) else None
-        items.append(answers.Product(key, name, category, brand, money, row))
-    return Page(items, rows[limit - 1][0] if len(rows) > limit else None)
+    found: list[answers.Product] = []
+    low = q.casefold()
+    while rows := reader.read("catalog_page", "products", cursor, max(limit + 1, _PRODUCTS_AT_ONCE if q else 0)):
+        for key, body in rows:
+            one = _product(key, from_json(body))
+            if any(low in (text or "").casefold() for text in (key, one.name, one.category, one.brand)):
+                found.append(one)
+            if len(found) > limit:
+                return Page(found[:limit], found[limit - 1].product_id)
+        cursor = rows[-1][0]
+    return Page(found)
+
+
+def product(reader: Reader, key: str) -> answers.Product:
+    """One product. Raises NotFound `unknown_product`."""
+    rows = reader.read("catalog_get", "products", key)
+    if not rows:
+        raise NotFound("unknown_product", f"no product {key[:80]!r}", where="product_id", mend="see GET /api/products")
+    return _product(key, from_json(rows[0][0]))
+
+
+def _product(key: str, row: dict[str, Any]) -> answers.Product:
+    name, category, brand = (
+        value if isinstance(value := row.get(field), str) else None for field in ("name", "category", "brand")
+    )
+    price = row.get("price")
+    money = price if isinstance(price, int | Decimal) and not isinstance(price, bool) else None
+    return answers.Product(key, name, category, brand, money, row)

@@ -12,11 +12,10 @@ from litestar.enums import MediaType
 from litestar.params import FromQuery, PathParameter, QueryParameter
 from litestar.response import Stream
 
-from einklang.app import answers, computed, computed, queries, queries_log, queries_objects, queries_rules, staff
+from einklang.app import answers, computed, queries, queries_log, queries_objects, queries_rules, staff
 from einklang.app.answers import Page
 from einklang.app.apply import apply
 from einklang.app.collect import collect
-from einklang.app.state import State as Reading
 from einklang.app.state import State as Reading
 from einklang.app.yaml import parse_text
 from einklang.event import server_source
@@ -286,9 +285,15 @@ def report(state: State, journey_id: Id) -> Response[Report]:
 
 
 @get("/api/products", opt=READ, sync_to_thread=True)
-def products(state: State, cursor: Cursor = "", limit: Limit = 50) -> Page[answers.Product]:
-    """The catalog of products."""
-    return queries.products(wired(state).services.book, cursor, limit)
+def products(state: State, q: FromQuery[str] = "", cursor: Cursor = "", limit: Limit = 50) -> Page[answers.Product]:
+    """The catalog of products; `q` is any part of id, name, category or brand."""
+    return queries.products(wired(state).services.book, cursor, limit, q)
+
+
+@get("/api/products/{product_id:str}", opt=READ, sync_to_thread=True)
+def product(state: State, product_id: Id) -> answers.Product:
+    """One product."""
+    return queries.product(wired(state).services.book, plain(product_id))
 
 
 # --- the server itself ---
@@ -317,6 +322,6 @@ ROUTES = [
     *(sign_in, session, sign_out),
     *(status, stream, events, post_events, post_definitions),
     *(persons, person, timeline, why),
-    *(segments, segment, members, journeys, journey, report, products),
+    *(segments, segment, members, journeys, journey, report, products, product),
     *(openapi, health, metrics),
 ]
