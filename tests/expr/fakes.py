@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from einklang.expr import EventLike
@@ -65,6 +65,7 @@ class FakeView:
     vars: dict[str, Any] = field(default_factory=dict)
     journey: dict[str, Any] = field(default_factory=dict)
     business: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    groups: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def person_field(self, name: str, /) -> Any:
         return self.person.get(name)
@@ -81,6 +82,18 @@ class FakeView:
 
     def objects_flip(self, kind: str, /) -> Micros | None:
         return None
+
+    def group_id(self, kind: str, /) -> str | None:
+        return self.groups.get(kind, {}).get("id")
+
+    def group_size(self, kind: str, /) -> int | None:
+        return self.groups.get(kind, {}).get("size")
+
+    def group_trait(self, kind: str, name: str, /) -> Any:
+        return self.groups.get(kind, {}).get("traits", {}).get(name)
+
+    def group_history(self, kind: str, names: tuple[str, ...], /) -> Sequence[EventLike]:
+        return replace(self, events=self.groups.get(kind, {}).get("events", [])).history(names)
 
     def consent(self, channel: str, purpose: str, /) -> bool:
         ended = self.consent_ends is not None and self.consent_ends <= self.now

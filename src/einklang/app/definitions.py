@@ -23,7 +23,7 @@ from einklang.consent import Purpose, built_in_purposes, parse_purpose
 from einklang.content.message import CHANNELS, Message, check_data, parse_message
 from einklang.decide import policy as policies
 from einklang.event import EventSchema
-from einklang.expr import Catalog, Checked, Condition, ExprError, Scope, check, check_condition, compile_one
+from einklang.expr import Catalog, Checked, Condition, ExprError, Needs, Scope, check, check_condition, compile_one
 from einklang.expr.types import DYN, Type
 from einklang.fact.strict import convert
 from einklang.flow import definition as journeys
@@ -90,6 +90,11 @@ class Definitions:
     trait_rules: dict[str, Rule]
     computed: dict[str, Condition]
     identity: IdentityRules = DEFAULT_RULES
+
+    def all_needs(self) -> list[Needs]:
+        """What the conditions in force read."""
+        rules = [condition.needs for condition in (*self.rules.values(), *self.computed.values())]
+        return [checked.needs for checked in self.checked.values()] + rules
 
     def entered_by(self, event: str) -> list[Journey]:
         """Journeys that this event can start, the strongest first."""

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from einklang.app.contact import Desk
+from einklang.app.groups import group_of
 from einklang.app.state import State
 from einklang.app.view import PersonView, is_zone, zone_of
 from einklang.app.working import Live, did, take_zone
@@ -45,6 +46,7 @@ class Touched:
     steps: bool = False
     goal: bool = False
     catalogs: frozenset[str] = frozenset()
+    groups: set[str] = field(default_factory=set)
     everything: bool = False
 
     def events_only(self) -> bool:
@@ -58,6 +60,7 @@ class Touched:
             or self.steps
             or self.goal
             or self.catalogs
+            or self.groups
         )
 
     def by(self, needs: Needs) -> bool:
@@ -73,6 +76,7 @@ class Touched:
             or (bool(needs.steps) and self.steps)
             or (needs.goal and self.goal)
             or not needs.catalogs.isdisjoint(self.catalogs)
+            or not needs.groups.isdisjoint(self.groups)
         )
 
 
@@ -109,6 +113,11 @@ class Moments:
     def catalogs(self, live: Live, names: frozenset[str]) -> None:
         """Ask what looks rows up in these catalogs."""
         self._moment(live, None, Touched(catalogs=names), timer=False)
+        self._drain(live)
+
+    def groups(self, live: Live, kinds: set[str]) -> None:
+        """Ask what speaks of groups of these types: another member did or said something."""
+        self._moment(live, None, Touched(groups=kinds), timer=False)
         self._drain(live)
 
     def _take(self, live: Live, told: Sequence[Event]) -> None:
@@ -151,6 +160,11 @@ class Moments:
         if event.type == "identify":
             touched.traits = state.fold_traits(live, event)
             touched.everything = touched.everything or not _BASIC.isdisjoint(touched.traits)
+        if event.type == "group" and state.fold >= 2:
+            state.groups.call(live, event)
+            key = group_of(event)
+            touched.groups = {key[0]} if key is not None else set()
+        state.groups.heard(live, names)
         if state.declare(live, event):
             touched.consent = True
         if canonical_name(event.name) in reaction.FIELDS:

@@ -167,6 +167,9 @@ AFTER = (
     "member_put",
     "member_drop",
     "timer_put",
+    "party_member_drop",
+    "party_member_put",
+    "party_put",
 )
 #: Statements (lane, person) -> (lane, person) that give a merged person's rows to the living one.
 REKEYS = (

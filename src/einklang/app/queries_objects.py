@@ -10,14 +10,16 @@ from typing import Any
 import msgspec
 
 from einklang.app.answers import ObjectRef, Page, TimelineItem, shown
+from einklang.app.groups import MEMBERS_MAX
 from einklang.app.objects import Told
 from einklang.app.ports import Reader
 from einklang.app.queries import bad_cursor, limit_of, load
 from einklang.app.working import from_json
 from einklang.expr.runtime import as_date, as_timestamp
+from einklang.fact.person import Person
 from einklang.kernel.errors import NotFound
 from einklang.kernel.ids import lane_of
-from einklang.profile import Kind, Object, fold_objects, touched
+from einklang.profile import PERSON, Kind, Object, fold_objects, touched
 
 Text = str | dict[str, str]
 
@@ -98,10 +100,10 @@ def kinds(known: Mapping[str, Kind]) -> Page[ObjectKind]:
 
 def counts(reader: Reader, known: Mapping[str, Kind], text: str, now: int) -> Page[ObjectCount]:
     """The kinds of which a person has objects. Raises NotFound `unknown_person`."""
-    person = load(reader, text)[1].id
+    person = load(reader, text)[1]
     items = []
     for kind in known.values():
-        found = _objects(reader, kind, person, now)
+        found = _objects(reader, kind, _owners(reader, kind, person), now)
         if found:
             states = Counter(one.state or "" for one in found)
             items.append(ObjectCount(kind.id, kind.title, len(found), dict(sorted(states.items()))))
@@ -118,8 +120,8 @@ def objects(
         raise NotFound(
             "unknown_object", f"no kind of objects {name[:60]!r}", where="kind", mend="known: " + ", ".join(known)
         )
-    person = load(reader, text)[1].id
-    found = [one for one in reversed(_objects(reader, kind, person, now)) if not state or one.state == state]
+    people = _owners(reader, kind, load(reader, text)[1])
+    found = [one for one in reversed(_objects(reader, kind, people, now)) if not state or one.state == state]
     if cursor:
         places = [place for place, one in enumerate(found) if one.id == cursor]
         if not places:
@@ -129,9 +131,18 @@ def objects(
     return Page([_item(kind, one, now) for one in found[:limit]], following)
 
 
-def _objects(reader: Reader, kind: Kind, person: str, now: int) -> list[Object]:
+def _owners(reader: Reader, kind: Kind, person: Person) -> list[str]:
+    """Whose events make a person's objects: the person's own, or those of all members of the group that owns them."""
+    one = person.groups.get(kind.owner)
+    if kind.owner == PERSON or one is None or not one.id:
+        return [person.id]
+    return [row[0] for row in reader.read("party_members", kind.owner, one.id)][:MEMBERS_MAX]
+
+
+def _objects(reader: Reader, kind: Kind, people: list[str], now: int) -> list[Object]:
     told = [
         Told(name, at, seq, source, bool(machine), from_json(properties))
+        for person in people
         for wanted in kind.names
         for name, at, seq, source, machine, properties in reader.read("history_named", lane_of(person), person, wanted)
     ]

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from einklang.app import traits
+from einklang.app.groups import belongs
 from einklang.app.view import is_zone
 from einklang.app.working import Live, take_zone
 from einklang.consent import Declaration, fold, merge_permissions
@@ -82,6 +83,7 @@ class Division:
             self._anew(live)
         if self.rest != source.person.id:
             source.gone = True
+            self.state.groups.sync(source)
             del changed[source.person.id]
         return changed
 
@@ -233,6 +235,8 @@ class Division:
         self.state.working.mark(live)
         if not self.whole:
             return
+        person.groups = belongs(live.history)
+        self.state.groups.sync(live)
         outside = sorted((event for event in live.history if not event.origin), key=lambda event: event.seq)
         first: dict[str, int] = {}
         for event in outside:

@@ -13,6 +13,7 @@ from typing import Any
 from einklang.app import consents, traits
 from einklang.app.definitions import Definitions, compile_old
 from einklang.app.entries import Entries
+from einklang.app.groups import Groups
 from einklang.app.known import Remembered
 from einklang.app.output import Output
 from einklang.app.ports import Reader
@@ -89,6 +90,7 @@ class State:
         self.working = WorkingSet()
         self.catalogs = Catalogs()
         self.remembered = Remembered()
+        self.groups = Groups(self)
         self.goal_events: set[str] = set()
         self.timers: TimerFeed | None = None
         self.out = Output()
@@ -122,6 +124,10 @@ class State:
         for journey in definitions.journeys.values():
             if journey.goal is not None:
                 self.goal_events |= journey.goal.events
+        needs = definitions.all_needs()
+        #: types of groups, and names of their members' events, that conditions ask about
+        self.asked_groups = frozenset(kind for need in needs for kind in need.groups)
+        self.listened_in_groups = frozenset(name for need in needs for name in need.group_events)
         self._entered: dict[str, list[Journey]] = {}
         self.brands: dict[str | None, Brand] = {}
         self.rules = Rules(
@@ -130,6 +136,7 @@ class State:
             lookup=self.catalogs.get,
             campaigns={name: journey.campaign for name, journey in definitions.journeys.items()},
             objects=definitions.objects,
+            groups=self.groups,
             fold=self._fold,
         )
 
@@ -142,6 +149,7 @@ class State:
         self.working.forget()
         self.catalogs.forget()
         self.remembered.forget()
+        self.groups.forget()
         self.entries.forget()
         if definitions is not self.definitions:
             self.take(definitions)

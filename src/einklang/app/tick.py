@@ -34,6 +34,8 @@ from einklang.kernel.errors import Unavailable
 
 #: A place in the log that is none.
 _NOWHERE = -1
+#: How often members of groups make each other look again at one moment.
+_HEARING_MAX = 10_000
 
 
 class Engine:
@@ -152,11 +154,13 @@ class Engine:
                     state.clock = max(state.clock, event.clock)
                 self._poison.working_on = event.position
                 self._event(event)
+                self._hear()
                 index += 1
                 if state.sweep is not None:
                     return  # first everybody is looked at
             elif due is not None:
                 self._timer(*timers.pop())
+                self._hear()
             else:
                 return
 
@@ -170,6 +174,7 @@ class Engine:
         """Look at some of those whom changed definitions concern."""
         if self.state.sweep is not None:
             sweep.work(self.state, self.moments, self._limit, self._careful, self.people.again)
+            self._hear()
 
     def _careful(self, live: Live, act: Callable[[], None]) -> None:
         """`act` about a person who is looked at for no event or timer of their own."""
@@ -241,6 +246,19 @@ class Engine:
             for other in others:
                 self.moments.everything(other, told=told)
 
+    def _hear(self) -> None:
+        """Look at those whose group changed, or of whose group another member did something."""
+        concerned = self.state.groups.concerned
+        for _ in range(_HEARING_MAX):
+            if not concerned:
+                return
+            person = min(concerned)
+            kinds = concerned.pop(person)
+            live = self.state.working.get(person)
+            if live is not None:
+                self.moments.groups(live, kinds)
+        concerned.clear()
+
     def _changed(self, persons: Sequence[Live]) -> None:
         """Look at the persons that a decision of staff or other kinds of identifier changed."""
         told = self.people.told()
@@ -271,6 +289,7 @@ class Engine:
         state = self.state
         state.counters["clock"] = state.clock
         self.people.write()
+        state.groups.write()
         for live in state.working.dirty():
             output.person_rows(state.out, live)
         state.out.close()

@@ -8,13 +8,14 @@ from typing import Any
 
 import msgspec
 
+from einklang.app.groups import Groups
 from einklang.app.objects import flip_at, rows_at
 from einklang.app.working import Live
 from einklang.event import Event
 from einklang.fact.person import Entry, Run
 from einklang.kernel import time
 from einklang.kernel.errors import InputError
-from einklang.profile import Kind
+from einklang.profile import PERSON, Kind, fold_objects
 
 #: The catalog of rates into the policy's currency: key `USD/2027-03-01`, field `rate` (language.md 2.7).
 RATES = "exchange-rates"
@@ -32,6 +33,7 @@ class Rules(msgspec.Struct):
     lookup: Callable[[str, Any], Mapping[str, Any] | None]
     campaigns: Mapping[str, str]
     objects: Mapping[str, Kind] = {}
+    groups: Groups | None = None
     fold: int = 1
 
 
@@ -147,11 +149,40 @@ class PersonView:
 
     def objects(self, kind: str) -> Sequence[Mapping[str, Any]]:
         """The business objects of a kind as they are now."""
-        return rows_at(self.live, self.rules.objects[kind], self.now)
+        found = self.rules.objects[kind]
+        if found.owner != PERSON:
+            told = self.group_history(found.owner, found.names) or self.live.named(found.names)
+            return [one.row(found) for one in fold_objects(found, told, until=self.now)]
+        return rows_at(self.live, found, self.now)
 
     def objects_flip(self, kind: str) -> int | None:
         """When an event that lies in the future changes them."""
         return flip_at(self.live, self.rules.objects[kind], self.now)
+
+    def _group(self, kind: str) -> tuple[Groups, tuple[str, str]] | None:
+        groups = self.rules.groups
+        key = groups.key_of(self.live, kind) if groups is not None else None
+        return None if groups is None or key is None else (groups, key)
+
+    def group_id(self, kind: str) -> str | None:
+        """`group("type").id`."""
+        found = self._group(kind)
+        return None if found is None else found[1][1]
+
+    def group_size(self, kind: str) -> int | None:
+        """`group("type").size()`."""
+        found = self._group(kind)
+        return None if found is None else len(found[0].members(found[1]))
+
+    def group_trait(self, kind: str, name: str) -> Any:
+        """`group("type").trait.NAME`."""
+        found = self._group(kind)
+        return None if found is None else found[0].trait(found[1], name, self.now)
+
+    def group_history(self, kind: str, names: tuple[str, ...]) -> Sequence[Event]:
+        """Events of all members of the group in order of (at, seq)."""
+        found = self._group(kind)
+        return () if found is None else found[0].history(found[1], names)
 
     def consent(self, channel: str, purpose: str) -> bool:
         """Whether at least one address of the channel is permitted."""

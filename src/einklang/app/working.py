@@ -95,6 +95,7 @@ class Live:
         "gathered",
         "gone",
         "history",
+        "indexed",
         "lane",
         "new_events",
         "objects",
@@ -116,6 +117,8 @@ class Live:
         self.objects: dict[str, Any] = {}
         #: claims for traits that have a rule, as long as the history only grows
         self.gathered: dict[str, Gathered] = {}
+        #: type -> id of the groups that count the person as a member
+        self.indexed = {kind: one.id for kind, one in person.groups.items() if one.id}
         self.by_name: dict[str, list[Event]] = {}
         self._index(history)
         self.stored_wake = person.wake

@@ -37,6 +37,7 @@ def needs_of(term: Term) -> Needs:
     sets: dict[str, set[str]] = {
         op: set() for op in ("trait", "segment", "injourney", "step", "lookup", "var", "events")
     }
+    groups, group_events = set[str](), set[str]()
     flags = {"all": False, "consent": False, "time": False, "goal": False}
     for part in walk(term):
         if part.op == "events":
@@ -45,6 +46,16 @@ def needs_of(term: Term) -> Needs:
             flags["all"] |= not names
         elif part.op == "objects":
             sets["events"].update(part.data[2])
+            if part.data[3]:
+                groups.add(part.data[3])
+                group_events.update(part.data[2])
+        elif part.op == "groupevents":
+            sets["events"].update(part.data[1])
+            groups.add(part.data[2])
+            group_events.update(part.data[1] or ("",))
+            flags["all"] |= not part.data[1]
+        elif part.op in ("groupid", "groupsize", "grouptrait"):
+            groups.add(part.data[0] if part.op == "grouptrait" else part.data)
         elif part.op == "changed":
             kind, name = part.data
             sets[kind].add(name)
@@ -69,8 +80,10 @@ def needs_of(term: Term) -> Needs:
         catalogs=frozenset(sets["lookup"]),
         goal=flags["goal"],
         vars=frozenset(sets["var"]),
+        groups=frozenset(groups),
+        group_events=frozenset(group_events),
     )
 
 
 #: What time alone can change; any set of events, because an event may lie in the future.
-_TIMED = frozenset({"now", "today", "events", "objects", "age", "anniversary", "consent", "segment", "changed"})
+_TIMED = frozenset({"now", "today", "events", "objects", "groupevents", "age", "anniversary", "consent", "segment", "changed"})

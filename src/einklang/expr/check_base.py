@@ -73,6 +73,16 @@ class Base:
             mend = "known: " + ", ".join(names[:12]) if names else "none is declared"
         return self.fault(tree, code, f"unknown {kind} `{name}`", mend, expected=names, near=near)
 
+    def is_group(self, tree: Tree) -> bool:
+        """`group("type")`."""
+        return tree.kind == "call" and tree.value == "group"
+
+    def group_type(self, tree: Tree) -> str:
+        """The type that `group("type")` names."""
+        if len(tree.args) != 1 or tree.args[0].kind != "string" or not tree.args[0].value:
+            raise self.fault(tree, "wrong_arguments", "`group` takes the type in quotes", 'write group("company")')
+        return str(tree.args[0].value)
+
     def check(self, tree: Tree) -> Term:
         raise NotImplementedError
 

@@ -17,6 +17,7 @@ from einklang.expr.functions import (
     METHODS,
     NARROWING,
     STRING_METHODS,
+    Fn,
 )
 from einklang.expr.tree import Term, Tree
 from einklang.expr.types import (
@@ -70,7 +71,11 @@ class Checker(Functions):
     def _is_set(self, tree: Tree) -> bool:
         while tree.kind == "method" and tree.value in NARROWING:
             tree = tree.args[0]
-        return tree.kind == "call" and tree.value in ("events", "objects")
+        return (tree.kind == "call" and tree.value in ("events", "objects")) or self._is_group_events(tree)
+
+    def _is_group_events(self, tree: Tree) -> bool:
+        """`group("type").events(...)`: what all members did."""
+        return tree.kind == "method" and tree.value == "events" and self.is_group(tree.args[0])
 
     def _set(self, tree: Tree) -> tuple[Term, Row]:
         """A set of events and the row that stands for one of it."""
@@ -79,7 +84,9 @@ class Checker(Functions):
                 tree, "wrong_type", f"expected a set of events, found `{self.source(tree)}`", 'write events("Name")'
             )
         if tree.kind == "call":
-            return self._events(tree) if tree.value == "events" else self._objects(tree)
+            return self._events(tree, tree.args) if tree.value == "events" else self._objects(tree)
+        if self._is_group_events(tree):
+            return self._events(tree, tree.args[1:], self.group_type(tree.args[0]))
         holder, row = self._set(tree.args[0])
         if row.objects and tree.value != "where":
             what = f"`.{tree.value}(...)` belongs to a set of events, objects are narrowed by where(...)"
@@ -104,15 +111,17 @@ class Checker(Functions):
         shape = (kinds or {}).get(name, ObjectShape(closed=False))
         self.count += 1
         row = Row(self.count, (), shape.fields, name)
-        return self._make(tree, "objects", EVENTS, (), (row.number, name, shape.events)), row
+        return self._make(tree, "objects", EVENTS, (), (row.number, name, shape.events, shape.group)), row
 
-    def _events(self, tree: Tree) -> tuple[Term, Row]:
+    def _events(self, tree: Tree, args: tuple[Tree, ...], group: str = "") -> tuple[Term, Row]:
+        """group: the type of the group whose members did it; "" for the person."""
         self._outside(tree)
-        names = tuple(self._literal(part, "the name of an event") for part in tree.args)
+        names = tuple(self._literal(part, "the name of an event") for part in args)
         self.count += 1
         row = Row(self.count, names)
         wanted, mails = self._aliases(names)
-        term = self._make(tree, "events", EVENTS, (), (row.number, tuple(wanted)))
+        data = (row.number, tuple(wanted), group) if group else (row.number, tuple(wanted))
+        term = self._make(tree, "groupevents" if group else "events", EVENTS, (), data)
         if mails:
             name = self._make(tree, "eventfield", STRING, (), (row.number, "name"))
             ours = self._make(
@@ -234,6 +243,9 @@ class Checker(Functions):
             raise self.fault(tree, "wrong_type", what, "end with .exists(), .count(), .last(...) or the like")
         if self._is_set(holder):
             return self._aggregate(tree)
+        if self.is_group(holder) and name == "size":
+            self._arity(tree, Fn((), "number"), tree.args[1:])
+            return self._make(tree, "groupsize", NUMBER, (), self.group_type(holder))
         self._later(holder)
         if name not in METHODS:
             raise self._unknown_call(tree, METHODS)

@@ -111,6 +111,10 @@ class Functions(Names):
 
     _call_objects = _call_events
 
+    def _call_group(self, tree: Tree) -> Term:
+        mend = 'write group("company").id, .trait.NAME, .size() or .events(...)'
+        raise self.fault(tree, "wrong_type", "a group alone is no value", mend)
+
     def _known_id(self, tree: Tree, kind: str, known: frozenset[str] | None) -> str:
         name = self._literal(tree, f"the id of a {kind}")
         if known is not None and name not in known:

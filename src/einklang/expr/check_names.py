@@ -223,6 +223,9 @@ class Names(Base):
 
     def _access(self, tree: Tree, holder: Tree, name: str) -> Term:
         """`holder.name` and `holder["name"]`."""
+        found = self._of_group(tree, holder, name)
+        if found is not None:
+            return found
         if self._is_root(holder) and holder.value not in ("now", "today", "goal"):
             self._allowed(holder, holder.value)
             return self._root_field(tree, holder.value, name)
@@ -235,6 +238,20 @@ class Names(Base):
         term = self.typed(holder, "map")
         found = self._make(tree, "field", term.type.field(name), (term,), name)
         return self._in_currency(tree, found, name, self._origin(term))
+
+    def _of_group(self, tree: Tree, holder: Tree, name: str) -> Term | None:
+        """`group("type").id` and `group("type").trait.NAME`; None for what is neither."""
+        if self.is_group(holder):
+            if name == "id":
+                return self._make(tree, "groupid", STRING, (), self.group_type(holder))
+            if name == "trait":
+                raise self.fault(tree, "wrong_type", "`trait` alone is no value", "name a trait of the group")
+            raise self.unknown(tree, "unknown_field", "field of a group:", name, ("id", "trait", "size()", "events(...)"))
+        if holder.kind == "field" and holder.value == "trait" and self.is_group(holder.args[0]):
+            kind = self.group_type(holder.args[0])
+            declared = self.catalog.traits.get(f"{kind}.{name}", DYN)
+            return self._make(tree, "grouptrait", declared, (), (kind, name))
+        return None
 
     def _root_field(self, tree: Tree, root: str, name: str) -> Term:
         if root == "trait" and name in self.catalog.computed:

@@ -133,6 +133,8 @@ def crowd_supports(checked: Checked) -> list[str]:
             missing.add(term.op)
         if term.op == "eventfield" and term.data[1] in ("context", "properties", "received_at"):
             missing.add("event." + term.data[1])
+        if term.op == "objects" and term.data[3]:
+            missing.add("objects of a group")
         if term.op == "round" and len(term.args) > 1 and not _places(term.args[1]):
             missing.add("round")
         if term.op == "field" and not _is_path(term):

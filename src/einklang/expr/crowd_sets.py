@@ -159,7 +159,7 @@ class Sets:
 
     def _objects(self, term: Term, level: Level) -> Level:
         """The objects of a kind, ordered by when they began."""
-        number, kind, _ = term.data
+        number, kind, *_ = term.data
         found = self.crowd.objects.filter(pl.col("kind") == kind).sort("n", maintain_order=True)
         docs = Docs.of_texts(found["body"])
         found = found.select("person_id").with_columns(pl.int_range(pl.len(), dtype=ROW).alias("_doc"))

@@ -25,6 +25,7 @@ class Fn(NamedTuple):
 FUNCTIONS: dict[str, Fn] = {
     "events": Fn(("literal...",), "events"),
     "objects": Fn(("literal",), "events"),
+    "group": Fn(("literal",), "map", crowd=False),
     "segment": Fn(("literal",), "bool"),
     "inJourney": Fn(("literal",), "bool", crowd=False),
     "consent": Fn(("literal", "literal"), "bool"),
@@ -55,7 +56,6 @@ FUNCTIONS: dict[str, Fn] = {
     "lower": Fn(("string",), "string"),
     "score": Fn(("literal",), "number", later=True),
     "stage": Fn(("literal",), "string", later=True),
-    "group": Fn(("literal",), "map", later=True),
     "openCases": Fn(("literal",), "number", later=True),
     "table": Fn(("literal", "any"), "map", later=True),
 }

@@ -315,6 +315,16 @@ class Generator:
         owner = "flips" if self.traced and kind == "segment" else "v"
         return f"{owner}.{kind}_since({self.constant(name)})"
 
+    def _groupid(self, term: Term) -> str:
+        return f"v.group_id({self.constant(term.data)})"
+
+    def _groupsize(self, term: Term) -> str:
+        return f"v.group_size({self.constant(term.data)})"
+
+    def _grouptrait(self, term: Term) -> str:
+        kind, name = map(self.constant, term.data)
+        return self._read(term.type, f"v.group_trait({kind}, {name})")
+
     def _bucket(self, term: Term) -> str:
         return f"bucket(v, {self.constant(term.data)})"
 

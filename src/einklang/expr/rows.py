@@ -51,12 +51,13 @@ class Rows:
     clauses: list[Clause] = field(default_factory=list)
     each: bool = False
     base: str = ""
+    group: str = ""
 
 
 def flatten(term: Term) -> list[Term]:
     """The set and its narrowing methods, in the order they stand."""
     chain = [term]
-    while chain[-1].op not in ("events", "objects"):
+    while chain[-1].op not in ("events", "objects", "groupevents"):
         chain.append(chain[-1].args[0])
     return chain[::-1]
 
@@ -89,9 +90,9 @@ class RowCode:
         if chain[0].op == "objects":
             rows = self._objects(chain[0])
         else:
-            number, names = chain[0].data
+            number, names, *group = chain[0].data
             machine = any(part.op == "machine" for part in chain)
-            rows = Rows(number, names, machine, f"e{number}")
+            rows = Rows(number, names, machine, f"e{number}", group=group[0] if group else "")
         for part in chain[1:]:
             getattr(self, "_" + part.op)(rows, part)
         return rows
@@ -105,7 +106,7 @@ class RowCode:
 
     def _objects(self, part: Term) -> Rows:
         """Business objects: rows without a time of their own, known by their fields alone."""
-        number, kind, _ = part.data
+        number, kind, *_ = part.data
         owner = "flips" if self.emitter.traced else "v"
         return Rows(number, (), True, f"i{number}", base=f"{owner}.objects({self.emitter.constant(kind)})")
 
@@ -130,6 +131,8 @@ class RowCode:
     def _slice(self, rows: Rows) -> str:
         """The slice of the history that the bounds leave."""
         history = f"history({self.emitter.constant(rows.names)})"
+        if rows.group:
+            history = f"v.group_history({self.emitter.constant(rows.group)}, {self.emitter.constant(rows.names)})"
         after = _tuple([bound.code for bound in rows.bounds if bound.since])
         to = _tuple([bound.code for bound in rows.bounds if not bound.since])
         if self.emitter.traced:

@@ -94,11 +94,15 @@ class EventShape(msgspec.Struct, frozen=True):
 
 
 class ObjectShape(msgspec.Struct, frozen=True):
-    """A kind of business objects: the types of its fields, the events that make it; closed: it has no other fields."""
+    """A kind of business objects: the types of its fields, the events that make it; closed: it has no other fields.
+
+    group: the type of groups whose members hold the objects together; "" for what each person has alone.
+    """
 
     fields: Mapping[str, Type] = {}
     events: tuple[str, ...] = ()
     closed: bool = True
+    group: str = ""
 
 
 class Catalog(msgspec.Struct, frozen=True):
@@ -193,3 +197,5 @@ class Needs(msgspec.Struct, frozen=True):
     catalogs: frozenset[str] = frozenset()
     goal: bool = False
     vars: frozenset[str] = frozenset()
+    groups: frozenset[str] = frozenset()
+    group_events: frozenset[str] = frozenset()

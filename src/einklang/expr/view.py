@@ -95,6 +95,18 @@ class View(Protocol):
     def objects_flip(self, kind: str, /) -> Micros | None:
         """The next moment > now at which an event that lies in the future changes an object of this kind."""
 
+    def group_id(self, kind: str, /) -> str | None:
+        """The group of this type that the person belongs to; None if there is none."""
+
+    def group_size(self, kind: str, /) -> int | None:
+        """How many belong to it; None if there is no group."""
+
+    def group_trait(self, kind: str, name: str, /) -> Any:
+        """The present value of a trait of the group."""
+
+    def group_history(self, kind: str, names: tuple[str, ...], /) -> Sequence[EventLike]:
+        """`history` of all members together."""
+
     def consent(self, channel: str, purpose: str, /) -> bool: ...
     def consent_flip(self) -> Micros | None:
         """The next moment > now at which a consent can change by itself."""

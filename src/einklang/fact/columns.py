@@ -128,6 +128,19 @@ BOOK: dict[str, tuple[Column, ...]] = {
         _book("evidence", "text", "", CONTENT),
         _book("received_at", "integer", US),
     ),
+    "party": (
+        _book("type", "text"),
+        _book("id", "text", "", PSEUDONYM),
+        _book("body", "text", JSON, CONTENT),
+    ),
+    "party_member": (
+        _book("type", "text"),
+        _book("id", "text", "", PSEUDONYM),
+        _book("person", "text", "", PSEUDONYM),
+        _book("role", "text", "", CONTENT),
+        _book("contact", "integer", FLAG),
+        _book("since", "integer", US),
+    ),
     "apart": (
         _book("kind_a", "text"),
         _book("value_a", "text", "", IDENTIFIER),

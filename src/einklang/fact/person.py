@@ -63,6 +63,18 @@ class Arm(msgspec.Struct, array_like=True, gc=False):
     contaminated: bool = False
 
 
+class Belongs(msgspec.Struct, array_like=True):
+    """The group of one type to which a person belongs, by the latest call; id "" after leaving. contact: is its contact
+    person.
+    """
+
+    id: str
+    at: int
+    seq: int
+    role: str = ""
+    contact: bool = False
+
+
 class StepLeft(msgspec.Struct, omit_defaults=True, gc=False):
     """What a step left (language.md 3.5). Reactions are None where they are not tracked."""
 
@@ -165,3 +177,4 @@ class Person(msgspec.Struct, omit_defaults=True, gc=False):
     wake: int | None = None
     zone: Trait | None = None
     rival_arms: dict[str, list[Arm]] = {}
+    groups: dict[str, Belongs] = {}

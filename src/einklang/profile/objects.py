@@ -18,6 +18,8 @@ from einklang.kernel.time import format_moment
 from einklang.profile.object_definitions import RawField, RawObject, RawRule
 from einklang.profile.strategies import Claim, settle
 
+#: The owner of what each person has alone; any other is a type of groups.
+PERSON = "person"
 #: Of one kind and person; the newest stay.
 OBJECTS_MAX = 10_000
 #: What every object has beside its own fields.
@@ -71,7 +73,8 @@ class Kind:
         types = {name: type_of(raw.type) for name, raw in self.fields.items()}
         valid = {"valid_from": self.valid_from, "valid_until": self.valid_until}
         types |= {name: types[source] for name, source in valid.items() if source}
-        return ObjectShape({**OWN_FIELDS, **types}, self.names, closed=bool(self.fields))
+        group = "" if self.owner == PERSON else self.owner
+        return ObjectShape({**OWN_FIELDS, **types}, self.names, closed=bool(self.fields), group=group)
 
 
 @dataclass(slots=True)

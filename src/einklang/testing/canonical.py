@@ -24,14 +24,14 @@ Row = tuple[Any, ...]
 BY_LANE = ("person", "history", "run", "member", "timer", "outbox")
 WHOLE = (
     "identifier", "edge", "apart", "alias", "sign_in", "refused_merge", "suppression", "definition", "catalog", "stop",
-    "counter",
+    "counter", "party", "party_member",
 )  # fmt: skip
 BY_NUMBER = ("ledger", "verdict", "assignment", "outcome", "message_log")
 TABLES = BY_LANE + WHOLE + BY_NUMBER
 #: The log itself, where it has not been shipped and trimmed.
 LOG = "entry"
 #: Columns that hold JSON whose keys have no order: table -> places in the row.
-_JSON = {"history": (14, 15), "definition": (3,), "catalog": (2,), "entry": (12, 13, 14)}
+_JSON = {"history": (14, 15), "definition": (3,), "catalog": (2,), "party": (2,), "entry": (12, 13, 14)}
 _PAGE = 5_000
 
 #: Columns that hold a struct: read as such, so that a field that an older version did not know has its default.

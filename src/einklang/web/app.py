@@ -18,6 +18,7 @@ from einklang.web import (
     debug_api,
     drafts_api,
     errors,
+    groups_api,
     identity_api,
     objects_api,
     sources_api,
@@ -38,7 +39,7 @@ LOOKED_AT = ("health", "u")
 #: The REST API.
 API = (
     *(*api.ROUTES, *objects_api.ROUTES, *catalog_api.ROUTES, *sources_api.ROUTES, *drafts_api.ROUTES),
-    *(*identity_api.ROUTES, *debug_api.ROUTES),
+    *(*identity_api.ROUTES, *debug_api.ROUTES, *groups_api.ROUTES),
 )
 _HEADERS = (
     (b"x-content-type-options", b"nosniff"),

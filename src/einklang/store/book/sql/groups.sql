@@ -1,0 +1,19 @@
+-- Groups (app/groups.py): records and members. `group` is a word of SQL, so the tables are called party.
+
+-- name: party_get
+SELECT body FROM party WHERE type = ? AND id = ?
+-- name: party_put
+INSERT INTO party (type, id, body) VALUES (?, ?, ?) ON CONFLICT (type, id) DO UPDATE SET body = excluded.body
+-- name: party_members
+SELECT person, role, contact, since FROM party_member WHERE type = ? AND id = ? ORDER BY person
+-- name: party_member_put
+INSERT INTO party_member (type, id, person, role, contact, since) VALUES (?, ?, ?, ?, ?, ?)
+ON CONFLICT (type, id, person) DO UPDATE SET role = excluded.role, contact = excluded.contact, since = excluded.since
+-- name: party_member_drop
+DELETE FROM party_member WHERE type = ? AND id = ? AND person = ?
+-- name: parties_page
+SELECT type, id, body FROM party WHERE type = ? AND id > ? ORDER BY id LIMIT ?
+-- name: all_party
+SELECT type, id, body FROM party ORDER BY type, id
+-- name: all_party_member
+SELECT type, id, person, role, contact, since FROM party_member ORDER BY type, id, person

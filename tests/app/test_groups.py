@@ -1,0 +1,188 @@
+"""Households and companies: members, traits and what members did are the same live, re-made and told by hand."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from einklang.app.groups import Groups
+from einklang.app.state import State
+from einklang.event import EngineCall
+from einklang.store.book import SqliteBook
+from einklang.store.lake import Lake
+from einklang.testing.canonical import canonical_hash, table_rows
+from einklang.testing.rebuild import findings, inputs_of, rebuilt
+from tests.app.dice import Random
+from tests.app.worlds import DAY, HOUR, SALT, START, UNTIL, append, engine_of, home, run
+
+RULES = {
+    "shared": 'group("household").size() >= 2',
+    "house-buys": 'group("household").events("Order Completed").within("3d").count() >= 2',
+    "never-self": 'group("household").events("Order Completed").exists() && !events("Order Completed").exists()',
+    "big-firm": 'group("company").trait.employees >= 50',
+    "in-debt": 'objects("loan").where(state == "open").count() >= 1',
+}
+DEFINITIONS = """
+{kind: policy, id: default, timezone: UTC}
+---
+{kind: object, id: loan, key: loan_id, owner: household, events: {Loan Taken: open, Loan Repaid: closed}}
+""" + "".join(f"---\nkind: segment\nid: {name}\nwhere: '{rule}'\n" for name, rule in RULES.items())
+AT, SEQ, TYPE, NAME, PROPERTIES = 1, 2, 5, 6, 14
+
+
+def state_of(book: SqliteBook) -> State:
+    """The State of an engine over a scratch Book."""
+    return engine_of(book).state
+
+
+def calls(seed: int, count: int = 60) -> list[EngineCall]:
+    """People who join and leave groups, buy and borrow; some calls come late, two accounts become one person."""
+    random, found, at = Random(seed), [], START
+    for number in range(count):
+        at += random.choice((0, HOUR, 5 * HOUR, 8 * HOUR))
+        user = f"u{random.randrange(5)}"
+        call = EngineCall(userId=user, messageId=f"e{number}", at=at - random.choice((0, 0, 0, 2 * DAY)))
+        if user == "u4":
+            call.userId, call.identifiers = None, {"email": "ada@example.org"}
+        kind = random.randrange(10)
+        if kind < 5:
+            call.type, call.groupId = "group", f"g{random.randrange(2)}"
+            call.traits = {"type": random.choice(("household", "company"))}
+            call.traits |= random.choice(
+                ({}, {"employees": random.choice((10, 60))}, {"role": "buyer", "contact_person": True}, {"left": True})
+            )
+        elif kind < 8:
+            call.type, call.event, call.properties = "track", "Order Completed", {"order_id": f"o{number}"}
+        else:
+            call.type, call.event = "track", random.choice(("Loan Taken", "Loan Taken", "Loan Repaid"))
+            call.properties = {"loan_id": f"l{random.randrange(2)}"}
+        found.append(call)
+    join = EngineCall("identify", userId="u1", identifiers={"email": "ada@example.org"}, messageId="join")
+    join.at = START + (1 + random.randrange(8)) * DAY
+    return [*found, join]
+
+
+class Told:
+    """The groups by their words, from the stored history."""
+
+    def __init__(self, book: SqliteBook, now: int) -> None:
+        self.now = now
+        self.rows: dict[str, list[Any]] = defaultdict(list)
+        for row in table_rows(book, "history"):
+            self.rows[row[0]].append(row)
+        self.of: dict[tuple[str, str], str] = {}
+        self.traits: dict[tuple[str, str, str], tuple[int, int, Any]] = {}
+        for person, rows in self.rows.items():
+            for row in sorted(rows, key=lambda row: (row[AT], row[SEQ])):
+                if row[TYPE] == "group":
+                    self._take(person, row)
+
+    def _take(self, person: str, row: Any) -> None:
+        said = row[PROPERTIES]
+        kind, name = said["type"], said["group_id"]
+        self.of[person, kind] = "" if said.get("left") else name
+        if "employees" in said:
+            key, claim = (kind, name, "employees"), (row[AT], row[SEQ], said["employees"])
+            self.traits[key] = max(self.traits.get(key, claim), claim)
+
+    def members(self, person: str, kind: str) -> list[str]:
+        name = self.of.get((person, kind), "")
+        return [one for (one, of), its in self.of.items() if of == kind and name and its == name]
+
+    def did(self, person: str, kind: str, name: str) -> list[Any]:
+        rows = [row for one in self.members(person, kind) for row in self.rows[one] if row[NAME] == name]
+        return sorted((row for row in rows if row[AT] <= self.now), key=lambda row: (row[AT], row[SEQ]))
+
+    def holds(self, rule: str, person: str) -> bool:
+        """Whether the rule of a segment holds, said again in Python."""
+        orders = self.did(person, "household", "Order Completed")
+        if rule == "shared":
+            return len(self.members(person, "household")) >= 2
+        if rule == "house-buys":
+            return len([row for row in orders if row[AT] > self.now - 3 * DAY]) >= 2
+        if rule == "never-self":
+            mine = [row for row in self.rows[person] if row[NAME] == "Order Completed"]
+            return bool(orders) and not mine
+        if rule == "big-firm":
+            firm = self.of.get((person, "company"), "")
+            return bool(firm) and bool(self.traits.get(("company", firm, "employees"), (0, 0, 0))[2] >= 50)
+        loans = {}
+        alone = not self.members(person, "household")
+        rows = sorted(
+            (row for row in self.rows[person] if alone and row[NAME].startswith("Loan")), key=lambda r: (r[AT], r[SEQ])
+        ) or sorted(self.did(person, "household", "Loan Taken") + self.did(person, "household", "Loan Repaid"),
+                    key=lambda row: (row[AT], row[SEQ]))  # fmt: skip
+        for row in rows:
+            loans[row[PROPERTIES]["loan_id"]] = row[NAME]
+        return "Loan Taken" in loans.values()
+
+
+def wrong(seed: int) -> tuple[list[Any], int]:
+    """Day by day, where the members of a segment are not those told by hand; and how many there are altogether."""
+    found, held = [], 0
+    with home(DEFINITIONS) as book:
+        append(book, calls(seed))
+        for day in range(1, 18, 2):
+            now = START + day * DAY
+            run(book, [Random(seed).randint(1, 20)], until=now)
+            told = Told(book, now)
+            for rule in RULES:
+                wanted = sorted(person for person in told.rows if told.holds(rule, person))
+                members = sorted(row[0] for row in table_rows(book, "member") if row[1] == rule)
+                found += [(rule, day, members, wanted)] if members != wanted else []
+                held += len(wanted)
+    return found, held
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_members_of_segments_are_those_told_by_hand(seed: int) -> None:
+    """Whatever other members did or said, everybody is in the segments in which the words put them."""
+    found, held = wrong(seed)
+    assert found == []
+    assert held > 20, "segments have members"
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_any_cutting_and_a_rebuild_give_the_same_groups(seed: int, tmp_path: Path) -> None:
+    """Ticks of one and of all, with and without memory, and the fold of the log again: one state."""
+    hashes = set()
+    for batches, forgetful in (([1], False), ([5_000], False), ([6, 3], True)):
+        with home(DEFINITIONS) as book:
+            append(book, calls(seed))
+            run(book, batches, forgetful=forgetful)
+            hashes.add(canonical_hash(book))
+            told = Told(book, UNTIL)
+            rows = {(kind, name, person) for kind, name, person, *_ in book.read("all_party_member")}
+            assert rows == {(kind, name, person) for (person, kind), name in told.of.items() if name}
+            lake = Lake(tmp_path / str(batches[0]))
+            with book.snapshot() as reader, rebuilt(inputs_of(reader, lake), SALT, state_of, batch=7) as again:
+                assert findings(reader, lake, again) == []
+    assert len(hashes) == 1
+
+
+def test_who_hears_nothing_is_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Positive control: without telling the other members, somebody is not where the words put them."""
+    monkeypatch.setattr(Groups, "_concern", lambda *_, **__: None)
+    assert any(wrong(seed)[0] for seed in range(5))
+
+
+def test_roles_and_contact_persons_stand_with_the_members() -> None:
+    """A call names the role and whether the person is the contact; who leaves is no member."""
+    base: dict[str, Any] = {"groupId": "acme", "type": "group"}
+    sent = [
+        EngineCall(userId="a", at=START, messageId="1", traits={"role": "buyer", "contact_person": True}, **base),
+        EngineCall(userId="b", at=START, messageId="2", traits={"name": "ACME", "role": 5}, **base),
+        EngineCall(userId="c", at=START, messageId="3", traits={}, **base),
+        EngineCall(userId="c", at=START + HOUR, messageId="4", traits={"left": True}, **base),
+    ]
+    with home(DEFINITIONS) as book:
+        append(book, sent)
+        run(book)
+        found = {(kind, name, role, contact) for kind, name, _, role, contact, _ in book.read("all_party_member")}
+        assert found == {("company", "acme", "buyer", 1), ("company", "acme", "", 0)}
+        ((_, _, body),) = book.read("all_party")
+        assert '"name":[[' in body
+        assert "buyer" not in body
