@@ -8,6 +8,7 @@ import pytest
 
 from einklang.app.apply import apply
 from einklang.app.find import load, person_id
+from einklang.app.imports import import_file
 from einklang.app.run import settle_definitions
 from einklang.app.yaml import parse_text
 from einklang.event import EngineCall
@@ -60,3 +61,20 @@ def test_a_rebuild_follows_the_kinds_of_the_time(seed: int, tmp_path: Path) -> N
             if text:
                 ruled(book, text, until)
         assert differences(book, Lake(tmp_path), batch=random.choice((1, 7, 5_000))) == []
+
+
+def test_a_column_of_an_import_is_a_kind_of_ones_own(tmp_path: Path) -> None:
+    """Rows of people and events name a person by a defined kind; it is no trait and no property."""
+    people, events = tmp_path / "people.csv", tmp_path / "events.csv"
+    people.write_text("card,email,city\n0071,ada@x.example,Kiel\n")
+    events.write_text("event,timestamp,card,total\nPaid,2026-03-21T10:00:00Z,0071,5\n")
+    with home() as book:
+        ruled(book, "{kind: identity, kinds: {card: {priority: 35, unique: true}}}", START)
+        for kind, file in (("people", people), ("events", events)):
+            mapping = {"event": "event"} if kind == "events" else None
+            assert import_file(book, kind, file, now=UNTIL, mapping=mapping).rejected == 0
+        run(book)
+        live = load(book, "card:0071")
+        assert person_id(book, "email:ada@x.example") == live.person.id
+        assert "card" not in live.person.traits
+        assert [event.properties for event in live.history if event.name == "Paid"] == [{"total": 5}]

@@ -23,6 +23,7 @@ import msgspec
 from einklang.app.ports import Reader
 from einklang.app.working import from_json
 from einklang.event import KNOWN_EVENTS, canonical_name
+from einklang.identity import DEFAULT_RULES
 
 #: Names whose values are codes or words even where they look like numbers.
 TEXTS = {"postalCode", "postal_code", "postcode", "zip", "plz", "phone", "email", "id", "username", "name", "title"}
@@ -35,11 +36,12 @@ _DECODER = msgspec.json.Decoder(float_hook=Decimal)
 
 
 class Declared(msgspec.Struct, frozen=True):
-    """Type names by trait, by event and property, by field of `products`."""
+    """Type names by trait, by event and property, by field of `products`; kinds of identifier beside those built in."""
 
     traits: Mapping[str, str] = {}
     events: Mapping[str, Mapping[str, str]] = {}
     products: Mapping[str, str] = msgspec.field(default_factory=lambda: dict(_PRODUCT))
+    kinds: tuple[str, ...] = ()
 
     def of_event(self, name: str) -> Mapping[str, str]:
         """Types of the properties of an event: Segment's, and on top of them the tenant's."""
@@ -51,6 +53,7 @@ def declared(reader: Reader) -> Declared:
     traits: dict[str, str] = {}
     events: dict[str, Mapping[str, str]] = {}
     products = dict(_PRODUCT)
+    kinds: tuple[str, ...] = ()
     for kind, name, _, body in reader.read("definitions_active"):
         doc = from_json(body)
         if kind == "trait":
@@ -59,7 +62,9 @@ def declared(reader: Reader) -> Declared:
             events[name] = doc.get("properties", {})
         elif kind == "catalog" and name == "products":
             products |= doc.get("fields", {})
-    return Declared(traits, events, products)
+        elif kind == "identity":
+            kinds = tuple(name for name in doc.get("kinds", {}) if name not in DEFAULT_RULES.kinds)
+    return Declared(traits, events, products, kinds)
 
 
 def _json(text: str) -> Any:

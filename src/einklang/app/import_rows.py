@@ -94,8 +94,8 @@ def text_of(value: Any) -> str:
     return str(value).strip()
 
 
-def _identifiers(row: Row) -> dict[str, str]:
-    found = {name: text for name in _IDENTIFIERS if (text := text_of(row.get(name)))}
+def _identifiers(row: Row, known: Declared) -> dict[str, str]:
+    found = {name: text for name in (*_IDENTIFIERS, *known.kinds) if (text := text_of(row.get(name)))}
     for name, text in found.items():
         if len(text) > IDENTIFIER_CHARS_MAX:
             raise RowRefused("bad_identifier", f"{name} has {len(text)} characters", "write a shorter one")
@@ -146,12 +146,12 @@ def _as_payload(row: Row, known: Declared, text: bool) -> Row:
     """A flat row: known columns by name, all others are properties."""
     name = str(row.get("event", "")).strip()
     types = known.of_event(name)
-    taken = {"event", "timestamp", "messageId", "touchpoint", *_IDENTIFIERS}
+    taken = {"event", "timestamp", "messageId", "touchpoint", *_IDENTIFIERS, *known.kinds}
     properties = {
         key: typed(value, key, types.get(key)) if text else value for key, value in row.items() if key not in taken
     }
     payload: Row = {"type": "track", "event": name, "properties": _nested(properties)}
-    found = _identifiers(row)
+    found = _identifiers(row, known)
     for key in ("timestamp", "messageId"):
         if key in row:
             payload[key] = text_of(row[key])
@@ -162,6 +162,9 @@ def _as_payload(row: Row, known: Declared, text: bool) -> Row:
     traits = {key: value for key, value in found.items() if key in ("email", "phone")}
     if traits:
         context["traits"] = traits
+    others = [{"type": kind, "id": found[kind]} for kind in known.kinds if kind in found]
+    if others:
+        context["externalIds"] = others
     return payload | ({"context": context} if context else {})
 
 
@@ -172,13 +175,14 @@ def people(row: Row, known: Declared, text: bool) -> EngineCall:
     """
     row = _present(row)
     at = _moment(row.pop("at"), "at") if "at" in row else time.BEFORE_ALL
-    found = _identifiers(row)
+    found = _identifiers(row, known)
     if not found:
-        raise RowRefused("no_identifier", "the row names nobody", "fill userId, email, phone or anonymousId")
+        names = ", ".join((*_IDENTIFIERS[:3], *known.kinds))
+        raise RowRefused("no_identifier", "the row names nobody", f"fill {names} or anonymousId")
     traits = {
         key: typed(value, key, known.traits.get(key)) if text else value
         for key, value in row.items()
-        if key not in ("userId", "anonymousId")
+        if key not in ("userId", "anonymousId", *known.kinds)
     }
     traits |= {key: found[key] for key in ("email", "phone") if key in found}
     return EngineCall(type="identify", at=at, identifiers=found, traits=_nested(traits))
