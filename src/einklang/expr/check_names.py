@@ -246,7 +246,7 @@ class Names(Base):
                 return self._make(tree, "groupid", STRING, (), self.group_type(holder))
             if name == "trait":
                 raise self.fault(tree, "wrong_type", "`trait` alone is no value", "name a trait of the group")
-            raise self.unknown(tree, "unknown_field", "field of a group:", name, ("id", "trait", "size()", "events(...)"))
+            raise self.unknown(tree, "unknown_field", "field of a group:", name, ("id", "trait", "size"))
         if holder.kind == "field" and holder.value == "trait" and self.is_group(holder.args[0]):
             kind = self.group_type(holder.args[0])
             declared = self.catalog.traits.get(f"{kind}.{name}", DYN)
