@@ -121,8 +121,8 @@ def everything(book: SqliteBook, before: dict[str, Any] | None = None) -> dict[s
         if told[1] <= until:
             of(person)["history"].append((*told[:2], *told[3:6], told[6], told[13]))
     for person, run, *_, body in table_rows(book, "run"):
-        # when a held contact is asked for again is worked out at each look, with or without a merge
-        left_out = ("before", "due", "wake") if body["waiting_for"] == "held" else ("before",)
+        # when a condition or the door is asked again is worked out at each look, with or without a merge
+        left_out = ("before", "due", "wake") if body["waiting_for"] in ("held", "until") else ("before",)
         of(person)["runs"][run] = {name: body[name] for name in body if name not in left_out}
     for person, segment, _ in table_rows(book, "member"):
         of(person)["members"].add(segment)
