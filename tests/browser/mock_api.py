@@ -15,10 +15,11 @@ from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, unquote, urlsplit
+from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
 
 from tests.browser import mock_data as data
 from tests.browser import mock_journeys as plans
+from tests.browser import mock_records as records
 
 CONSOLE = Path(__file__).parents[2] / "src" / "einklang" / "web" / "console"
 CSP = (
@@ -57,6 +58,7 @@ class MockApi(ThreadingHTTPServer):
         self.stream = stream
         self.closing = threading.Event()
         self.extra: list[dict[str, Any]] = []
+        self.posted: list[tuple[str, Any]] = []
         self.arrived = threading.Condition()
         self.listening = 0
 
@@ -76,6 +78,7 @@ class MockApi(ThreadingHTTPServer):
         """Back to the state of a full home in English."""
         self.empty, self.broken, self.report, self.language = False, "", {}, "en"
         self.listening = 0
+        self.posted = []
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A browser that hangs up is no fault; anything else is told."""
@@ -110,7 +113,8 @@ class Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers.get("Content-Length", "0"))) or b"{}")
         if self.path != "/api/session":
-            self.answer(problem(404, "not_found", "No such address.", "See /api/openapi.json."))
+            self.server.posted.append((self.path, body))
+            self.answer(self.written(urlsplit(self.path), body))
         elif body.get("password") != "secret":
             self.answer(problem(401, "bad_sign_in", "Name and password do not belong together.", "Check both."))
         else:
@@ -119,8 +123,38 @@ class Handler(BaseHTTPRequestHandler):
                 (200, session), {"Set-Cookie": f"einklang_session={body['name']}; Path=/; HttpOnly; SameSite=Strict"}
             )
 
+    def do_PATCH(self) -> None:
+        body = json.loads(self.rfile.read(int(self.headers.get("Content-Length", "0"))) or b"{}")
+        self.server.posted.append((self.path, body))
+        self.answer((200, records.SOURCES[0] | body))
+
     def do_DELETE(self) -> None:
+        if self.path.startswith("/api/keys/"):
+            self.server.posted.append((self.path, None))
+            self.answer((204, None))
+            return
         self.answer((204, None), {"Set-Cookie": "einklang_session=; Path=/; Max-Age=0"})
+
+    def written(self, url: SplitResult, body: dict[str, Any]) -> Answer:
+        """The answer to a change: believable, nothing is kept."""
+        seen_only = "preview=true" in url.query
+        match url.path.removeprefix("/api/").split("/"):
+            case ["sources"]:
+                source = {"id": body["id"], "name": body["name"], "kind": body["kind"], "events_per_s": None}
+                return 201, {"source": source | {"keys": []}, "key": "wk_shown-once"}
+            case ["sources", name, "keys"]:
+                source = next(one for one in records.SOURCES if one["id"] == name)
+                return 201, {"source": source, "key": "wk_shown-once-again"}
+            case ["dead-letters", "replay"]:
+                return 200, {"replayed": 1, "kept": {} if body.get("positions") else {"id_conflict": 1}}
+            case ["persons", _, "merge" | "split" as kind]:
+                if body.get("other") == "p_8mq0c1":
+                    return problem(409, "merge_refused", "the rules do not allow it", "split off what is too many")
+                return 200, records.preview(kind, seen_only)
+            case ["reviews", _]:
+                return 200, records.preview("merge" if body["decision"] == "merge" else "split", seen_only)
+            case _:
+                return problem(404, "not_found", "No such address.", "See /api/openapi.json.")
 
     def answer(self, answer: Answer, headers: dict[str, str] | None = None) -> None:
         status, body = answer
@@ -201,6 +235,8 @@ class Handler(BaseHTTPRequestHandler):
                 return 200, {"items": [] if empty else data.events(query), "next": None}
             case ["persons"]:
                 return 200, {"items": [] if empty else data.persons(query.get("q", "")), "next": None}
+            case ["sources" | "arrivals" | "refusals" | "catalog" | "dead-letters" | "reviews" | "products", *rest]:
+                return self.record(parts[0], rest, query)
             case ["segments"]:
                 return 200, {"items": [] if empty else plans.SEGMENTS, "next": None}
             case ["journeys"]:
@@ -234,6 +270,29 @@ class Handler(BaseHTTPRequestHandler):
             case _:
                 return problem(404, "not_found", "No such address.", "See /api/openapi.json.")
 
+    def record(self, kind: str, rest: list[str], query: dict[str, str]) -> Answer:
+        """The lists about data, and one of them."""
+        lists: dict[str, tuple[list[dict[str, Any]], str]] = {
+            "sources": (records.SOURCES, "id"),
+            "arrivals": (records.ARRIVALS, "source"),
+            "refusals": (records.REFUSALS, "n"),
+            "catalog": (records.CATALOG, "name"),
+            "dead-letters": (records.LETTERS, "position"),
+            "reviews": (records.REVIEWS, "id"),
+            "products": (records.PRODUCTS, "product_id"),
+        }
+        rows, key = lists[kind]
+        if rest:
+            found = next((one for one in rows if str(one[key]) == rest[0]), None)
+            if found is None:
+                return problem(404, "not_found", f"There is no {rest[0]}.", "See the list.", rest[0])
+            return 200, found | ({"cut": False} if kind == "dead-letters" else {})
+        wanted = {name: value for name, value in query.items() if name in ("code", "origin") and value}
+        q = query.get("q", "").lower()
+        items = [one for one in rows if all(one[n] == v for n, v in wanted.items()) and q in json.dumps(one).lower()]
+        counts = {"counts": {one["code"]: 1 for one in rows if not self.server.empty}} if kind == "dead-letters" else {}
+        return 200, {"items": [] if self.server.empty else items, "next": None} | counts
+
     def person(self, who: str, rest: list[str], query: dict[str, str]) -> Answer:
         """One person, the timeline, or why (not)."""
         found = data.person(who)
@@ -250,6 +309,14 @@ class Handler(BaseHTTPRequestHandler):
                 return 200, found
             case ["timeline"]:
                 return 200, data.timeline(query.get("kind", "all"), query.get("cursor", ""))
+            case ["identity"]:
+                return 200, records.graph(found)
+            case ["objects"]:
+                return 200, {"items": records.OBJECTS if found["known"] else [], "next": None}
+            case ["objects", kind]:
+                status = query.get("status", "")
+                rows = [one for one in records.ITEMS[kind] if status in ("", one["state"])]
+                return 200, {"items": rows, "next": None}
             case ["why"]:
                 return 200, data.why(found["person_id"], query.get("journey", ""))
             case _:

@@ -152,7 +152,15 @@ def events(query: dict[str, str]) -> list[Data]:
         for seq in range(before - 1, max(before - 200, 89_700), -1)
     ]
     touchpoint, name = query.get("touchpoint", ""), query.get("name", "").lower()
-    return [one for one in found if touchpoint in ("", one["touchpoint"]) and name in one["name"].lower()][:50]
+    source, person = query.get("source", ""), query.get("person", "")
+    return [
+        one
+        for one in found
+        if touchpoint in ("", one["touchpoint"])
+        and name in one["name"].lower()
+        and source in ("", one["source"])
+        and person in ("", one["person_id"])
+    ][:50]
 
 
 def persons(q: str) -> list[Data]:
@@ -224,7 +232,7 @@ def traits(label: str, country: str) -> Data:
     """What is known of a customer."""
     values = {"firstName": label.split()[0], "country": country, "orders_365d": 7, "revenue_365d": 612.3}
     values |= {"address": {"city": "Berlin", "postalCode": "10999"}, "favourite_category": "Garden furniture"}
-    return {name: {"value": value, "at": ago(days=20)} for name, value in values.items()}
+    return {name: {"value": value, "at": ago(days=20), "computed": False} for name, value in values.items()}
 
 
 def person(who: str) -> Data | None:
@@ -297,6 +305,7 @@ def decision(
         "touchpoint": "",
         "source": "einklang",
         "properties": None,
+        "objects": [],
         "verdict": verdict,
         "reason": reason,
         "reason_text": text,
@@ -321,6 +330,7 @@ def happened(seq: int, at: str, name: str, touchpoint: str, properties: Data, so
         "touchpoint": touchpoint,
         "source": source,
         "properties": properties,
+        "objects": [{"kind": "order", "id": properties["order_id"]}] if "order_id" in properties else [],
     } | nothing
 
 

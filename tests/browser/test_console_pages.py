@@ -27,8 +27,29 @@ PAGES = {
     "reports": "/reports",
     "report": "/journeys/cart-reminder/report",
     "report-without-statement": "/journeys/win-back/report",
+    "refused": "/?outcome=refused",
+    "put-aside": "/?outcome=aside",
+    "identifiers": "/persons/p_4fk2x9?tab=identity",
+    "objects": "/persons/p_4fk2x9?tab=objects",
+    "merge": "/persons/p_4fk2x9/merge?other=p_2sd6r5",
+    "split": "/persons/p_4fk2x9/split",
+    "reviews": "/reviews",
+    "sources": "/sources",
+    "catalog": "/catalog",
+    "catalog-event": "/catalog/Order%20Completed",
+    "catalog-discovered": "/catalog/Garden%20Visited",
+    "dead-letters": "/dead-letters",
+    "products": "/products",
+    "product": "/products/g-118",
 }
-EMPTY = ("/", "/persons", "/segments", "/journeys", "/reports")
+EMPTY = ("/", "/persons", "/segments", "/journeys", "/reports", "/catalog", "/products")
+#: New homes have none of these either: the page says what that means.
+NOTHING = {
+    "/dead-letters": "Nothing was put aside",
+    "/reviews": "Nothing to decide",
+    "/sources": "No source yet",
+    "/persons/p_1zt7v4?tab=objects": "No orders, contracts or the like yet",
+}
 Visit = Callable[[str], Page]
 Check = Callable[..., list[str]]
 
@@ -63,9 +84,19 @@ def test_empty_home_teaches(path: str, visit: Visit, axe: Check, api: MockApi) -
         "/segments": "kind: segment",
         "/journeys": "kind: journey",
         "/reports": "goal:",
+        "/catalog": "kind: event",
+        "/products": "einklang import products",
     }
     expect(code).to_contain_text(wanted[path])
     assert axe(page) == []
+
+
+def test_nothing_is_said_in_words(visit: Visit, axe: Check, api: MockApi) -> None:
+    """Lists that are empty in a sound home say so, and what would stand there; axe finds nothing on one of them."""
+    api.empty = True
+    for path, words in NOTHING.items():
+        expect(visit(path).get_by_text(words)).to_be_visible()
+    assert axe(visit("/sources")) == []
 
 
 STRETCH = """() => {

@@ -8,16 +8,28 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from einklang.app import answers
+from einklang.app import answers, dead, discovery, graph, keys, queries_objects, queries_sources, stitching
 from einklang.measure import Report
+from einklang.web import refusals, sources_api
 
-TYPES = Path(__file__).resolve().parents[2] / "console" / "src" / "api" / "types.ts"
+API = Path(__file__).resolve().parents[2] / "console" / "src" / "api"
+TYPES, DATA = API / "types.ts", API / "data.ts"
 INTERFACE = re.compile(r"^export interface (\w+)(?:<\w+>)?(?: extends (\w+))? \{\n(.*?)^\}", re.MULTILINE | re.DOTALL)
 FIELD = re.compile(r"^  (\w+)(\??):", re.MULTILINE)
 SAME = [
     "Status", "Entry", "Identifier", "PersonItem", "Consent", "PersonRun", "Person", "TimelineItem", "SegmentItem",
-    "Segment", "JourneyItem", "JourneyCounts", "JourneyStep", "JourneyEntry", "Journey", "Session",
+    "Segment", "JourneyItem", "JourneyCounts", "JourneyStep", "JourneyEntry", "Journey", "Session", "ObjectRef",
 ]  # fmt: skip
+#: What data.ts names, and the answer that it reads.
+ANSWERS: dict[str, type[msgspec.Struct]] = {
+    "Key": keys.Key, "Source": keys.Source, "MadeKey": sources_api.MadeKey, "Arrivals": queries_sources.Arrivals,
+    "Refusal": refusals.Refusal, "PropertySeen": discovery.PropertySeen, "EventSeen": discovery.EventSeen,
+    "Letter": dead.Letter, "Replayed": dead.Replayed, "End": graph.End, "IdentityNode": graph.Identifier,
+    "Evidence": graph.Evidence, "SignedIn": graph.SignedIn, "Device": graph.Device, "KeptApart": graph.KeptApart,
+    "IdentityChange": graph.Change, "Graph": graph.Graph, "Who": graph.Who, "Review": graph.Review,
+    "Side": stitching.Side, "Preview": stitching.Preview, "ObjectCount": queries_objects.ObjectCount,
+    "ObjectEvent": queries_objects.ObjectEvent, "ObjectItem": queries_objects.ObjectItem, "Product": answers.Product,
+}  # fmt: skip
 
 
 def interfaces(source: str) -> dict[str, set[str]]:
@@ -37,6 +49,12 @@ def fields(struct: type[msgspec.Struct]) -> set[str]:
 def test_interface_names_the_fields_of_the_answer(name: str) -> None:
     """An interface of the console and the answer of the same name have the same fields."""
     assert interfaces(TYPES.read_text())[name] == fields(getattr(answers, name))
+
+
+@pytest.mark.parametrize("name", ANSWERS)
+def test_data_names_the_fields_of_the_answer(name: str) -> None:
+    """An interface of the pages about data and its answer have the same fields."""
+    assert interfaces(DATA.read_text())[name] == fields(ANSWERS[name])
 
 
 def test_report_is_read_as_it_is_written() -> None:

@@ -49,6 +49,7 @@ async function send<T>(method: string, path: string, body?: unknown): Promise<T>
 
 export const get = <T>(path: string): Promise<T> => send<T>('GET', path);
 export const post = <T>(path: string, body: unknown): Promise<T> => send<T>('POST', path, body);
+export const patch = <T>(path: string, body: unknown): Promise<T> => send<T>('PATCH', path, body);
 export const remove = (path: string): Promise<void> => send<void>('DELETE', path);
 
 /** A path with a query; empty values are left out. */

@@ -18,14 +18,17 @@ export const statusQuery = queryOptions({ queryKey: ['status'], queryFn: () => g
 export interface EventFilter {
   touchpoint: string;
   name: string;
+  source: string;
+  /** An id or kind:value. */
+  person: string;
 }
 
 export const eventsQuery = (filter: EventFilter, before?: number) =>
   queryOptions({
-    queryKey: ['events', filter.touchpoint, filter.name, before ?? 0],
+    queryKey: ['events', filter, before ?? 0],
     queryFn: async (): Promise<Entry[]> => {
       const answer = await get<Page<Entry> | Entry[]>(
-        withQuery('/api/events', { before, limit: 50, touchpoint: filter.touchpoint, name: filter.name }),
+        withQuery('/api/events', { before, limit: 50, ...filter }),
       );
       return Array.isArray(answer) ? answer : answer.items;
     },

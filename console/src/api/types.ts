@@ -104,7 +104,7 @@ export interface Person {
   label: string;
   known: boolean;
   identifiers: Identifier[];
-  traits: { [name: string]: { value: Json; at: string | null } };
+  traits: { [name: string]: { value: Json; at: string | null; computed: boolean } };
   consents: Consent[];
   segments: { id: string; since: string }[];
   journeys: PersonRun[];
@@ -132,6 +132,13 @@ export interface TimelineItem {
   channel: string | null;
   message: string | null;
   until: string | null;
+  objects: ObjectRef[];
+}
+
+/** A business object by its kind and id. */
+export interface ObjectRef {
+  kind: string;
+  id: string;
 }
 
 export interface ExplainNode {

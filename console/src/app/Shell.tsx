@@ -19,6 +19,15 @@ const ITEMS = [
   { to: '/reports', name: 'reports', icon: 'reports' },
 ] as const satisfies { to: string; name: string; icon: IconName }[];
 
+/** What comes in, what becomes of it, and who is who: for those who look after the data. */
+const DATA = [
+  { to: '/products', name: 'products', icon: 'box' },
+  { to: '/catalog', name: 'catalog', icon: 'catalog' },
+  { to: '/dead-letters', name: 'deadLetters', icon: 'aside' },
+  { to: '/reviews', name: 'reviews', icon: 'join' },
+  { to: '/sources', name: 'sources', icon: 'key' },
+] as const satisfies { to: string; name: string; icon: IconName }[];
+
 function Brand() {
   return (
     <Link to="/" className={css.brand ?? ''}>
@@ -95,7 +104,7 @@ function useLiveUpdates(): void {
       if (stale.size === 0) return;
       void client.invalidateQueries({
         predicate: ({ queryKey: [kind, id] }) =>
-          ((kind === 'person' || kind === 'timeline' || kind === 'why') && stale.has(String(id))) || kind === 'segments' || kind === 'journeys',
+          (['person', 'timeline', 'why', 'objects', 'identity'].includes(String(kind)) && stale.has(String(id))) || kind === 'segments' || kind === 'journeys',
       });
       stale.clear();
     }, 2_000);
@@ -105,6 +114,30 @@ function useLiveUpdates(): void {
       live.close();
     };
   }, [client]);
+}
+
+type Item = (typeof ITEMS)[number] | (typeof DATA)[number];
+type Counts = Partial<Record<Item['name'], number>>;
+
+const active = (to: string, path: string): boolean =>
+  to === '/' ? path === '/' : to === '/reports' ? path.startsWith('/reports') || path.endsWith('/report')
+    : path.startsWith(to) && !path.endsWith('/report');
+
+function Items({ items, counts, path }: { items: readonly Item[]; counts: Counts; path: string }) {
+  const { t, f } = useWords();
+  return (
+    <ul className={css.items}>
+      {items.map((item) => (
+        <li key={item.to}>
+          <Link to={item.to} className={css.item ?? ''} aria-current={active(item.to, path) ? 'page' : undefined} activeOptions={{ exact: true }}>
+            <Icon name={item.icon} size={19} />
+            <span className={css.itemText}>{t.nav[item.name]}</span>
+            {counts[item.name] !== undefined && <span className={css.count}>{f.number(counts[item.name] ?? 0)}</span>}
+          </Link>
+        </li>
+      ))}
+    </ul>
+  );
 }
 
 export function Shell() {
@@ -119,11 +152,9 @@ export function Shell() {
   }, [session, suggest]);
   useEffect(() => close(), [path, close]);
 
-  const counts: Partial<Record<(typeof ITEMS)[number]['name'], number>> =
-    status === undefined ? {} : { persons: status.persons, segments: status.segments, journeys: status.journeys };
-  const active = (to: string): boolean =>
-    to === '/' ? path === '/' : to === '/reports' ? path.startsWith('/reports') || path.endsWith('/report')
-      : path.startsWith(to) && !path.endsWith('/report');
+  const counts: Counts = status === undefined ? {} : {
+    persons: status.persons, segments: status.segments, journeys: status.journeys, ...(status.dead_letters > 0 && { deadLetters: status.dead_letters }),
+  };
   return (
     <AppShell header={{ height: { base: 56, sm: 0 } }} navbar={{ width: 244, breakpoint: 'sm', collapsed: { mobile: !open } }} padding={0}>
       <a href="#content" className={css.skip}>{t.app.skip}</a>
@@ -134,17 +165,9 @@ export function Shell() {
       <AppShell.Navbar className={css.navbar ?? ''} aria-label={t.app.navigation}>
         <div className="mantine-visible-from-sm"><Brand /></div>
         <p className={css.company}>{status?.company ?? '\u00a0'}</p>
-        <ul className={css.items}>
-          {ITEMS.map((item) => (
-            <li key={item.to}>
-              <Link to={item.to} className={css.item ?? ''} aria-current={active(item.to) ? 'page' : undefined} activeOptions={{ exact: true }}>
-                <Icon name={item.icon} size={19} />
-                {t.nav[item.name]}
-                {counts[item.name] !== undefined && <span className={css.count}>{f.number(counts[item.name] ?? 0)}</span>}
-              </Link>
-            </li>
-          ))}
-        </ul>
+        <Items items={ITEMS} counts={counts} path={path} />
+        <p className={css.group}>{t.nav.data}</p>
+        <Items items={DATA} counts={counts} path={path} />
         <div className={css.grow} />
         <div className={css.foot}>
           <Languages />

@@ -5,15 +5,22 @@ import {
 import { ApiError } from '../api/client';
 import { sessionQuery, type TimelineFilter } from '../api/queries';
 import { useWords } from '../i18n';
+import { Catalog } from '../pages/Catalog';
+import { CatalogEvent } from '../pages/CatalogEvent';
+import { DeadLetters } from '../pages/DeadLetters';
 import { Journey } from '../pages/Journey';
 import { Journeys } from '../pages/Journeys';
 import { Live } from '../pages/Live';
 import { Person } from '../pages/Person';
 import { Persons } from '../pages/Persons';
+import { Product, Products } from '../pages/Products';
 import { Reports } from '../pages/Reports';
+import { Reviews } from '../pages/Reviews';
 import { Segment } from '../pages/Segment';
 import { Segments } from '../pages/Segments';
 import { SignIn } from '../pages/SignIn';
+import { Sources } from '../pages/Sources';
+import { MergePerson, SplitPerson } from '../pages/Stitch';
 import { Empty, Failure } from '../ui/parts';
 import ui from '../ui/ui.module.css';
 import { Shell } from './Shell';
@@ -65,12 +72,22 @@ const inside = createRoute({
   },
 });
 
-export interface LiveSearch { touchpoint?: string | undefined; name?: string | undefined }
+const OUTCOMES = ['accepted', 'refused', 'aside'] as const;
+export type Outcome = (typeof OUTCOMES)[number];
+export interface LiveSearch {
+  outcome?: Outcome | undefined; touchpoint?: string | undefined; name?: string | undefined; source?: string | undefined; person?: string | undefined;
+}
 const livePage = createRoute({
   getParentRoute: () => inside,
   path: '/',
   component: Live,
-  validateSearch: (search): LiveSearch => ({ touchpoint: text(search['touchpoint']) || undefined, name: text(search['name']) || undefined }),
+  validateSearch: (search): LiveSearch => ({
+    outcome: OUTCOMES.find((one) => one === search['outcome']),
+    touchpoint: text(search['touchpoint']) || undefined,
+    name: text(search['name']) || undefined,
+    source: text(search['source']) || undefined,
+    person: text(search['person']) || undefined,
+  }),
 });
 
 export interface PersonsSearch { q?: string | undefined }
@@ -81,18 +98,64 @@ const persons = createRoute({
   validateSearch: (search): PersonsSearch => ({ q: text(search['q']) || undefined }),
 });
 
-export type PersonTab = 'timeline' | 'why' | 'traits';
+const TABS = ['timeline', 'objects', 'why', 'traits', 'identity'] as const;
+export type PersonTab = (typeof TABS)[number];
 export interface PersonSearch { tab?: PersonTab | undefined; show?: TimelineFilter | undefined; journey?: string | undefined }
 const person = createRoute({
   getParentRoute: () => inside,
   path: '/persons/$id',
   component: Person,
   validateSearch: (search): PersonSearch => ({
-    tab: (['timeline', 'why', 'traits'] as const).find((name) => name === search['tab']),
+    tab: TABS.find((name) => name === search['tab']),
     show: (['all', 'event', 'decision'] as const).find((name) => name === search['show']),
     journey: text(search['journey']) || undefined,
   }),
 });
+
+export interface MergeSearch { other?: string | undefined }
+const mergePerson = createRoute({
+  getParentRoute: () => inside,
+  path: '/persons/$id/merge',
+  component: MergePerson,
+  validateSearch: (search): MergeSearch => ({ other: text(search['other']) || undefined }),
+});
+const splitPerson = createRoute({ getParentRoute: () => inside, path: '/persons/$id/split', component: SplitPerson });
+
+export interface ReviewsSearch { person?: string | undefined }
+const reviews = createRoute({
+  getParentRoute: () => inside,
+  path: '/reviews',
+  component: Reviews,
+  validateSearch: (search): ReviewsSearch => ({ person: text(search['person']) || undefined }),
+});
+
+export interface CatalogSearch { q?: string | undefined; origin?: string | undefined }
+const catalog = createRoute({
+  getParentRoute: () => inside,
+  path: '/catalog',
+  component: Catalog,
+  validateSearch: (search): CatalogSearch => ({ q: text(search['q']) || undefined, origin: text(search['origin']) || undefined }),
+});
+const catalogEvent = createRoute({ getParentRoute: () => inside, path: '/catalog/$name', component: CatalogEvent });
+
+export interface LettersSearch { code?: string | undefined }
+const deadLetters = createRoute({
+  getParentRoute: () => inside,
+  path: '/dead-letters',
+  component: DeadLetters,
+  validateSearch: (search): LettersSearch => ({ code: text(search['code']) || undefined }),
+});
+
+const sources = createRoute({ getParentRoute: () => inside, path: '/sources', component: Sources });
+
+export interface ProductsSearch { q?: string | undefined }
+const products = createRoute({
+  getParentRoute: () => inside,
+  path: '/products',
+  component: Products,
+  validateSearch: (search): ProductsSearch => ({ q: text(search['q']) || undefined }),
+});
+const product = createRoute({ getParentRoute: () => inside, path: '/products/$id', component: Product });
 
 const segments = createRoute({ getParentRoute: () => inside, path: '/segments', component: Segments });
 const segment = createRoute({ getParentRoute: () => inside, path: '/segments/$id', component: Segment });
@@ -107,7 +170,10 @@ const report = createRoute({
 
 const tree = root.addChildren([
   signIn,
-  inside.addChildren([livePage, persons, person, segments, segment, journeys, journey, reports, report]),
+  inside.addChildren([
+    livePage, persons, person, mergePerson, splitPerson, segments, segment, journeys, journey, reports, report,
+    products, product, catalog, catalogEvent, deadLetters, reviews, sources,
+  ]),
 ]);
 
 export const makeRouter = (client: QueryClient) =>

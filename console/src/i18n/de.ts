@@ -1,10 +1,12 @@
 // Deutsche Texte. Die Wörter bindet docs/glossary.md; tests/browser/test_words.py liest diese Datei.
 
+import { deData } from './de_data';
 import type { Dictionary } from './en';
 
 const plural = (n: number, text: string, one: string, many: string): string => `${text} ${n === 1 ? one : many}`;
 
 export const de: Dictionary = {
+  ...deData,
   language: 'Deutsch',
   app: {
     tagline: 'Jeder Kanal, eine Stimme.',
@@ -30,11 +32,16 @@ export const de: Dictionary = {
     csv: 'CSV herunterladen',
     missing: 'fehlt',
     clear: 'Filter zurücksetzen',
+    cancel: 'Abbrechen',
+    save: 'Speichern',
     notFoundTitle: 'Unter dieser Adresse ist nichts',
     notFoundText: 'Vielleicht ist der Link alt, oder ein Buchstabe ging unterwegs verloren.',
     notFoundAction: 'Zur Startseite gehen',
   },
-  nav: { live: 'Übersicht', persons: 'Personen', segments: 'Segmente', journeys: 'Journeys', reports: 'Berichte' },
+  nav: {
+    live: 'Übersicht', persons: 'Personen', segments: 'Segmente', journeys: 'Journeys', reports: 'Berichte',
+    data: 'Daten', products: 'Produkte', catalog: 'Ereigniskatalog', deadLetters: 'Zurückgestellt', reviews: 'Prüfliste', sources: 'Quellen und Schlüssel',
+  },
   error: {
     title: 'Das hat nicht geklappt',
     mend: 'Was hilft',
@@ -85,6 +92,27 @@ export const de: Dictionary = {
       pending: 'Im Eingang wartend',
       dead: 'Zurückgestellte Ereignisse',
     },
+    outcome: 'Zeigen',
+    allOutcomes: 'Alles',
+    outcomes: { accepted: 'Angenommen', refused: 'Abgewiesen', aside: 'Zurückgestellt' },
+    source: 'Quelle',
+    allSources: 'Alle Quellen',
+    person: 'Person',
+    personPlaceholder: 'E-Mail, Kundennummer oder Art:Wert',
+    nobody: 'Niemand hat diese Kennung.',
+    from: (source) => `von ${source}`,
+    whole: 'Das ganze Ereignis',
+    type: 'Art',
+    happened: 'Geschehen',
+    processed: 'Verarbeitet',
+    place: 'Stelle im Protokoll',
+    request: 'Anfrage',
+    times: (text) => `${text} Mal`,
+    noSource: 'ohne gültigen Schlüssel',
+    sent: 'Was gesendet wurde',
+    status: 'Antwort',
+    nothingRead: 'Der Inhalt wurde nicht gelesen.',
+    toLetters: 'Zurückgestellte Ereignisse öffnen',
     tilesLabel: 'Zähler',
   },
   persons: {
@@ -129,7 +157,8 @@ export const de: Dictionary = {
     traitName: 'Merkmal',
     traitValue: 'Wert',
     traitAt: 'Stand',
-    tabs: { timeline: 'Verlauf', why: 'Warum (nicht)?', traits: 'Merkmale' },
+    tabs: { timeline: 'Verlauf', objects: 'Objekte', why: 'Warum (nicht)?', traits: 'Merkmale', identity: 'Kennungen' },
+    computed: 'berechnet',
     views: 'Ansichten der Person',
   },
   timeline: {

@@ -1,9 +1,12 @@
 // English texts. The shape of this object is the contract: a key that another language misses or invents does not compile.
 // Words are bound by docs/glossary.md; tests/browser/test_words.py reads this file.
 
+import { enData } from './en_data';
+
 const plural = (n: number, text: string, one: string, many: string): string => `${text} ${n === 1 ? one : many}`;
 
 export const en = {
+  ...enData,
   language: 'English',
   app: {
     tagline: 'Every channel, one voice.',
@@ -29,11 +32,16 @@ export const en = {
     csv: 'Download CSV',
     missing: 'missing',
     clear: 'Clear the filters',
+    cancel: 'Cancel',
+    save: 'Save',
     notFoundTitle: 'There is nothing at this address',
     notFoundText: 'The link may be old, or a letter got lost on the way.',
     notFoundAction: 'Go to the start page',
   },
-  nav: { live: 'Live', persons: 'Persons', segments: 'Segments', journeys: 'Journeys', reports: 'Reports' },
+  nav: {
+    live: 'Live', persons: 'Persons', segments: 'Segments', journeys: 'Journeys', reports: 'Reports',
+    data: 'Data', products: 'Products', catalog: 'Event catalog', deadLetters: 'Dead letters', reviews: 'Merge review', sources: 'Sources and keys',
+  },
   error: {
     title: 'This did not work',
     mend: 'What helps',
@@ -84,6 +92,27 @@ export const en = {
       pending: 'Waiting in the log',
       dead: 'Dead letters',
     },
+    outcome: 'Show',
+    allOutcomes: 'Everything',
+    outcomes: { accepted: 'Accepted', refused: 'Refused', aside: 'Put aside' },
+    source: 'Source',
+    allSources: 'All sources',
+    person: 'Person',
+    personPlaceholder: 'E-mail, customer id or kind:value',
+    nobody: 'Nobody has this identifier.',
+    from: (source: string) => `from ${source}`,
+    whole: 'The whole event',
+    type: 'Type',
+    happened: 'Happened',
+    processed: 'Processed',
+    place: 'Place in the log',
+    request: 'Request',
+    times: (text: string) => `${text} times`,
+    noSource: 'without a valid key',
+    sent: 'What was sent',
+    status: 'Answer',
+    nothingRead: 'The body was not read.',
+    toLetters: 'Open the dead letters',
     tilesLabel: 'Counters',
   },
   persons: {
@@ -128,7 +157,8 @@ export const en = {
     traitName: 'Trait',
     traitValue: 'Value',
     traitAt: 'As of',
-    tabs: { timeline: 'Timeline', why: 'Why (not)?', traits: 'Traits' },
+    tabs: { timeline: 'Timeline', objects: 'Objects', why: 'Why (not)?', traits: 'Traits', identity: 'Identifiers' },
+    computed: 'computed',
     views: 'Views of the person',
   },
   timeline: {

@@ -12,6 +12,7 @@ export interface Format {
   time: (iso: string) => string;
   seconds: (iso: string) => string;
   day: (iso: string) => string;
+  date: (iso: string) => string;
   ago: (iso: string, now: number) => string;
 }
 
@@ -31,6 +32,7 @@ export function makeFormat(language: Language): Format {
   const time = new Intl.DateTimeFormat(locale, { hour: '2-digit', minute: '2-digit' });
   const seconds = new Intl.DateTimeFormat(locale, { hour: '2-digit', minute: '2-digit', second: '2-digit' });
   const day = new Intl.DateTimeFormat(locale, { weekday: 'long', day: 'numeric', month: 'long', year: 'numeric' });
+  const date = new Intl.DateTimeFormat(locale, { dateStyle: 'medium' });
   const relative = new Intl.RelativeTimeFormat(locale, { numeric: 'auto' });
   const show = (format: Intl.DateTimeFormat, iso: string): string => {
     const at = new Date(iso);
@@ -55,6 +57,7 @@ export function makeFormat(language: Language): Format {
     time: (iso) => show(time, iso),
     seconds: (iso) => show(seconds, iso),
     day: (iso) => show(day, iso),
+    date: (iso) => show(date, iso),
     ago: (iso, now) => {
       const passed = (new Date(iso).getTime() - now) / 1000;
       if (Number.isNaN(passed)) return iso;

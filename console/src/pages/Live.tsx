@@ -1,49 +1,27 @@
-import { Button, NativeSelect, TextInput, VisuallyHidden } from '@mantine/core';
+import { Button, NativeSelect, SegmentedControl, TextInput, VisuallyHidden } from '@mantine/core';
 import { useDebouncedCallback } from '@mantine/hooks';
-import { useQuery, useQueryClient } from '@tanstack/react-query';
+import { useQuery } from '@tanstack/react-query';
 import { Link, useNavigate, useSearch } from '@tanstack/react-router';
-import { useEffect, useMemo, useRef, useState } from 'react';
-import { eventsQuery, statusQuery } from '../api/queries';
-import { BUCKETS, type Connection, live, useLive } from '../api/stream';
-import type { Entry } from '../api/types';
+import { useEffect, useRef, useState } from 'react';
+import { arrivalsQuery, sourcesQuery } from '../api/data_queries';
+import { statusQuery } from '../api/queries';
+import { BUCKETS, type Connection } from '../api/stream';
+import type { LiveSearch, Outcome } from '../app/router';
 import { useWords, word } from '../i18n';
-import { Icon, touchpointIcon } from '../ui/icons';
-import { personName } from '../ui/names';
+import { Icon } from '../ui/icons';
 import { Card, Code, Empty, Failure, More, PageHead, Rows, Tiles } from '../ui/parts';
 import ui from '../ui/ui.module.css';
-import { PropertyLine } from '../ui/values';
 import css from './live.module.css';
+import { LiveRow } from './LiveRows';
+import { type Filter, usePerson, useItems } from './live_items';
 
 const TOUCHPOINTS = ['web', 'app', 'store', 'email', 'phone'];
-const SHOWN = 150;
 
 const curl = (): string => `curl ${window.location.origin}/v1/track -u WRITE_KEY: \\
   -H 'Content-Type: application/json' \\
   -d '{"anonymousId": "device-1", "event": "Product Viewed",
        "properties": {"name": "Garden chair", "price": 49.90, "currency": "EUR"},
        "context": {"touchpoint": "web"}}'`;
-
-function Row({ entry, fresh }: { entry: Entry; fresh: boolean }) {
-  const { t, f } = useWords();
-  const own = entry.source === 'einklang';
-  const place = own ? 'einklang' : entry.touchpoint === '' ? 'none' : entry.touchpoint;
-  return (
-    <li className={css.row} data-own={own} data-fresh={fresh}>
-      <span className={css.icon} title={word(t.words.touchpoint, place)}><Icon name={touchpointIcon(entry.touchpoint, entry.source)} /></span>
-      <div style={{ minWidth: 0 }}>
-        <div className={css.first}>
-          <span className={css.name}>{entry.name === '' ? entry.type : entry.name}</span>
-          {entry.person_id !== null && (
-            <Link to="/persons/$id" params={{ id: entry.person_id }} className={ui.textLink ?? ''}>{personName(entry.person_label ?? entry.person_id, t)}</Link>
-          )}
-          <span className={`${ui.dim} ${ui.small}`}>{word(t.words.touchpoint, place)}</span>
-        </div>
-        <PropertyLine properties={entry.properties} />
-      </div>
-      <time className={css.when} dateTime={entry.at} title={f.exact(entry.at)}>{f.seconds(entry.at)}</time>
-    </li>
-  );
-}
 
 function Pulse({ pulse }: { pulse: number[] }) {
   const { t, f } = useWords();
@@ -66,6 +44,7 @@ function Counters() {
   const { t, f } = useWords();
   const { data } = useQuery(statusQuery);
   if (data === undefined) return <Rows count={1} height={64} />;
+  const dead = data.dead_letters;
   return (
     <Tiles
       label={t.live.tilesLabel}
@@ -74,55 +53,13 @@ function Counters() {
         { label: t.live.tiles.events, value: f.number(data.events) },
         { label: t.live.tiles.messages, value: f.number(data.messages_today) },
         { label: t.live.tiles.pending, value: f.number(data.pending) },
-        { label: t.live.tiles.dead, value: f.number(data.dead_letters), ...(data.dead_letters > 0 && { tone: 'warm' as const }) },
+        {
+          label: t.live.tiles.dead, ...(dead > 0 && { tone: 'warm' as const }),
+          value: dead === 0 ? f.number(0) : <Link to="/dead-letters" className={css.count ?? ''}>{f.number(dead)}</Link>,
+        },
       ]}
     />
   );
-}
-
-/** What is on the list: what came over the stream before what the log told, each entry once. */
-function useEntries(touchpoint: string, name: string, paused: boolean) {
-  const stream = useLive();
-  const first = useQuery(eventsQuery({ touchpoint, name }));
-  const client = useQueryClient();
-  const [older, setOlder] = useState<Entry[]>([]);
-  const [ended, setEnded] = useState(false);
-  const [busy, setBusy] = useState(false);
-  const [held, setHeld] = useState<Entry[] | null>(null);
-  useEffect(() => {
-    setOlder([]);
-    setEnded(false);
-  }, [touchpoint, name]);
-  useEffect(() => setHeld(paused ? live.read().entries : null), [paused]);
-
-  const fits = useMemo(() => {
-    const wanted = name.toLowerCase();
-    return (entry: Entry) => (touchpoint === '' || entry.touchpoint === touchpoint) && (wanted === '' || entry.name.toLowerCase().includes(wanted));
-  }, [touchpoint, name]);
-  const entries = useMemo(() => {
-    const known = new Map<number, Entry>();
-    for (const entry of [...(held ?? stream.entries), ...(first.data ?? []), ...older]) {
-      if (fits(entry)) known.set(entry.seq, entry);
-    }
-    return [...known.values()].sort((a, b) => b.seq - a.seq);
-  }, [stream.entries, held, first.data, older, fits]);
-  const heldTop = held?.[0]?.seq ?? 0;
-  const waiting = held === null ? 0 : stream.entries.filter((entry) => entry.seq > heldTop && fits(entry)).length;
-
-  const more = async () => {
-    const last = entries.at(-1);
-    if (last === undefined) return;
-    setBusy(true);
-    try {
-      const got = await client.fetchQuery(eventsQuery({ touchpoint, name }, last.seq));
-      setOlder((kept) => [...kept, ...got]);
-      setEnded(got.length === 0);
-    } finally {
-      setBusy(false);
-    }
-  };
-  const shown = older.length > 0 ? entries : entries.slice(0, SHOWN);
-  return { entries: shown, waiting, first, more, busy, ended, stream };
 }
 
 function NoRows({ filtered, onClear }: { filtered: boolean; onClear: () => void }) {
@@ -142,45 +79,68 @@ function NoRows({ filtered, onClear }: { filtered: boolean; onClear: () => void 
   );
 }
 
-function Bar({ touchpoint, name, put, state, pulse }: {
-  touchpoint: string; name: string; put: (next: { touchpoint?: string; name?: string }) => void; state: Connection | 'paused'; pulse: number[];
+/** A field whose text is taken over shortly after the last key. */
+function Typed({ label, placeholder, value, error, put }: { label: string; placeholder: string; value: string; error?: string | undefined; put: (text: string) => void }) {
+  const [typed, setTyped] = useState(value);
+  const soon = useDebouncedCallback(put, 250);
+  useEffect(() => {
+    if (value === '') setTyped('');
+  }, [value]);
+  return (
+    <TextInput
+      className={css.field ?? ''} label={label} placeholder={placeholder} value={typed} error={error}
+      onChange={(event) => { setTyped(event.currentTarget.value); soon(event.currentTarget.value); }}
+    />
+  );
+}
+
+function Bar({ filter, put, unknown, state, pulse }: {
+  filter: Filter; put: (next: LiveSearch) => void; unknown: boolean; state: Connection | 'paused'; pulse: number[];
 }) {
   const { t } = useWords();
-  const [typed, setTyped] = useState(name);
-  const putName = useDebouncedCallback((text: string) => put({ name: text }), 250);
-  useEffect(() => {
-    if (name === '') setTyped('');
-  }, [name]);
+  const { data: known } = useQuery(sourcesQuery);
+  const { data: came } = useQuery(arrivalsQuery);
+  const sources = [...new Set([...(known?.items.map((one) => one.id) ?? []), ...(came?.items.map((one) => one.source) ?? []), ...(filter.source === '' ? [] : [filter.source])])];
   return (
     <div className={css.bar}>
+      <div className={css.line}>
+        <SegmentedControl
+          aria-label={t.live.outcome} size="sm" value={filter.outcome === '' ? 'all' : filter.outcome}
+          onChange={(value) => put({ outcome: value === 'all' ? undefined : (value as Outcome) })}
+          data={[{ value: 'all', label: t.live.allOutcomes }, ...(['accepted', 'refused', 'aside'] as const).map((value) => ({ value, label: t.live.outcomes[value] }))]}
+        />
+        <Pulse pulse={pulse} />
+        <span className={css.state} data-state={state} role="status"><span className={css.lamp} />{t.live.connection[state]}</span>
+      </div>
       <NativeSelect
-        className={css.field ?? ''} label={t.live.touchpoint} value={touchpoint} onChange={(event) => put({ touchpoint: event.currentTarget.value })}
+        className={css.field ?? ''} label={t.live.source} value={filter.source} onChange={(event) => put({ source: event.currentTarget.value })}
+        data={[{ value: '', label: t.live.allSources }, ...sources.map((value) => ({ value, label: value }))]}
+      />
+      <NativeSelect
+        className={css.field ?? ''} label={t.live.touchpoint} value={filter.touchpoint} onChange={(event) => put({ touchpoint: event.currentTarget.value })}
         data={[{ value: '', label: t.live.allTouchpoints }, ...TOUCHPOINTS.map((value) => ({ value, label: word(t.words.touchpoint, value) }))]}
       />
-      <TextInput
-        className={css.field ?? ''} label={t.live.name} placeholder={t.live.namePlaceholder} value={typed}
-        onChange={(event) => { setTyped(event.currentTarget.value); putName(event.currentTarget.value); }}
-      />
-      <Pulse pulse={pulse} />
-      <span className={css.state} data-state={state} role="status"><span className={css.lamp} />{t.live.connection[state]}</span>
+      <Typed label={t.live.name} placeholder={t.live.namePlaceholder} value={filter.name} put={(name) => put({ name })} />
+      <Typed label={t.live.person} placeholder={t.live.personPlaceholder} value={filter.typed} error={unknown ? t.live.nobody : undefined} put={(person) => put({ person: person.trim() })} />
     </div>
   );
 }
 
 export function Live() {
   const { t, f } = useWords();
-  const { touchpoint = '', name = '' } = useSearch({ from: '/inside/' });
+  const { outcome = '', touchpoint = '', name = '', source = '', person = '' } = useSearch({ from: '/inside/' });
   const navigate = useNavigate();
   const [paused, setPaused] = useState(false);
-  const { entries, waiting, first, more, busy, ended, stream } = useEntries(touchpoint, name, paused);
+  const whose = usePerson(person);
+  const filter: Filter = { outcome, touchpoint, name, source, typed: person, person: whose.id };
+  const { items, waiting, first, more, busy, ended, stream, failed } = useItems(filter, paused);
   const opened = useRef(stream.entries[0]?.seq ?? 0);
-  const put = (next: { touchpoint?: string; name?: string }) =>
-    void navigate({ to: '/', replace: true, search: { touchpoint, name, ...next } });
-  const filtered = touchpoint !== '' || name !== '';
+  const put = (next: LiveSearch) => void navigate({ to: '/', replace: true, search: { outcome: outcome || undefined, touchpoint, name, source, person, ...next } });
+  const filtered = [outcome, touchpoint, name, source, person].some((one) => one !== '');
   // Definitions alone are no life yet: the first event is still to come.
-  const silent = filtered ? entries.length === 0 : entries.every((entry) => entry.type === 'definition');
+  const silent = filtered ? items.length === 0 : items.every((item) => item.kind === 'accepted' && item.entry.type === 'definition');
   if (opened.current === 0 && first.data?.[0] !== undefined) opened.current = first.data[0].seq;
-
+  const loading = first.isPending && first.fetchStatus !== 'idle';
   return (
     <>
       <PageHead
@@ -196,22 +156,22 @@ export function Live() {
       />
       <Counters />
       <Card flush label={t.live.stream}>
-        <Bar touchpoint={touchpoint} name={name} put={put} state={paused ? 'paused' : stream.connection} pulse={stream.pulse} />
+        <Bar filter={filter} put={put} unknown={whose.unknown} state={paused ? 'paused' : stream.connection} pulse={stream.pulse} />
         {waiting > 0 && (
           <div className={css.fresh}>
             <Button size="compact-sm" radius="xl" onClick={() => setPaused(false)}>{t.live.waiting(waiting, f.number(waiting))}</Button>
           </div>
         )}
-        {first.isError && <div style={{ padding: '1rem' }}><Failure error={first.error} retry={() => void first.refetch()} /></div>}
-        {first.isPending && <Rows />}
-        {first.isSuccess && silent && <NoRows filtered={filtered} onClear={() => put({ touchpoint: '', name: '' })} />}
-        {entries.length > 0 && (
+        {failed !== null && <div style={{ padding: '1rem' }}><Failure error={failed} retry={() => void first.refetch()} /></div>}
+        {loading && <Rows />}
+        {!loading && failed === null && silent && <NoRows filtered={filtered} onClear={() => void navigate({ to: '/', replace: true, search: {} })} />}
+        {items.length > 0 && (
           <>
             <VisuallyHidden component="h2">{t.live.stream}</VisuallyHidden>
             <ul className={css.rows} aria-label={t.live.stream}>
-              {entries.map((entry) => <Row key={entry.seq} entry={entry} fresh={entry.seq > opened.current && opened.current > 0} />)}
+              {items.map((item) => <LiveRow key={item.id} item={item} fresh={item.kind === 'accepted' && item.entry.seq > opened.current && opened.current > 0} />)}
             </ul>
-            <More shown={!ended} busy={busy} onClick={() => void more()}>{t.live.older}</More>
+            <More shown={!ended && (outcome === '' || outcome === 'accepted')} busy={busy} onClick={() => void more()}>{t.live.older}</More>
           </>
         )}
       </Card>

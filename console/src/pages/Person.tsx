@@ -11,6 +11,8 @@ import { inOrder, personName } from '../ui/names';
 import { Avatar, Back, Card, Copy, Empty, Failure, Few, PageHead, Pill, Rows, TableWrap, type Tone } from '../ui/parts';
 import ui from '../ui/ui.module.css';
 import { plainValue } from '../ui/values';
+import { Identity } from './Identity';
+import { Objects } from './Objects';
 import css from './person.module.css';
 import { Timeline } from './Timeline';
 import { Why } from './Why';
@@ -116,11 +118,11 @@ function Traits({ person }: { person: PersonData }) {
           </tr>
         </thead>
         <tbody>
-          {entries.map(([name, { value, at }]) => (
+          {entries.map(([name, { value, at, computed }]) => (
             <tr key={name}>
               <th scope="row" className={ui.mono}>{name}</th>
               <td style={{ overflowWrap: 'anywhere' }}>{typeof value === 'number' ? f.number(value) : value === null ? t.app.missing : plainValue(value)}</td>
-              <td className={`${ui.small} ${ui.hidePhone}`}>{at === null ? '' : f.moment(at)}</td>
+              <td className={`${ui.small} ${ui.hidePhone}`}>{computed ? t.person.computed : at === null ? '' : f.moment(at)}</td>
             </tr>
           ))}
         </tbody>
@@ -163,15 +165,19 @@ export function Person() {
       />
       <div className={ui.columns}>
         <Card flush label={t.person.views}>
-          <Tabs value={tab} onChange={(next) => put({ tab: (next ?? 'timeline') as PersonTab }, false)} keepMounted={false}>
+          <Tabs value={tab} onChange={(next) => put({ tab: (next ?? 'timeline') as PersonTab }, false)} keepMounted={false} styles={{ tab: { paddingInline: 11 } }}>
             <Tabs.List px="md" pt={6} aria-label={t.person.views}>
               <Tabs.Tab value="timeline" leftSection={<Icon name="clock" size={16} />}>{t.person.tabs.timeline}</Tabs.Tab>
+              <Tabs.Tab value="objects" leftSection={<Icon name="box" size={16} />}>{t.person.tabs.objects}</Tabs.Tab>
               <Tabs.Tab value="why" leftSection={<Icon name="door" size={16} />}>{t.person.tabs.why}</Tabs.Tab>
               <Tabs.Tab value="traits" leftSection={<Icon name="user" size={16} />}>{t.person.tabs.traits}</Tabs.Tab>
+              <Tabs.Tab value="identity" leftSection={<Icon name="graph" size={16} />}>{t.person.tabs.identity}</Tabs.Tab>
             </Tabs.List>
             <Tabs.Panel value="timeline"><Timeline id={person.person_id} show={show} onShow={(next) => put({ show: next })} /></Tabs.Panel>
             <Tabs.Panel value="why"><Why id={person.person_id} journey={journey} onJourney={(next) => put({ journey: next })} /></Tabs.Panel>
             <Tabs.Panel value="traits"><Traits person={person} /></Tabs.Panel>
+            <Tabs.Panel value="objects"><Objects id={person.person_id} /></Tabs.Panel>
+            <Tabs.Panel value="identity"><Identity id={person.person_id} /></Tabs.Panel>
           </Tabs>
         </Card>
         <Side person={person} />

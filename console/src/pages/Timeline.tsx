@@ -74,6 +74,9 @@ function Item({ item }: { item: TimelineItem }) {
         {item.reason_text !== null && <div className={css.reason}>{item.reason_text[language]}</div>}
         {item.until !== null && <div className={`${ui.dim} ${ui.small}`}>{t.timeline.until(f.moment(item.until))}</div>}
         {decision ? <About {...item} /> : <PropertyLine properties={item.properties} most={SHOWN} />}
+        {item.objects.length > 0 && (
+          <span className={ui.pills}>{item.objects.map((one) => <Pill key={`${one.kind}-${one.id}`} icon="box">{word(t.objects.kinds, one.kind)} {one.id}</Pill>)}</span>
+        )}
         {!decision && <AllProperties properties={item.properties} shown={SHOWN} />}
       </div>
       <time className={css.when} dateTime={item.at} title={late ? `${f.exact(item.at)} · ${t.timeline.late(f.exact(item.clock))}` : f.exact(item.at)}>{f.time(item.at)}</time>

@@ -101,6 +101,26 @@ const SHAPES = {
   gift: <path d="M4 11h16v9H4zM3 7h18v4H3zM12 7v13M12 7c-5 0-5-4-2.5-4S12 7 12 7zM12 7c5 0 5-4 2.5-4S12 7 12 7z" />,
   scale: <path d="M12 4v16M7 20h10M5 7h14M5 7l-3 7h6zM19 7l-3 7h6z" />,
   down_arrow: <path d="M12 4v16M6 14l6 6 6-6" />,
+  plus: <path d="M12 5v14M5 12h14" />,
+  key: (
+    <>
+      <circle cx="8" cy="15" r="4.5" />
+      <path d="M11.5 11.5L20 3M16 7l3 3M13.5 9.5l2 2" />
+    </>
+  ),
+  catalog: <path d="M5 4h11a3 3 0 0 1 3 3v13H8a3 3 0 0 1-3-3zM5 17a3 3 0 0 1 3-3h11M9 8h6" />,
+  aside: <path d="M4 13l3-8h10l3 8v6H4zM4 13h5a3 3 0 0 0 6 0h5" />,
+  graph: (
+    <>
+      <circle cx="6" cy="6" r="2.5" />
+      <circle cx="18" cy="8" r="2.5" />
+      <circle cx="9" cy="18" r="2.5" />
+      <path d="M8.4 6.5l7.1 1M7 8.4l1.4 7.2M16.3 9.9l-5.6 6.3" />
+    </>
+  ),
+  box: <path d="M12 3l8 4.5v9L12 21l-8-4.5v-9zM4 7.5l8 4.5 8-4.5M12 12v9" />,
+  join: <path d="M5 4c0 6 7 5 7 11v5M19 4c0 6-7 5-7 11" />,
+  parted: <path d="M12 4v5c0 6-7 5-7 11M12 9c0 6 7 5 7 11" />,
   up_arrow: <path d="M12 20V4M6 10l6-6 6 6" />,
 } satisfies Record<string, ReactNode>;
 

@@ -45,7 +45,7 @@ export function PageHead({ title, badge, lead, back, actions }: {
   );
 }
 
-export function Back({ to, children }: { to: '/segments' | '/journeys' | '/reports' | '/persons'; children: ReactNode }) {
+export function Back({ to, children }: { to: '/segments' | '/journeys' | '/reports' | '/persons' | '/catalog' | '/products'; children: ReactNode }) {
   return (
     <Link to={to} className={css.back ?? ''}>
       <Icon name="left" size={14} /> {children}

@@ -1,0 +1,55 @@
+import { infiniteQueryOptions, keepPreviousData, queryOptions } from '@tanstack/react-query';
+import { get, withQuery } from './client';
+import type { Arrivals, EventSeen, Graph, Letter, Letters, ObjectCount, ObjectItem, Product, Refusal, Review, Source } from './data';
+import type { Page } from './types';
+
+const part = (id: string): string => encodeURIComponent(id);
+
+/** A list page by page: what all paged lists of this file share. */
+function paged<T extends { next: string | null }>(key: readonly unknown[], path: string, query: Record<string, string> = {}, every?: number) {
+  return infiniteQueryOptions({
+    queryKey: key,
+    queryFn: ({ pageParam }) => get<T>(withQuery(path, { ...query, cursor: pageParam, limit: 50 })),
+    initialPageParam: '',
+    getNextPageParam: (last) => last.next ?? undefined,
+    placeholderData: keepPreviousData,
+    ...(every !== undefined && { refetchInterval: every }),
+  });
+}
+
+export const sourcesQuery = queryOptions({ queryKey: ['sources'], queryFn: () => get<Page<Source>>('/api/sources') });
+
+export const arrivalsQuery = queryOptions({ queryKey: ['arrivals'], queryFn: () => get<Page<Arrivals>>('/api/arrivals'), refetchInterval: 10_000 });
+
+export const refusalsQuery = (every: number | false) =>
+  queryOptions({ queryKey: ['refusals'], queryFn: () => get<Page<Refusal>>('/api/refusals'), refetchInterval: every });
+
+export const catalogQuery = (q: string, origin: string) => paged<Page<EventSeen>>(['catalog', q, origin], '/api/catalog', { q, origin });
+
+export const catalogEventQuery = (name: string) =>
+  queryOptions({ queryKey: ['catalog-event', name], queryFn: () => get<EventSeen>(`/api/catalog/${part(name)}`) });
+
+export const lettersQuery = (code: string) => paged<Letters>(['letters', code], '/api/dead-letters', { code });
+
+/** The newest dead letters, for those who watch what comes in. */
+export const newestLettersQuery = queryOptions({ queryKey: ['letters'], queryFn: () => get<Letters>('/api/dead-letters?limit=50') });
+
+export const letterQuery = (position: number, enabled: boolean) =>
+  queryOptions({ queryKey: ['letter', position], queryFn: () => get<Letter>(`/api/dead-letters/${position}`), enabled });
+
+export const identityQuery = (id: string) =>
+  queryOptions({ queryKey: ['identity', id], queryFn: () => get<Graph>(`/api/persons/${part(id)}/identity`) });
+
+export const reviewsQuery = (person: string) => paged<Page<Review>>(['reviews', person], '/api/reviews', { person });
+
+export const objectsQuery = (id: string) =>
+  queryOptions({ queryKey: ['objects', id], queryFn: () => get<Page<ObjectCount>>(`/api/persons/${part(id)}/objects`) });
+
+export const objectsOfQuery = (id: string, kind: string, status: string) => ({
+  ...paged<Page<ObjectItem>>(['objects', id, kind, status], `/api/persons/${part(id)}/objects/${part(kind)}`, { status }),
+  enabled: kind !== '',
+});
+
+export const productsQuery = (q: string) => paged<Page<Product>>(['products', q], '/api/products', { q });
+
+export const productQuery = (id: string) => queryOptions({ queryKey: ['product', id], queryFn: () => get<Product>(`/api/products/${part(id)}`) });
