@@ -283,6 +283,8 @@ _FIELDS = [
     "context",
     "traits",
     "groupId",
+    "channel",
+    "integrations",
 ]
 
 

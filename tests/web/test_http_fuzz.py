@@ -29,6 +29,8 @@ FIELDS = (
     "properties",
     "traits",
     "context",
+    "channel",
+    "integrations",
 )
 calls = st.dictionaries(st.sampled_from(FIELDS), json_values, max_size=6).map(lambda found: {**call(), **found})
 
@@ -67,6 +69,40 @@ def test_batches_balance(shared: Home, items: list[dict[str, object]]) -> None:
     assert shared.tail() - before + len(answer.json().get("rejected", [])) == len(items)
     shared.tick()
     assert shared.tail() == 0
+
+
+DRAFT_FIELDS = ("draft", "form", "fields", "version", "outcome", "userId", "anonymousId", "touchpoint", "code")
+drafts = st.dictionaries(st.sampled_from(DRAFT_FIELDS), json_values, max_size=5).map(
+    lambda found: {"form": "f", "anonymousId": "d", **found}
+)
+
+
+@SETTINGS
+@given(drafts, st.text(max_size=40), st.binary(max_size=60))
+def test_drafts_and_keys_are_answered(shared: Home, said: dict[str, object], token: str, noise: bytes) -> None:
+    """Any JSON as a draft, any token, code, reference or body of a source: refused or saved, never a fault of ours."""
+    before = shared.tail()
+
+    async def ask() -> list[int]:
+        head = {"Authorization": f"Bearer {SERVER_KEY}"}
+        odd = [
+            (b"authorization", b"Bearer " + token.encode("utf-8", "replace").replace(b"\n", b"").replace(b"\r", b""))
+        ]
+        answers = [
+            await shared.ask("POST", "/v1/draft", content=json.dumps(said), auth=AUTH),
+            await shared.ask("POST", "/v1/draft", content=noise, auth=AUTH),
+            await shared.ask("GET", "/v1/draft", headers=odd),
+            await shared.ask("POST", "/api/drafts/find", content=json.dumps({"code": token}), headers=head),
+            await shared.ask("POST", "/api/drafts", content=json.dumps({**said, "ref": token}), headers=head),
+            await shared.ask("POST", "/api/sources", content=json.dumps({"id": token, "name": token}), headers=head),
+            await shared.ask("POST", "/api/sources", content=noise, headers=head),
+            await shared.ask("GET", f"/v1/projects/{quote(token, safe='') or 'x'}/settings"),
+        ]
+        return [answer.status_code for answer in answers]
+
+    statuses = run(ask())
+    assert max(statuses) < 500
+    assert shared.tail() - before == (statuses[0] == 200)
 
 
 @SETTINGS

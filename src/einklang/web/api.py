@@ -149,7 +149,7 @@ async def post_events(request: Req, state: State) -> Response[bytes]:
     """Append events: the body of a batch of the tracking API. Answered once durable."""
     services = wired(state).services
     raw = await request.body()
-    body = unpack(dict(request.scope["headers"]), raw, BODY_BYTES_MAX)
+    body = unpack(dict(request.scope["headers"]), raw, max(BODY_BYTES_MAX, services.limits.batch_bytes))
     source = server_source(str(request.scope["state"]["principal"]).removeprefix("source:"))
 
     async def work() -> tuple[int, bytes]:
@@ -290,12 +290,6 @@ def products(state: State, q: FromQuery[str] = "", cursor: Cursor = "", limit: L
     return queries.products(wired(state).services.book, cursor, limit, q)
 
 
-@get("/api/products/{product_id:str}", opt=READ, sync_to_thread=True)
-def product(state: State, product_id: Id) -> answers.Product:
-    """One product."""
-    return queries.product(wired(state).services.book, plain(product_id))
-
-
 # --- the server itself ---
 
 
@@ -322,6 +316,6 @@ ROUTES = [
     *(sign_in, session, sign_out),
     *(status, stream, events, post_events, post_definitions),
     *(persons, person, timeline, why),
-    *(segments, segment, members, journeys, journey, report, products, product),
+    *(segments, segment, members, journeys, journey, report, products),
     *(openapi, health, metrics),
 ]
