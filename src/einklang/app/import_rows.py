@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 
 from einklang.app.import_cells import Declared, typed
+from einklang.app.products import is_text, shaped
 from einklang.event import RESERVED, EngineCall
 from einklang.event import judge as judge_body
 from einklang.event.wire import encode
@@ -217,7 +218,14 @@ def products(row: Row, known: Declared, text: bool) -> EngineCall:
     if not key:
         raise RowRefused("missing_column", "no product_id", "fill the column product_id")
     at = _moment(row.pop("at"), "at") if "at" in row else time.BEFORE_ALL
-    fields = {name: typed(value, name, known.products.get(name)) if text else value for name, value in row.items()}
+    fields = {
+        name: typed(value, name, known.products.get(name)) if text and not is_text(name) else value
+        for name, value in row.items()
+    }
+    try:
+        fields = shaped(fields)
+    except InputError as error:
+        raise RowRefused("bad_row", f"{error.where}: {error.what}", error.mend) from error
     for name in _AMOUNTS:
         value = fields.get(name)
         if value is not None and (isinstance(value, bool) or not isinstance(value, int | Decimal)):

@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from einklang.app import products
 from einklang.expr import Catalog, EventShape, Type, type_of
 from einklang.fact.strict import convert
 from einklang.kernel.errors import InputError
@@ -109,6 +110,7 @@ _PRODUCT = {
     "price": "money",
     "margin": "money",
     "in_stock": "bool",
+    **products.TYPES,
 }
 
 

@@ -275,14 +275,6 @@ def products(reader: Reader, cursor: str, limit: int, q: str = "") -> Page[answe
     return Page(found)
 
 
-def product(reader: Reader, key: str) -> answers.Product:
-    """One product. Raises NotFound `unknown_product`."""
-    rows = reader.read("catalog_get", "products", key)
-    if not rows:
-        raise NotFound("unknown_product", f"no product {key[:80]!r}", where="product_id", mend="see GET /api/products")
-    return _product(key, from_json(rows[0][0]))
-
-
 def _product(key: str, row: dict[str, Any]) -> answers.Product:
     name, category, brand = (
         value if isinstance(value := row.get(field), str) else None for field in ("name", "category", "brand")

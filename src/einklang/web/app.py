@@ -21,6 +21,7 @@ from einklang.web import (
     groups_api,
     identity_api,
     objects_api,
+    products_api,
     sources_api,
 )
 from einklang.web.access import authorise
@@ -39,7 +40,7 @@ LOOKED_AT = ("health", "u")
 #: The REST API.
 API = (
     *(*api.ROUTES, *objects_api.ROUTES, *catalog_api.ROUTES, *sources_api.ROUTES, *drafts_api.ROUTES),
-    *(*identity_api.ROUTES, *debug_api.ROUTES, *groups_api.ROUTES),
+    *(*identity_api.ROUTES, *debug_api.ROUTES, *groups_api.ROUTES, *products_api.ROUTES),
 )
 _HEADERS = (
     (b"x-content-type-options", b"nosniff"),

@@ -57,6 +57,14 @@ _DRAFT = {
     },
 }
 _SIGN_IN = {"type": "object", "required": ["name", "password"], "properties": {"name": _TEXT, "password": _TEXT}}
+_REPLAY = {
+    "type": "object",
+    "properties": {
+        "positions": {"type": "array", "items": {"type": "integer"}},
+        "code": {"type": "string"},
+        "as_new": {"type": "boolean"},
+    },
+}
 #: Bodies that routes read as bytes: path -> content.
 _BODIES: dict[str, dict[str, Any]] = {
     "/api/session": {"application/json": {"schema": _SIGN_IN}},
@@ -68,6 +76,8 @@ _BODIES: dict[str, dict[str, Any]] = {
     "/api/sources/{source_id}/keys": {"application/json": {"schema": _ROTATION}},
     "/api/drafts/find": {"application/json": {"schema": _CODE}},
     "/api/drafts": {"application/json": {"schema": _DRAFT}},
+    "/api/dead-letters/replay": {"application/json": {"schema": _REPLAY}},
+    "/api/products/{product_id}": {"application/json": {"schema": {"type": "object"}}},
     "/api/definitions": {"application/yaml": {"schema": _TEXT}, "application/json": {"schema": {"type": "object"}}},
 }
 _KEYED = {
@@ -107,7 +117,7 @@ def _complete(operation: dict[str, Any], path: str, method: str, permission: str
     problem = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
     operation["responses"].pop("400", None)
     operation["responses"]["default"] = {"description": "what went wrong, where, and the mend", "content": problem}
-    if method in ("post", "patch") and path in _BODIES:
+    if method in ("post", "patch", "put") and path in _BODIES:
         operation["requestBody"] = {"required": True, "content": _BODIES[path]}
         if method == "post" and not path.startswith("/api/drafts") and permission != "public":
             operation.setdefault("parameters", []).append(_KEYED)
