@@ -97,9 +97,9 @@ def decide(book: SqliteBook, engine: Engine, decision: stitching.Decision, now: 
     return found
 
 
-def ids(book: SqliteBook, pair: Couple) -> tuple[str, str]:
+def ids(book: SqliteBook, keys: tuple[str, str]) -> tuple[str, str]:
     """Whom the keys of the two lead to."""
-    return person_id(book, pair.keys[0]), person_id(book, pair.keys[1])
+    return person_id(book, keys[0]), person_id(book, keys[1])
 
 
 def everything(book: SqliteBook, before: dict[str, Any] | None = None) -> dict[str, dict[str, Any]]:
