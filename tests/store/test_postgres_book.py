@@ -267,9 +267,14 @@ def test_an_address_that_does_not_work_keeps_its_secret(url: str, code: str) -> 
         error = error.__cause__
 
 
-def test_a_refused_row_tells_no_value(database_url: str) -> None:
-    """PostgreSQL's own message names the values of a row that is there already; ours does not."""
-    with PostgresBook.create(database_url, SALT) as book, pytest.raises(Conflict) as error:
-        book.transact(lambda tx: tx.write("source_put", [("maria@example.org", "web", "n", None)] * 2))
+@pytest.mark.parametrize("count", [1, 2, 200])
+def test_a_refused_row_tells_no_value(database_url: str, capfd: pytest.CaptureFixture[str], count: int) -> None:
+    """PostgreSQL's own message names the values of a row that is there already; ours, and the log, do not (43)."""
+    row = ("maria@example.org", "web", "n", None)
+    with PostgresBook.create(database_url, SALT) as book:
+        book.transact(lambda tx: tx.write("source_put", [row]))
+        with pytest.raises(Conflict) as error:
+            book.transact(lambda tx: tx.write("source_put", [row] * count))
     assert "maria" not in error.value.line()
     assert "duplicate key" in error.value.what
+    assert "maria" not in "".join(capfd.readouterr())

@@ -137,15 +137,16 @@ class Listener:
             except EinklangError:
                 self._stopping.wait(_LISTEN_S)
                 continue
-            with connection:
-                try:
-                    connection.execute(f"LISTEN {channel(self._server)}".encode(), prepare=False)
-                    self._told("log")  # what happened meanwhile was not heard
-                    while not self._stopping.is_set():
-                        for notice in connection.notifies(timeout=_LISTEN_S, stop_after=1):
-                            self._told(notice.payload)
-                except psycopg.Error:
-                    continue
+            try:
+                connection.execute(f"LISTEN {channel(self._server)}".encode(), prepare=False)
+                self._told("log")  # what happened meanwhile was not heard
+                while not self._stopping.is_set():
+                    for notice in connection.notifies(timeout=_LISTEN_S, stop_after=1):
+                        self._told(notice.payload)
+            except psycopg.Error:
+                continue
+            finally:
+                connection.close()
 
 
 def channel(server: Server) -> str:

@@ -1,7 +1,7 @@
 """Named reads and writes on one connection to PostgreSQL.
 
-Few rows go as prepared statements, many in one pipeline; very many by COPY, into the table itself or into a temporary
-stage from which one statement takes them on: a fifth of the time of a pipeline, a fiftieth of one statement a row.
+A few rows go as prepared statements in one pipeline; many by COPY, into the table itself or into a temporary stage from
+which one statement takes them on (docs/decisions/0008-postgresql.md has the measurements).
 """
 
 from __future__ import annotations
@@ -22,8 +22,9 @@ from einklang.store.book.statements import Statement, StatementError
 T = TypeVar("T")
 Row = tuple[Any, ...]
 
-#: From so many rows on a statement is run for all of them at once.
-BULK_ROWS_MIN = 24
+#: From so many rows on COPY is quicker than a pipeline, and one query for a list quicker than one for each of it.
+BULK_ROWS_MIN = 96
+MANY_ROWS_MIN = 8
 _TEXT, _BYTEA = 25, 17
 _JSON = msgspec.json.Encoder(enc_hook=str)
 
@@ -71,7 +72,7 @@ class Reading:
         found = self._statements[name]
         assert found.reads_only, f"{name} ({found.where}) writes"
         given = list(rows)
-        if len(given) < BULK_ROWS_MIN or not found.many:
+        if len(given) < MANY_ROWS_MIN or not found.many:
             return [row for params in given for row in self.read(name, *params)]
         if _BYTEA in found.types:
             given = [[cell.hex() if isinstance(cell, bytes) else cell for cell in row] for row in given]
@@ -88,9 +89,14 @@ class Stages:
     def __init__(self) -> None:
         self._made: set[str] = set()
         self._fresh: set[str] = set()
+        self._used: set[str] = set()
 
     def need(self, cursor: RawCursor[Row], stage: str, types: Sequence[int]) -> None:
-        """Make the stage unless it is there; it is emptied by each commit."""
+        """An empty stage: made unless it is there, emptied by each commit and where a transaction uses it again."""
+        again = stage in self._used
+        self._used.add(stage)
+        if again:
+            cursor.execute(f"TRUNCATE {stage}".encode())
         if stage in self._made:
             return
         columns = ", ".join(f"_{place} {_NAMES[oid]}" for place, oid in enumerate(types, 1))
@@ -101,11 +107,13 @@ class Stages:
     def committed(self) -> None:
         """What was made is there to stay."""
         self._fresh.clear()
+        self._used.clear()
 
     def rolled_back(self) -> None:
         """What was made has gone."""
         self._made -= self._fresh
         self._fresh.clear()
+        self._used.clear()
 
 
 _NAMES = {20: "bigint", 23: "integer", _TEXT: 'text COLLATE "C"', _BYTEA: "bytea", 701: "double precision"}
@@ -127,6 +135,7 @@ class Writing(Reading):
         given = rows if isinstance(rows, list) else list(rows)
         if not given:
             return 0
+        assert len(given[0]) == len(found.types), f"{name} ({found.where}) takes {len(found.types)} values"
         try:
             if len(given) >= BULK_ROWS_MIN and found.bulk is not None and found.bulk.fits(given):
                 return self._bulk(found, found.bulk, given)
@@ -148,10 +157,7 @@ class Writing(Reading):
                 write_row(row)
         if not bulk.stage:
             return cursor.rowcount
-        changed = cursor.execute(bulk.sql.encode(), prepare=True).rowcount
-        # The same statement may come again in this transaction: its rows must not.
-        cursor.execute(f"TRUNCATE {bulk.stage}".encode())
-        return changed
+        return cursor.execute(bulk.sql.encode(), prepare=True).rowcount
 
 
 Work = Callable[[Writing], T]

@@ -6,6 +6,7 @@ what it says of anything else is cleared of the password.
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import threading
@@ -25,6 +26,10 @@ from psycopg.types.numeric import Int8BinaryDumper, NumericBinaryLoader
 
 from einklang.kernel.errors import Conflict, EinklangError, InputError, Unavailable, UsageError
 from einklang.store.book.setup import Setup
+
+# What psycopg logs of an error repeats the values of rows, and we tell each error ourselves.
+logging.getLogger("psycopg").addHandler(logging.NullHandler())
+logging.getLogger("psycopg").propagate = False
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 SERVER_OLDEST = 14
@@ -188,7 +193,7 @@ def server_of(url: str, setup: Setup) -> Server:
 def is_lost(error: BaseException) -> bool:
     """Has the connection gone, so that nobody knows what became of what was under way?"""
     if isinstance(error, psycopg.Error) and error.sqlstate is not None:
-        return error.sqlstate.startswith(("08", "57P"))
+        return error.sqlstate.startswith(("08", "57P")) and not isinstance(error, errors.ProtocolViolation)
     return isinstance(error, psycopg.OperationalError | psycopg.InterfaceError)
 
 
