@@ -160,7 +160,7 @@ def events(query: dict[str, str]) -> list[Data]:
         and name in one["name"].lower()
         and source in ("", one["source"])
         and person in ("", one["person_id"])
-    ][:50]
+    ][:25]
 
 
 def persons(q: str) -> list[Data]:

@@ -64,7 +64,7 @@ function OfKind({ id, kind }: { id: string; kind: ObjectCount }) {
   const states = Object.entries(kind.states).filter(([state]) => state !== '');
   const title = word(t.objects.kinds, kind.title === null ? kind.kind : say(kind.title, kind.kind));
   return (
-    <section>
+    <section style={{ minWidth: 0 }}>
       <div className={css.actions}>
         <h2 className={css.head}>{title} <span className={ui.dim}>{f.number(kind.count)}</span></h2>
         {states.length > 1 && (
