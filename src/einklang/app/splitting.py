@@ -27,7 +27,7 @@ from einklang.event import Event
 from einklang.fact.person import Arm, Before, Membership, Permission, Run, StepLeft, Trait
 from einklang.flow import machine
 from einklang.flow.reaction import note_goal
-from einklang.identity import Move
+from einklang.identity import DEVICE, Move
 from einklang.kernel.reasons import Reason
 from einklang.profile import Rule
 
@@ -143,11 +143,14 @@ class Division:
             run.person = live.person.id
             live.add_run(run)
         self.state.out.add("run_delete", source.lane, source.person.id)
+        mine = {person: {event.seq: event for event in live.history} for person, live in changed.items()}
+        known = self.people.overlay.identifiers_of
+        values = {value: person for person in changed for kind, value, *_ in known(person) if kind != DEVICE}
         for live in changed.values():
             live.touched_runs |= {run.id for run in live.runs}
             for run in live.runs:
                 self._stands_again(run)
-                self._without(live, run)
+                self._without(live, run, mine[live.person.id], values)
 
     def _stands_again(self, run: Run) -> None:
         """Where a merge that holds no longer moved or ended a run, it stands as before, unless it has acted since."""
@@ -168,9 +171,11 @@ class Division:
                 if left.message and left.done is None:
                     self.state.out.add("outbox_ready_again", self.state.clock, left.message)
 
-    def _without(self, live: Live, run: Run) -> None:
-        """What of a run was another person's: events that counted for its goal, a message to another's address."""
-        mine = {event.seq: event for event in live.history}
+    def _without(self, live: Live, run: Run, mine: Mapping[int, Event], values: Mapping[str, str]) -> None:
+        """What of a run was another person's: events that counted for its goal, a message to another's address.
+
+        mine: the person's events by seq; values: of identifiers, to whose they are now.
+        """
         lost = [seq for seq in run.counted if seq not in mine]
         if lost:
             run.counted = [seq for seq in run.counted if seq in mine]
@@ -181,8 +186,7 @@ class Division:
             self.state.out.uncount(self.source, run.id, lost)
         if run.status == "active" and run.waiting_for == machine.DELIVERY:
             key = run.steps[run.step].message or ""
-            address = self.people.address_of_message(key)
-            if address and all(value != address for _, value, *_ in self.people.overlay.identifiers_of(live.person.id)):
+            if values.get(self.people.address_of_message(key), live.person.id) != live.person.id:
                 self.state.withdraw(live, run, run.step, key)
                 journey = self.state.journey(run.journey, run.version)
                 answer = machine.Answer("failed", Reason.NO_ADDRESS)
