@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from einklang.app import stitching
+from einklang.event import EngineCall
 from einklang.store.book import SqliteBook
 from einklang.store.lake import Lake
 from tests.app.couples import Couple, couple, decide, everything, ids, reading
@@ -119,3 +120,38 @@ def own(book: SqliteBook, person: str) -> Any:
         known["members"],
         sorted((row[0], row[3], row[5]) for row in known["history"] if row[2] == 0),
     )
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_merge_by_a_call_is_taken_back_by_staff(seed: int, tmp_path: Path) -> None:
+    """Joined by an alias or a shared address; split, each has what one has who was never joined; a rebuild agrees."""
+    random, again = Random(100 + seed), Random(100 + seed)
+    shown: list[dict[tuple[str, str], Any]] = []
+    for joint, dice in ((True, random), (False, again)):
+        with home(QUIET) as book:
+            pairs, _ = lives(dice, book)
+            joined = [pair for pair in pairs if pair.kinds[0] == "userId" and pair.kinds[1] != "anonymousId"]
+            append(book, [joining(pair, joint=joint) for pair in joined])
+            engine = run(book, (dice.choice((5_000, 37)),), until=UNTIL)
+            for pair in joined if joint else ():
+                assert len(set(ids(book, pair.keys))) == 1, pair
+                with book.snapshot() as reader:
+                    said = stitching.split(reader, reading(book), pair.keys[0], (), actor="staff:test", why="two")
+                decide(book, engine, said, UNTIL)
+            if joint:
+                assert differences(book, Lake(tmp_path), batch=dice.choice((1, 5_000))) == []
+            shown.append({pair.keys: [own(book, person) for person in ids(book, pair.keys)] for pair in joined})
+    assert len(shown[0]) > 5
+    for keys, both in shown[0].items():
+        assert both == shown[1][keys], keys
+
+
+def joining(pair: Couple, *, joint: bool) -> EngineCall:
+    """The call that joins the two, or the same without what joins them."""
+    user, other = (key.partition(":")[2] for key in pair.keys)
+    call = EngineCall("page", name="Joined", userId=user, at=MERGED_AT + DAY, messageId=f"j{pair.number}")
+    if pair.kinds[1] == "userId":
+        call.type, call.name, call.previousId = "alias", None, other if joint else "nobody"
+    elif joint:
+        call.identifiers = {"email": other}
+    return call
