@@ -83,7 +83,7 @@ class Cluster:
         settings = {**self.options, "unix_socket_directories": str(self.folder), "unix_socket_permissions": "0777"}
         told = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
         command = ["sh", "-c", _GUARD, "sh", str(self._binaries / "postgres"), "-D", self._data, *told]
-        environment = {**os.environ, "LOG": str(self.folder / "log"), "LC_ALL": "C"}
+        environment = {"LOG": str(self.folder / "log"), "LC_ALL": "C", "PATH": os.defpath}
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE, env=environment, cwd="/", **self._as_user())
         for _ in range(_WAITS_MAX):
             asked = self._run("pg_isready", "-q", "-h", str(self.folder), "-U", "einklang", "-d", "postgres", check=False)
