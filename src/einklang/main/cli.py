@@ -208,6 +208,13 @@ def _look_over(sub: Any) -> None:
     assert doctor is not None
     bench = _command(sub, "bench", "the benchmarks, as ratios measured side by side", commands.bench)
     bench.add_argument("name", nargs="?", choices=["collect", "pipeline", "visible"])
+    soak = _command(sub, "soak", "a server under load, killed again and again: what is lost or twice", commands.soak)
+    soak.add_argument("--seconds", type=_whole, default=60, metavar="N", help="how long (default: 60)")
+    soak.add_argument("--rate", type=_whole, default=500, metavar="R", help="events a second (default: 500)")
+    soak.add_argument(
+        "--kill-every", type=_whole, default=60, metavar="N", help="seconds between two kills, 0 = never (default: 60)"
+    )
+    soak.add_argument("--seed", type=_whole, default=1, metavar="N", help="of persons and events (default: 1)")
     demo = _command(sub, "demo", "make a demo company if there is none, and serve it", commands.demo)
     demo.add_argument("--port", type=_port, default=8787)
     demo.add_argument("--host", default="127.0.0.1")

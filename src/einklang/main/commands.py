@@ -315,6 +315,17 @@ def bench(args: Args) -> Answer:
     return 0, run_bench(args.name)
 
 
+def soak(args: Args) -> Answer:
+    """A server under load, killed; what became of every event. In a folder of its own, or in --home, which is kept."""
+    from einklang.main.soak import Plan, soak
+
+    if not args.rate or not args.seconds:
+        raise UsageError("wrong_usage", "nothing to send", where="--rate, --seconds", mend="write 1 or more")
+    plan = Plan(args.seconds, args.rate, args.kill_every, args.seed, args.settings.database_url)
+    found = soak(plan, Path(args.home) if args.home else None)
+    return 0 if found["ok"] else 1, found
+
+
 def demo(args: Args) -> Answer:
     """A demo company, served."""
     from einklang.main.demo import run_demo
