@@ -92,7 +92,7 @@ SLOW = [
 def test_who_says_nothing_more_is_let_go(said: bytes) -> None:
     """Whatever was said before, at whatever place: after the time allowed the connection ends (slow loris)."""
     with serving(keep_alive=0.05, head_seconds=0.05, body_seconds=0.05) as port:
-        answer = heard(connected(port, said))
+        answer = heard(connected(port, said, 5))
     assert not answer.endswith(b"...")
     assert answer.count(b"200 OK") == said.count(GET)
 
