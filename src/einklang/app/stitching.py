@@ -24,8 +24,8 @@ from einklang.app.working import Live, label_of
 from einklang.consent import split_key
 from einklang.event import EngineCall, Event, body_of
 from einklang.identity import DEVICE, STAFF_STRENGTH, Edge, Node, Pair, Seen, pair_of, solve
-from einklang.kernel import time
 from einklang.kernel.errors import Conflict, InputError, NotFound
+from einklang.kernel.ids import content_hash
 from einklang.kernel.ids import person_id as founded_by
 
 WHY_CHARS_MAX = 500
@@ -304,6 +304,7 @@ def append(book: Book, decision: Decision, *, now: int) -> str:
     """Put the decision into the log, durably: the next tick carries it out, before all that waits. Its message id."""
     call = EngineCall(type=STAFF, event=decision.name, properties=decision.properties(), at=now, origin=1)
     position = book.read("counter_value", "position")[0][0]
-    call.messageId = f"{STAFF}-{position + 1}-{time.format_moment(now)}"
+    # of two decisions at one moment the later one has the greater id
+    call.messageId = f"{STAFF}-{position + 1:015d}-{content_hash(body_of([call]))[:6].hex()}"
     book.append([Body(1, now, SOURCE, "definition", body_of([call]))])
     return call.messageId
