@@ -11,7 +11,8 @@ class Event(msgspec.Struct, gc=False):
     """What happened, once admitted and expanded.
 
     position: order of arrival; at, received_at, clock: microseconds since epoch UTC; seq, clock: 0 until sequenced.
-    type: track page screen identify group alias row definition tick. name: as sent ("" for identify, group, alias).
+    type: track page screen identify group alias row definition tick, and identity (a decision of staff). name: as sent
+    ("" for identify, group, alias).
     identifiers: (kind, value) pairs, strongest first, at most one of a kind. properties: of track, page and screen; the
     traits of identify and group; the fields of a row. Numbers are int or Decimal. origin: 0 outside, 1 recorded by the
     engine, 2 derived. person: "" until resolved. machine: made by a scanner or proxy. body_hash: 16 bytes over what the

@@ -65,6 +65,15 @@ _REPLAY = {
         "as_new": {"type": "boolean"},
     },
 }
+_WHY = {"type": "string", "minLength": 1, "maxLength": 500}
+_MERGE = {"type": "object", "required": ["other", "why"], "properties": {"other": _TEXT, "why": _WHY}}
+_NAMED = {"type": "array", "items": _TEXT, "description": "kind:value of what goes; none: what a merge brought"}
+_SPLIT = {"type": "object", "required": ["why"], "properties": {"identifiers": _NAMED, "why": _WHY}}
+_REVIEW = {
+    "type": "object",
+    "required": ["decision", "why"],
+    "properties": {"decision": {"enum": ["merge", "keep_apart"]}, "why": _WHY},
+}
 #: Bodies that routes read as bytes: path -> content.
 _BODIES: dict[str, dict[str, Any]] = {
     "/api/session": {"application/json": {"schema": _SIGN_IN}},
@@ -75,6 +84,9 @@ _BODIES: dict[str, dict[str, Any]] = {
     },
     "/api/sources/{source_id}/keys": {"application/json": {"schema": _ROTATION}},
     "/api/drafts/find": {"application/json": {"schema": _CODE}},
+    "/api/persons/{person_id}/merge": {"application/json": {"schema": _MERGE}},
+    "/api/persons/{person_id}/split": {"application/json": {"schema": _SPLIT}},
+    "/api/reviews/{review_id}": {"application/json": {"schema": _REVIEW}},
     "/api/drafts": {"application/json": {"schema": _DRAFT}},
     "/api/dead-letters/replay": {"application/json": {"schema": _REPLAY}},
     "/api/products/{product_id}": {"application/json": {"schema": {"type": "object"}}},
