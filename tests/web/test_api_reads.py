@@ -118,6 +118,19 @@ def test_the_timeline_holds_events_and_decisions_once(busy: Home) -> None:
     assert {one["kind"] for one in done} == {"event"}
 
 
+def test_a_timeline_without_decisions_is_paged(home: Home) -> None:
+    """Whoever was never decided about has pages too; a number beyond 64 bits is no cursor."""
+    home.track(*(call("track", userId="u-9", event=f"Step {n}") for n in range(5)))
+    home.tick()
+    path, seen, cursor = "/api/persons/userId:u-9/timeline", [], ""
+    while cursor is not None:
+        page = home.get(path, params={"limit": 2, "cursor": cursor}).json()
+        seen += [one["name"] for one in page["items"]]
+        cursor = page["next"]
+    assert sorted(seen) == [f"Step {n}" for n in range(5)]
+    assert home.get(path, params={"cursor": f"{2**63}.1.1"}).status_code == 400
+
+
 def test_the_log_is_read_backwards(busy: Home) -> None:
     """Newest first with the label of the person; filtered by touchpoint and by part of the name in any case; paged."""
     page = busy.get("/api/events", params={"limit": 2}).json()

@@ -113,7 +113,8 @@ def numbers_of(cursor: str, count: int, separator: str = ".") -> list[int]:
     """The whole numbers of a cursor. Raises InputError `bad_cursor`."""
     parts = cursor.split(separator)
     if len(parts) != count or not all(
-        part.removeprefix("-").isdecimal() and part.isascii() and len(part) < 19 for part in parts
+        part.removeprefix("-").isdecimal() and part.isascii() and len(part) <= 20 and abs(int(part)) < 2**63
+        for part in parts
     ):
         raise bad_cursor(cursor)
     return [int(part) for part in parts]
