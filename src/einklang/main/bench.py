@@ -9,16 +9,35 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from einklang import __version__
-from einklang.main import bench_collect, bench_pipeline
+from einklang.main import bench_collect, bench_identity, bench_lake, bench_pipeline
 
-BENCHES: dict[str, Callable[[Path], dict[str, Any]]] = {
-    "collect": bench_collect.collect,
-    "pipeline": bench_pipeline.pipeline,
-    "visible": bench_collect.visible,
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """size: persons of `pipeline`, events of `identity` and `lake` (None: as docs/benchmarks.md says); batch: events a
+    tick; database_url: PostgreSQL instead of SQLite.
+    """
+
+    size: int | None = None
+    batch: int = bench_pipeline.BATCH
+    database_url: str = ""
+
+
+BENCHES: dict[str, Callable[[Path, Options], dict[str, Any]]] = {
+    "collect": lambda folder, _: bench_collect.collect(folder),
+    "identity": lambda folder, given: bench_identity.identity(
+        folder, events=given.size or bench_identity.EVENTS, database_url=given.database_url
+    ),
+    "lake": lambda folder, given: bench_lake.lake(folder, given.size or bench_lake.EVENTS),
+    "pipeline": lambda folder, given: bench_pipeline.pipeline(
+        folder, persons=given.size or bench_pipeline.PERSONS, batch=given.batch, database_url=given.database_url
+    ),
+    "visible": lambda folder, _: bench_collect.visible(folder),
 }
 
 
@@ -41,13 +60,13 @@ def stamp() -> dict[str, Any]:
     }
 
 
-def run_bench(name: str | None) -> dict[str, Any]:
+def run_bench(name: str | None, options: Options) -> dict[str, Any]:
     """Run one benchmark, or all; each in a folder of its own."""
     results: dict[str, Any] = {"stamp": stamp()}
     for each in [name] if name else list(BENCHES):
         sys.stderr.write(f"bench {each} ...\n")
         with tempfile.TemporaryDirectory(prefix="einklang-bench-") as folder:
-            results[each] = BENCHES[each](Path(folder))
+            results[each] = BENCHES[each](Path(folder), options)
     return results
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+import os
 import statistics
 import subprocess
 import sys
@@ -19,14 +20,15 @@ BATCH = 100
 SECONDS = 4.0
 ROUNDS = 3
 VISIBLE = 200
+SINGLES = 64
 
 
-def _body(number: int) -> bytes:
+def _body(number: int, batch: int = BATCH) -> bytes:
     calls = [
         {
             "type": "track",
             "event": "Product Viewed",
-            "userId": f"u{(number * BATCH + n) % 20_000}",
+            "userId": f"u{(number * batch + n) % 20_000}",
             "messageId": f"b{number}-{n}",
             "timestamp": "2026-01-01T00:00:00.000Z",
             "properties": {"product_id": f"P{n}", "price": 19.99, "category": "coffee", "cart_id": f"c{n}"},
@@ -35,7 +37,7 @@ def _body(number: int) -> bytes:
                 "page": {"path": "/coffee", "url": "https://shop.example/coffee"},
             },
         }
-        for n in range(BATCH)
+        for n in range(batch)
     ]
     return json.dumps({"batch": calls, "sentAt": "2026-01-01T00:00:00.000Z"}).encode()
 
@@ -59,7 +61,8 @@ async def _answer(reader: asyncio.StreamReader) -> bytes:
 
 
 class _Server:
-    """A server in a process of its own: `serve` as users run it, `store` without ticks, `null` without a store."""
+    """A server in a process of its own: `serve` as users run it, `store` without ticks, `each` with a commit for
+    each request, `null` without a store."""
 
     def __init__(self, home: Path, mode: str) -> None:
         code = "from einklang.main.bench_server import main; main()"
@@ -75,23 +78,37 @@ class _Server:
         self.process.wait(30)
 
 
-async def _load(port: int, key: str, numbers: Any) -> float:
-    """Acknowledged events a second over CONNECTIONS connections."""
+async def _load(port: int, key: str, numbers: Any, *, batch: int, connections: int) -> tuple[float, list[float]]:
+    """Acknowledged events a second over `connections`, and how long each request took (s)."""
     end = system.perf_counter() + SECONDS
-    counts = [0]
+    took: list[float] = []
 
     async def one() -> None:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
-        while system.perf_counter() < end:
-            writer.write(_request("/v1/batch", _body(next(numbers)), key, port))
+        while (begun := system.perf_counter()) < end:
+            writer.write(_request("/v1/batch", _body(next(numbers), batch), key, port))
             await _answer(reader)
-            counts[0] += BATCH
+            took.append(system.perf_counter() - begun)
         writer.close()
         await writer.wait_closed()
 
     begun = system.perf_counter()
-    await asyncio.gather(*(one() for _ in range(CONNECTIONS)))
-    return counts[0] / (system.perf_counter() - begun)
+    await asyncio.gather(*(one() for _ in range(connections)))
+    return len(took) * batch / (system.perf_counter() - begun), sorted(took)
+
+
+def _to_disk(file: Path, numbers: Any) -> float:
+    """Events a second of the plainest durable thing: decode each batch, write it, fdatasync, one after another."""
+    count, end = 0, system.perf_counter() + SECONDS
+    begun = system.perf_counter()
+    with file.open("wb", buffering=0) as out:
+        while system.perf_counter() < end:
+            body = _body(next(numbers), BATCH)
+            json.loads(body)
+            out.write(body)
+            os.fdatasync(out.fileno())
+            count += BATCH
+    return count / (system.perf_counter() - begun)
 
 
 def _numbers(start: int) -> Any:
@@ -102,32 +119,53 @@ def _numbers(start: int) -> Any:
 
 
 def collect(folder: Path) -> dict[str, Any]:
-    """Acknowledged events/s, 100 a batch, 16 connections, as ratios to the same server whose append does nothing.
+    """Acknowledged events/s as ratios measured in turn, medians of ROUNDS.
 
-    Three servers in turn: without a store, with the store alone, and as users run it, with ticks working beside it.
+    100 a batch over 16 connections: the store alone, and as users run it with ticks beside it, against the same server
+    whose append does nothing; and against decoding, writing and fdatasync of each batch in one process. One event a
+    request over 64 connections: against the same server with a commit for each request.
     """
-    rates: dict[str, list[float]] = {"null": [], "store": [], "serve": []}
+    batches: dict[str, list[float]] = {"null": [], "store": [], "serve": []}
+    singles: dict[str, list[float]] = {"store": [], "each": []}
+    disk: list[float] = []
+    p99: dict[str, list[float]] = {"batches": [], "singles": []}
     for number in range(ROUNDS):
-        for mode, found in rates.items():
-            home = folder / f"home-{number}-{mode}"
-            keys = create(home, None)
-            server = _Server(home, mode)
-            try:
-                found.append(asyncio.run(_load(server.port, keys.write_key, _numbers(number * 1_000_000))))
-            finally:
-                server.stop()
-    ratios = {mode: [a / b for a, b in zip(rates[mode], rates["null"], strict=True)] for mode in ("store", "serve")}
+        disk.append(_to_disk(folder / f"disk-{number}", _numbers(number * 1_000_000)))
+        for found, batch, connections, name in (
+            (batches, BATCH, CONNECTIONS, "batches"),
+            (singles, 1, SINGLES, "singles"),
+        ):
+            for mode, rates in found.items():
+                rate, took = _served(folder / f"home-{number}-{name}-{mode}", mode, number, batch, connections)
+                rates.append(rate)
+                if mode == "store":
+                    p99[name].append(took[int(len(took) * 0.99)] * 1000)
     return {
-        "events_per_s_without_store": round(statistics.median(rates["null"])),
-        "events_per_s_store": round(statistics.median(rates["store"])),
-        "events_per_s_with_ticks": round(statistics.median(rates["serve"])),
-        "ratio_store": round(statistics.median(ratios["store"]), 3),
-        "ratio_with_ticks": round(statistics.median(ratios["serve"]), 3),
-        "ratios_store": [round(ratio, 3) for ratio in ratios["store"]],
-        "ratios_with_ticks": [round(ratio, 3) for ratio in ratios["serve"]],
+        "events_per_s": {name: round(statistics.median(rates)) for name, rates in (batches | {"disk": disk}).items()},
+        "singles_per_s": {name: round(statistics.median(rates)) for name, rates in singles.items()},
+        "ratio_store_to_no_store": _ratio(batches["store"], batches["null"]),
+        "ratio_with_ticks_to_no_store": _ratio(batches["serve"], batches["null"]),
+        "ratio_store_to_disk": _ratio(batches["store"], disk),
+        "ratio_singles_to_commit_each": _ratio(singles["store"], singles["each"]),
+        "ack_p99_ms": {name: round(statistics.median(values), 1) for name, values in p99.items()},
         "batch": BATCH,
-        "connections": CONNECTIONS,
+        "connections": {"batches": CONNECTIONS, "singles": SINGLES},
     }
+
+
+def _served(home: Path, mode: str, number: int, batch: int, connections: int) -> tuple[float, list[float]]:
+    keys = create(home, None)
+    server = _Server(home, mode)
+    try:
+        load = _load(server.port, keys.write_key, _numbers(number * 1_000_000), batch=batch, connections=connections)
+        return asyncio.run(load)
+    finally:
+        server.stop()
+
+
+def _ratio(ours: list[float], theirs: list[float]) -> dict[str, Any]:
+    ratios = [round(a / b, 3) for a, b in zip(ours, theirs, strict=True)]
+    return {"median": statistics.median(ratios), "rounds": ratios}
 
 
 async def _visible(port: int, write_key: str, server_key: str) -> list[float]:

@@ -130,8 +130,13 @@ def _lookup(home: Home, number: int) -> None:
 def _merge(home: Home, engine: Engine, number: int) -> None:
     """From the call on disk to the merged person on disk."""
     now = home.reached() + time.SECOND
-    call = {"type": "identify", "userId": f"u{number}", "messageId": f"merge{number}", "timestamp": time.format_moment(now)}
-    call |= {"traits": {"email": f"u{number}@x.example"}}
+    call: dict[str, Any] = {
+        "type": "identify",
+        "userId": f"u{number}",
+        "messageId": f"merge{number}",
+        "timestamp": time.format_moment(now),
+        "traits": {"email": f"u{number}@x.example"},
+    }
     home.book.append([Body(1, now, "bench", "import", msgspec.json.encode({"batch": [call]}))])
     _tick(engine, now)
     with home.book.snapshot() as reader:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import shutil
 import sys
 import time as system
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +18,16 @@ from einklang.app.apply import Body
 from einklang.app.run import expand_pending, settle_definitions
 from einklang.app.run import run as run_until
 from einklang.kernel import time
+from einklang.main.books import open_book
 from einklang.main.home import Home, create
-from einklang.store.book import SqliteBook
+from einklang.store.book import AnyBook
 
 PERSONS = 100_000
-EVENTS = 200_000
+EVENTS_PER_PERSON = 2
 BATCH = 5_000
+_PART = 5_000
 START = 1_767_225_600 * time.SECOND
+_SITE = "http://127.0.0.1"
 _DEFINITIONS = """
 kind: policy
 timezone: Europe/Berlin
@@ -77,7 +81,7 @@ class _Recorder:
 class _Recording:
     """A Book that notes the write sets of the ticks, each with the time that it took."""
 
-    def __init__(self, book: SqliteBook) -> None:
+    def __init__(self, book: AnyBook) -> None:
         self._book = book
         self.ticks: list[list[tuple[str, list[Sequence[Any]]]]] = []
 
@@ -92,9 +96,10 @@ class _Recording:
         return result
 
 
-def _lines() -> Iterable[bytes]:
-    """Consents, then a month of views, carts and orders of PERSONS people; the n-th person by a fixed permutation."""
-    for n in range(0, PERSONS, 2):
+def _lines(persons: int) -> Iterable[bytes]:
+    """Consents, then a month of views, carts and orders of as many people; the n-th person by a fixed permutation."""
+    events = persons * EVENTS_PER_PERSON
+    for n in range(0, persons, 2):
         yield _call(
             "Consent Given",
             n,
@@ -103,9 +108,9 @@ def _lines() -> Iterable[bytes]:
             email=True,
         )
     kinds = ("Product Viewed", "Product Viewed", "Product Added", "Order Completed")
-    for n in range(EVENTS):
-        person = (n * 7919) % PERSONS
-        at = START + (n + 1) * (30 * time.DAY // EVENTS)
+    for n in range(events):
+        person = (n * 7919) % persons
+        at = START + (n + 1) * (30 * time.DAY // events)
         properties = {"cart_id": f"c{person}", "price": 5 + n % 50, "revenue": 5 + n % 50, "product_id": f"P{n % 200}"}
         yield _call(kinds[n * 2654435761 // 65536 % 4], person, at, properties)
 
@@ -124,48 +129,85 @@ def _call(event: str, person: int, at: int, properties: dict[str, Any], *, email
     return msgspec.json.encode(call)
 
 
-def _fill(home: Home) -> None:
+def _fill(home: Home, persons: int) -> None:
+    """Definitions in force and all events pending: what `run` begins with."""
     engine = home.engine()
     applying.apply(home.book, yaml.parse_text(_DEFINITIONS, "bench.yaml"), now=START)
     settle_definitions(home.book, engine)
     part: list[bytes] = []
-    for line in _lines():
+    for line in _lines(persons):
         part.append(line)
-        if len(part) == BATCH:
+        if len(part) == _PART:
             home.book.append([Body(len(part), START, "bench", "import", b'{"batch":[' + b",".join(part) + b"]}")])
             part = []
     if part:
         home.book.append([Body(len(part), START, "bench", "import", b'{"batch":[' + b",".join(part) + b"]}")])
+    expand_pending(home.book, version="bench")
 
 
-def pipeline(folder: Path) -> dict[str, Any]:
-    """Seconds of bulk-writing the same touched rows / seconds of the pipeline, in one run on equal copies of a home.
+class _Copies:
+    """Equal homes, filled before the measurement: files are copied, schemas of PostgreSQL filled one by one."""
 
-    The rows are noted in a run of its own, so that noting them costs the measured one nothing.
+    def __init__(self, folder: Path, persons: int, database_url: str) -> None:
+        self._folder = folder
+        self._persons = persons
+        self._url = database_url
+        if not database_url:
+            create(folder / "first", "00" * 32)
+            with self._opened(folder / "first", "") as book:
+                _fill(Home(folder / "first", book, base_url=_SITE), persons)
+                book.backup(folder / "before.db")
+
+    @contextmanager
+    def home(self, name: str) -> Iterator[tuple[Home, AnyBook]]:
+        """One of them, open for writing."""
+        path, url = self._folder / name, self._schema(name)
+        if url:
+            create(path, "00" * 32, database_url=url)
+        else:
+            path.mkdir()
+            shutil.copy(self._folder / "before.db", path / "book.db")
+        with self._opened(path, url) as book:
+            home = Home(path, book, base_url=_SITE)
+            if url:
+                _fill(home, self._persons)
+            yield home, book
+
+    def _schema(self, name: str) -> str:
+        return f"{self._url}{'&' if '?' in self._url else '?'}schema=bench_{name}" if self._url else ""
+
+    @staticmethod
+    @contextmanager
+    def _opened(path: Path, url: str) -> Iterator[AnyBook]:
+        book = open_book(path, database_url=url, writer=True)
+        try:
+            yield book
+        finally:
+            book.close()
+
+
+def pipeline(folder: Path, *, persons: int = PERSONS, batch: int = BATCH, database_url: str = "") -> dict[str, Any]:
+    """Seconds of bulk-writing the same touched rows / seconds of the pipeline, in one run on equal homes.
+
+    The rows are noted in a run of its own, so that noting them costs the measured one nothing. On PostgreSQL the
+    address names no schema: each home gets a new one, `bench_...`, which stays.
     """
-    source = folder / "home"
-    create(source, "00" * 32)
-    book = SqliteBook.open(source)
-    _fill(Home(source, book, base_url="http://127.0.0.1"))
-    expand_pending(book, version="bench")
-    book.backup(folder / "before.db")
-    for name in ("noted", "alone"):
-        (folder / name).mkdir()
-        shutil.copy(folder / "before.db", folder / name / "book.db")
-    pipeline_s, entries = _run(Home(source, book, base_url="http://127.0.0.1"), book)
-    sent = book.read("counter_value", "messages")[0][0]
-    book.close()
-    noted = SqliteBook.open(folder / "noted")
-    recording = _Recording(noted)
-    _run(Home(folder / "noted", noted, base_url="http://127.0.0.1"), recording)
-    noted.close()
-    bulk_s, rows = _write_alone(folder / "alone", recording)
+    copies = _Copies(folder, persons, database_url)
+    with copies.home("measured") as (home, book):
+        pipeline_s, entries = _run(home, book, batch)
+        sent = book.read("counter_value", "messages")[0][0]
+    with copies.home("noted") as (home, book):
+        recording = _Recording(book)
+        _run(home, recording, batch)
+    with copies.home("alone") as (_, book):
+        bulk_s, rows = _write_alone(book, recording)
     sys.stderr.write(f"pipeline {pipeline_s:.1f} s, bulk {bulk_s:.1f} s\n")
-    inputs = EVENTS + PERSONS // 2
+    inputs = persons * EVENTS_PER_PERSON + (persons + 1) // 2
     return {
-        "persons": PERSONS,
+        "store": "PostgreSQL" if database_url else "SQLite",
+        "persons": persons,
         "events": inputs,
-        "batch": BATCH,
+        "batch": batch,
         "entries": entries,
         "messages": sent,
         "rows_written": rows,
@@ -176,23 +218,20 @@ def pipeline(folder: Path) -> dict[str, Any]:
     }
 
 
-def _run(home: Home, book: Any) -> tuple[float, int]:
+def _run(home: Home, book: Any, batch: int) -> tuple[float, int]:
     """Seconds of `run` over everything pending, and the entries written."""
     engine = home.engine()
     engine.book = book
     begun = system.perf_counter()
-    entries = run_until(book, engine, START + 31 * time.DAY, mode="run", batch=BATCH)
+    entries = run_until(book, engine, START + 31 * time.DAY, mode="run", batch=batch)
     return system.perf_counter() - begun, entries
 
 
-def _write_alone(folder: Path, recording: _Recording) -> tuple[float, int]:
+def _write_alone(book: AnyBook, recording: _Recording) -> tuple[float, int]:
     """Seconds of writing what the ticks wrote, tick by tick, and the rows."""
-    book = SqliteBook.open(folder)
     rows = 0
     begun = system.perf_counter()
     for tick in recording.ticks:
         book.transact(lambda tx, tick=tick: [tx.write(name, part) for name, part in tick])  # type: ignore[misc]  # bound early on purpose
         rows += sum(len(part) for _, part in tick)
-    bulk_s = system.perf_counter() - begun
-    book.close()
-    return bulk_s, rows
+    return system.perf_counter() - begun, rows

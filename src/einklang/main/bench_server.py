@@ -6,7 +6,7 @@ import socket
 import sys
 import threading
 from collections.abc import Sequence
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -45,8 +45,26 @@ class NoStore:
         return self.append_later(blobs).result()
 
 
+class CommitEach:
+    """A Book that commits the bodies of each request alone, one request after another."""
+
+    def __init__(self, book: Any) -> None:
+        self._book = book
+        self._one = ThreadPoolExecutor(max_workers=1)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._book, name)
+
+    def append_later(self, blobs: Sequence[Any]) -> Future[list[int]]:
+        """Positions once they are durable."""
+        return self._one.submit(self._book.append, blobs)
+
+
 def main() -> None:
-    """Serve the home of the first argument; the second says `serve`, `store` (no ticks) or `null` (no store)."""
+    """Serve the home of the first argument.
+
+    The second says `serve`, `store` (no ticks), `each` (no ticks, no group commit) or `null` (no store).
+    """
     sys.setswitchinterval(0.0005)
     settings = Settings()
     listener = socket.create_server(("127.0.0.1", 0))
@@ -56,6 +74,8 @@ def main() -> None:
         loop = None
         if sys.argv[2] == "null":
             services.book = NoStore(home.book)
+        elif sys.argv[2] == "each":
+            services.book = CommitEach(home.book)
         elif sys.argv[2] == "serve":
             loop = Loop(home, channels_of(settings, home), hub.notify)
             services.wake = loop.wake
