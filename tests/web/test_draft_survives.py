@@ -15,11 +15,14 @@ ROUNDS = 3
 
 
 def test_kill_right_after_saved_loses_nothing(tmp_path: Path) -> None:
-    """Round by round: save, kill as soon as the answer is there, start again, read what was typed, go on from it."""
+    """Round by round: save, kill as soon as the answer is there, start again, read what was typed, go on from it.
+
+    Neither token nor code nor key stands in the log, however much is logged.
+    """
     keys = make(tmp_path / "home")
     token, code = "", ""
     for number in range(ROUNDS):
-        with serving(tmp_path / "home", keys) as server:
+        with serving(tmp_path / "home", keys, EINKLANG_LOG_LEVEL="debug") as server:
             agent = {"Authorization": f"Bearer {keys.server_key}"}
             if number:
                 shown = httpx.get(f"{server.url}/v1/draft", headers={"Authorization": f"Bearer {token}"}).json()
@@ -32,3 +35,4 @@ def test_kill_right_after_saved_loses_nothing(tmp_path: Path) -> None:
             server.end(signal.SIGKILL)
         assert answer.status_code == 200
         token, code = answer.json()["draft"], answer.json()["code"]
+        assert not [line for line in server.lines for secret in (token, code, keys.server_key) if secret in line]

@@ -25,6 +25,7 @@ export function pauseAfter(failures: number, wished = 0): number {
 export class Queue {
   private timer = 0;
   private failures = 0;
+  private told = '';
   private sending: Promise<void> | null = null;
 
   constructor(
@@ -105,6 +106,9 @@ export class Queue {
   /** The page goes: hand over what fits. It stays here too, as nobody hears the answer; the server counts it once. */
   private leave(): void {
     const names = this.allowed() ? this.batch(BEACON_CHARS_MAX) : [];
+    const told = names.join();
+    if (told === this.told) return; // two signs that the page goes are one
+    this.told = told;
     if (names.length) navigator.sendBeacon(this.address, new Blob([this.body(names)], { type: 'text/plain' }));
   }
 }
