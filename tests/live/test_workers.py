@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import signal
 from pathlib import Path
+from threading import Event
 
 import httpx
 import pytest
 
 from einklang.kernel.errors import Conflict
 from einklang.main import home as homes
+from einklang.main.workers import watch
 from einklang.store.book import PostgresBook
 from einklang.testing.cluster import Cluster
 from tests.live.servers import WAIT_S, Server, make, serving, wait_for
@@ -49,7 +51,7 @@ def ticking(cluster: Cluster) -> int:
 
 def test_killed_one_after_another(tmp_path: Path, cluster: Cluster, database_url: str) -> None:
     """A web process and both engines are killed under load and in the middle of hand-overs. Another engine ticks within
-    seconds, and at the end everything has happened, once.
+    seconds, and at the end everything has happened, once. Meanwhile another writer is refused, and told who writes.
     """
     home, sink, customers = tmp_path / "home", Sink(), Customers(tmp_path / "acknowledged")
     keys = make(home, database_url=database_url)
@@ -58,6 +60,10 @@ def test_killed_one_after_another(tmp_path: Path, cluster: Cluster, database_url
         settings["EINKLANG_SMTP_URL"] = f"smtp://127.0.0.1:{sink.port}"
         with serving(home, keys, "--workers", "2", **settings) as server:
             ready(server, cluster)
+            with pytest.raises(Conflict) as refused:
+                PostgresBook.open(database_url)
+            assert refused.value.code == "home_in_use"
+            assert "another process (einklang " in refused.value.what
             threads = customers.sending(server)
             wait_for(lambda: sink.held, "a hand-over that hangs")
             first = ticking(cluster)
@@ -75,19 +81,21 @@ def test_killed_one_after_another(tmp_path: Path, cluster: Cluster, database_url
         judge(opened, customers, sink, kills=1)
 
 
-def test_the_home_is_shared_with_nobody_else(tmp_path: Path, cluster: Cluster, database_url: str) -> None:
-    """While several processes serve, another writer is refused, and told who writes; when the one that looks after them
-    is killed they all end, and the home is free.
-    """
-    home = tmp_path / "home"
-    keys = make(home, database_url=database_url)
-    with serving(home, keys, "--workers", "1", EINKLANG_DATABASE_URL=database_url) as server:
-        ready(server, cluster)
-        with pytest.raises(Conflict) as refused:
-            PostgresBook.open(database_url)
-        assert refused.value.code == "home_in_use"
-        assert "another process (einklang " in refused.value.what
-        processes = workers_of(server).values()
-        assert server.end(signal.SIGKILL) == -signal.SIGKILL
-        wait_for(lambda: not any(Path(f"/proc/{number}").exists() for number in processes), "the end of all")
-    PostgresBook.open(database_url).close()
+@pytest.mark.parametrize("fate", ["its parent dies", "its home is lost"])
+def test_a_process_that_is_alone_ends(database_url: str, fate: str) -> None:
+    """A worker notices that nobody looks after it any more, or that another writer took its home."""
+    PostgresBook.create(database_url, "5a" * 16).close()
+    guard, held = os.pipe()
+    ending = Event()
+    with PostgresBook.open(database_url, together=True) as book:
+        watch(book, guard, ending.set)
+        assert not ending.wait(0.05)
+        if fate == "its parent dies":
+            os.close(held)
+        else:
+            assert book._writer is not None
+            book._writer.fail(RuntimeError("taken"))
+        assert ending.wait(WAIT_S)
+    os.close(guard)
+    if fate != "its parent dies":
+        os.close(held)

@@ -197,7 +197,9 @@ def test_processes_hear_of_each_other(cluster: Cluster, database_url: str) -> No
         assert news.acquire(timeout=20)
         book.transact(lambda tx: tx.write("counter_add", [("a", 1)]))
         assert news.acquire(timeout=20)
-        assert heard == ["log", "tail", "log"]
+        book.tell("held")
+        assert news.acquire(timeout=20)
+        assert heard == ["log", "tail", "log", "held"]
         cluster.crash()
         cluster.start()
         assert news.acquire(timeout=20)  # it listens again

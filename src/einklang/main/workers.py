@@ -81,7 +81,7 @@ class EngineShare:
 # --- the processes that work ----------------------------------------------------------------------------------------
 
 
-def _watch(book: PostgresBook, guard: int, end: Callable[[], None]) -> None:
+def watch(book: PostgresBook, guard: int, end: Callable[[], None]) -> None:
     """Call `end` once the home is lost, or the process that looks after this one: it held the other end of the pipe."""
 
     def wait() -> None:
@@ -115,7 +115,7 @@ def web(home: Home, found: Settings, listener: socket.socket, guard: int) -> Non
     def end() -> None:
         server.should_exit = True
 
-    _watch(_book(home), guard, end)
+    watch(_book(home), guard, end)
     listener_of_book = _book(home).listener(told)
     listener_of_book.start()
     sys.setswitchinterval(0.0005)
@@ -131,13 +131,20 @@ def engine(home: Home, found: Settings, index: int, guard: int) -> None:
     """One engine, until a signal ends it. Raises Unavailable if a thread of it failed."""
     ending = threading.Event()
     share = EngineShare(_book(home), index, ENGINES)
-    loop = Loop(home, dict(channels_of(found, home)), lambda: None, ended=ending.set, share=share)
+    loop = Loop(
+        home,
+        dict(channels_of(found, home)),
+        lambda: None,
+        ended=ending.set,
+        held=lambda alarm: _book(home).tell("held"),
+        share=share,
+    )
 
     def told(what: str) -> None:
         loop.wake()
         loop.look()
 
-    _watch(_book(home), guard, ending.set)
+    watch(_book(home), guard, ending.set)
     listener = _book(home).listener(told)
     for one in (signal.SIGINT, signal.SIGTERM):
         signal.signal(one, lambda *_: ending.set())

@@ -18,7 +18,7 @@ from einklang.kernel.errors import Conflict, EinklangError, Unavailable
 from einklang.store.book import statements as named
 from einklang.store.book.migrate import Migration, check_format, migrations
 from einklang.store.book.postgres.dialect import REFUSE, Prepared, migration
-from einklang.store.book.postgres.lease import Leases, Listener
+from einklang.store.book.postgres.lease import Leases, Listener, channel
 from einklang.store.book.postgres.rows import Reading, Writing, prepare
 from einklang.store.book.postgres.server import Connection, Server, is_lost, server_of, translate
 from einklang.store.book.postgres.writer import Writer
@@ -257,8 +257,18 @@ class PostgresBook:
         """What this process may do among others; for one thread."""
         return Leases(self.server)
 
+    def tell(self, what: str) -> None:
+        """Tell the other processes. Raises Unavailable."""
+        connection = self._borrow()
+        try:
+            connection.execute(b"SELECT pg_notify(%s, %s)", (channel(self.server), what), prepare=False)
+        except psycopg.Error as error:
+            raise translate(error, self.server, "tell") from error
+        finally:
+            self._give_back(connection)
+
     def listener(self, told: Callable[[str], None]) -> Listener:
-        """Calls `told` when another process appended (`tail`) or committed (`log`)."""
+        """Calls `told` when a process appended (`tail`) or committed (`log`), and with what one told."""
         return Listener(self.server, told)
 
     # --- care -------------------------------------------------------------------------------------------------------

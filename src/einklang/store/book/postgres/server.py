@@ -36,7 +36,7 @@ SERVER_OLDEST = 14
 SCHEMA = "einklang"
 _SCHEMA = re.compile(r"[a-z_][a-z0-9_]{0,40}")
 _SCHEMES = ("postgresql://", "postgres://")
-#: After a failed attempt to connect, others are refused at once for so long.
+#: After a failed attempt to connect, others are refused at once for so long, or as long as it took.
 _AWAY_S = 0.5
 
 #: Everything is found by key, and a plan is made before the tables have grown: so indexes always, and never a new plan.
@@ -110,12 +110,13 @@ class Server:
             if self._away is not None and time.monotonic() < self._again_at:
                 known = self._away
                 raise type(known)(known.code, known.what, where=known.where, mend=known.mend)
+        begun = time.monotonic()
         try:
             connection = self._connect(read_only=read_only, bulk=bulk)
         except psycopg.Error as error:
-            told = translate(error, self)
+            told, now = translate(error, self), time.monotonic()
             with self._guard:
-                self._away, self._again_at = told, time.monotonic() + _AWAY_S
+                self._away, self._again_at = told, now + max(_AWAY_S, now - begun)
             raise told from None
         self._away = None
         return connection
