@@ -7,6 +7,7 @@ BIN := .venv/bin
 SETUP := .venv/.setup-installed
 PACKAGE := .venv/.package-installed
 TOOLS := .venv/.tools-installed
+SPARK := .venv/.spark-installed
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
 PINNED := --require-hashes --only-binary :all: --requirement
 
@@ -18,7 +19,7 @@ INSTALL = @echo "installing $(lastword $(1)) into .venv"; \
 	$(BIN)/uv pip install --quiet --python $(BIN)/python $(1) || $(PIP) install --quiet $(1)
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo console company check test lint format docs screenshots bench requirements clean
+.PHONY: help install spark demo console company check test lint format docs screenshots bench requirements clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -50,6 +51,14 @@ company: $(PACKAGE)
 install: ## set up .venv: Einklang, its tools, the console; afterwards .venv/bin/einklang works
 	@$(MAKE) --no-print-directory -j 2 console $(TOOLS)
 
+# It comes as a source archive of 430 MB, so only who wants it, and CI, installs it.
+$(SPARK): $(TOOLS) requirements/spark.txt
+	@echo "installing requirements/spark.txt into .venv"
+	@$(PIP) install --quiet --require-hashes --requirement requirements/spark.txt
+	@touch $@
+
+spark: $(SPARK) ## Apache Spark, for the tests of the lake with it (Java is needed beside)
+
 demo: ## a demo company on http://127.0.0.1:8787 (PORT=, HOME_DIR= change it)
 	@$(MAKE) --no-print-directory -j 2 console company
 	$(BIN)/einklang demo --home $(HOME_DIR) --port $(PORT)
@@ -63,7 +72,7 @@ lint: $(TOOLS) ## style, types and floors
 check: $(TOOLS) ## the quick loop, under a minute: lint, house rules, quick unit tests
 	@$(BIN)/python -m tools.suite static quick
 
-test: install ## everything, in parts; PARTS="unit stores" chooses (CONTRIBUTING.md)
+test: install $(if $(CI),$(SPARK)) ## everything, in parts; PARTS="unit stores" chooses (CONTRIBUTING.md)
 	@$(BIN)/python -m tools.suite $(PARTS)
 
 format: $(TOOLS) ## let ruff lay out and mend what it can

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 from collections.abc import Iterator
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +62,10 @@ def _absent(marker: str) -> str:
         if not CHROMIUM:
             return "no Chromium found (Debian: apt install chromium)"
         return "" if _driver_starts() else "the driver of Playwright does not start (Debian: apt install libatomic1)"
+    if marker == "spark":
+        if not shutil.which("java"):
+            return "no Java found (Debian: apt install default-jre-headless)"
+        return "" if find_spec("pyspark") else "no Spark found (make spark)"
     return "" if programs() else "no PostgreSQL found (Debian: apt install postgresql)"
 
 
@@ -68,7 +73,7 @@ def _absent(marker: str) -> str:
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Skips what needs something that is absent here, before any fixture asks for it; pytest folds these skips into one
     line a reason, as they have one place. CI installs all but the real data: there, what is absent is a failure."""
-    for marker in ("real", "browser", "stores"):
+    for marker in ("real", "browser", "stores", "spark"):
         if item.get_closest_marker(marker) and (reason := _absent(marker)):
             if IN_CI and marker != "real":
                 pytest.fail(f"{reason}; CI must have it", pytrace=False)

@@ -20,10 +20,19 @@ from xml.etree import ElementTree
 ROOT = Path(__file__).resolve().parents[1]
 SLOWEST = 20
 #: Parts that a test chooses by a marker of this name; of two markers the earlier one counts.
-MARKED = ("faults", "browser", "clients", "stores")
-BUDGETS_S = {"static": 120, "unit": 240, "stores": 120, "clients": 60, "faults": 180, "browser": 120, "quick": 45}
+MARKED = ("faults", "browser", "clients", "stores", "spark")
+BUDGETS_S = {
+    "static": 120,
+    "unit": 240,
+    "stores": 120,
+    "spark": 120,
+    "clients": 60,
+    "faults": 180,
+    "browser": 120,
+    "quick": 45,
+}
 #: What `make test` runs. `quick` is the unit part of `make check`: fewer random cases, nothing slow.
-ALL = ("static", "unit", "stores", "clients", "faults", "browser")
+ALL = ("static", "unit", "stores", "spark", "clients", "faults", "browser")
 NO_TESTS = 5
 
 

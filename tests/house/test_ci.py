@@ -33,7 +33,7 @@ def run(folder: Path, programs: dict[str, str]) -> subprocess.CompletedProcess[s
     )
 
 
-READY = {"python3": "exit 0", "chromium": "exit 0", "dpkg": "exit 0", "apt-get": "echo APT $*"}
+READY = {"python3": "exit 0", "chromium": "exit 0", "java": "exit 0", "dpkg": "exit 0", "apt-get": "echo APT $*"}
 
 
 @pytest.mark.parametrize("status", [0, 2])

@@ -36,7 +36,7 @@ def unhashed(text: str) -> list[str]:
     return [block.split("\n")[0] for block in blocks if "==" not in block or "--hash=sha256:" not in block]
 
 
-@pytest.mark.parametrize("name", ["runtime.txt", "dev.txt", "build.txt"])
+@pytest.mark.parametrize("name", ["runtime.txt", "dev.txt", "build.txt", "spark.txt"])
 def test_all_is_pinned_with_hashes(name: str) -> None:
     """Each line of a requirements file is a version with hashes."""
     assert unhashed((ROOT / "requirements" / name).read_text()) == []

@@ -43,6 +43,11 @@ def in_force(reader: Reader) -> Definitions:
     return compile_all(*stored_docs(reader.read("definitions_active")))
 
 
+def in_force_until(reader: Reader, position: int) -> Definitions:
+    """The definitions that were in force at a position of the log, compiled."""
+    return compile_all(*stored_docs(reader.read("definitions_until", position, position)))
+
+
 def check(reader: Reader, docs: list[Document]) -> tuple[Applied, list[dict[str, Any]]]:
     """Check documents on top of those in force.
 

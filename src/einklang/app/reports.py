@@ -1,23 +1,37 @@
-"""`report`: the measurement of a journey or a campaign, by plan over the lake at a stated position of the log."""
+"""`report`: the measurement of a journey or a campaign, by plan over the lake at a stated position of the log.
+
+A report is a function of its basis: one version of each lake table, the definitions in force at one position of the
+log, one moment. It states them, and `again` makes it anew from them.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Protocol
 
 import polars as pl
 
-from einklang.app.apply import in_force
-from einklang.app.crowds import Lake
+from einklang.app.apply import in_force_until
 from einklang.app.definitions import Definitions
 from einklang.app.ports import Reader
 from einklang.flow.compile import Journey
 from einklang.kernel.errors import InputError, NotFound
-from einklang.measure import Report
+from einklang.kernel.time import format_moment, parse_moment
+from einklang.measure import Basis, Report
 from einklang.measure import report as measured
 
 _CLICKS = ("Message Clicked", "Email Link Clicked")
 _MEND = "give it one: goal: {event: Order Completed, within: 14d, value: revenue}"
+
+_TABLES = ("assignments", "outcomes", "messages", "persons", "events")
+
+
+class Lake(Protocol):
+    """The columns of the log, with their versions."""
+
+    def version(self, table: str) -> int | None: ...
+    def reached(self, table: str, version: int | None = None) -> int: ...
+    def scan(self, table: str, version: int | None = None) -> pl.LazyFrame: ...
 
 
 def _title(doc: dict[str, Any]) -> str | dict[str, str]:
@@ -52,33 +66,64 @@ def _measured(definitions: Definitions, name: str) -> tuple[str, list[Journey]]:
     return kind, found
 
 
-def report(reader: Reader, lake: Lake, name: str, *, now: int) -> Report:
-    """The report of a journey or campaign at the clock `now` (microseconds). Raises NotFound, InputError `no_goal`.
+def basis_now(reader: Reader, lake: Lake, now: int) -> Basis:
+    """What a report of the moment `now` (microseconds) speaks of.
+
+    The events first: what was decided up to them is shipped before them.
+    """
+    ((stamp,),) = reader.read("definitions_stamp")
+    found = {table: lake.version(table) for table in reversed(_TABLES)}
+    return Basis(format_moment(now), stamp or 0, {table: at for table, at in found.items() if at is not None})
+
+
+class _At:
+    """The lake at a basis; a table that did not exist is empty."""
+
+    def __init__(self, lake: Lake, basis: Basis) -> None:
+        self._lake, self._versions = lake, basis.lake
+
+    def scan(self, table: str) -> pl.LazyFrame:
+        """One table."""
+        version = self._versions.get(table)
+        return self._lake.scan(table, version) if version is not None else self._lake.scan(table).limit(0)
+
+    def position(self) -> int:
+        """The last entry of the log that it holds."""
+        version = self._versions.get("events")
+        return self._lake.reached("events", version) if version is not None else 0
+
+
+def report(reader: Reader, lake: Lake, name: str, *, now: int, again: Basis | None = None) -> Report:
+    """The report of a journey or campaign at the clock `now` (microseconds), or again from the basis of an earlier one.
+
+    Raises NotFound (`lake_version_gone` too), InputError `no_goal`.
 
     A journey of a campaign is measured together with its other journeys, in its own window; a campaign in the
     shortest window of its journeys, which all of them fill.
     """
-    definitions = in_force(reader)
+    basis = again or basis_now(reader, lake, now)
+    definitions, at = in_force_until(reader, basis.definitions), _At(lake, basis)
     kind, found = _measured(definitions, name)
     goals = [journey.goal for journey in found if journey.goal is not None]
     scope = found[0].scope
     return measured(
-        lake.scan("assignments").filter(pl.col("scope") == scope).collect(),
-        lake.scan("outcomes").filter(pl.col("scope") == scope).collect(),
-        _contacts(definitions, lake, scope),
-        lake.scan("persons").collect(),
+        at.scan("assignments").filter(pl.col("scope") == scope).collect(),
+        at.scan("outcomes").filter(pl.col("scope") == scope).collect(),
+        _contacts(definitions, at, scope),
+        at.scan("persons").collect(),
         journey=name,
         scope=scope,
         window_us=min(goal.within_us for goal in goals),
-        now=now,
+        now=parse_moment(basis.clock),
         title=_title(definitions.docs[kind, name][0]),
         currency=definitions.policy.currency,
-        position=int(reader.read("counter_value", "seq")[0][0]),
+        position=at.position(),
+        basis=basis,
         metric="value" if any(goal.value is not None for goal in goals) else "reached",
     )
 
 
-def _contacts(definitions: Definitions, lake: Lake, scope: str) -> pl.DataFrame:
+def _contacts(definitions: Definitions, lake: _At, scope: str) -> pl.DataFrame:
     """Marketing messages of the scope's journeys that were handed over: person, contacted_at, responded (clicked)."""
     marketing = [key for key, message in definitions.messages.items() if message.class_ == "marketing"]
     journeys = [key for key, journey in definitions.journeys.items() if journey.scope == scope]
@@ -158,6 +203,13 @@ def text(found: Report) -> str:
     return "\n".join(_lines(found))
 
 
+def _versions(found: Report) -> str:
+    if found.basis is None:
+        return ""
+    tables = ", ".join(f"{table} {version}" for table, version in sorted(found.basis.lake.items()))
+    return f"; lake: {tables or 'empty'}; {found.basis.clock}"
+
+
 def _lines(found: Report) -> Iterator[str]:
     yield f"{_spoken(found.title, 'en')} ({found.journey}), {found.window_days:g} days from the decision, both groups"
     yield sentence(found)
@@ -180,6 +232,6 @@ def _lines(found: Report) -> Iterator[str]:
     yield f"sample ratio: {'ok' if ratio.ok else 'ALARM'}"
     out = found.excluded
     yield f"left out: {out.immature} whose window is not over, {out.contaminated} in two groups after a merge"
-    yield f"position of the log: {found.position}"
+    yield f"position of the log: {found.position}{_versions(found)}"
     for note in found.warnings:
         yield f"{note.level}: {note.text['en']}"

@@ -200,6 +200,7 @@ def _sources(sub: Any) -> None:
 def _look_over(sub: Any) -> None:
     report = _command(sub, "report", "what a journey or a campaign was worth", commands.report)
     report.add_argument("id", metavar="ID", help="a journey with a goal, or a campaign: its journeys together")
+    report.add_argument("--again", metavar="FILE", help="the same report as in this file of `report --json`")
     verify = _command(sub, "verify", "the books balance and the state equals the rebuild from the log", commands.verify)
     verify.add_argument("--books", action="store_true", help="only the books, which is quick")
     doctor = _command(
@@ -207,7 +208,11 @@ def _look_over(sub: Any) -> None:
     )
     assert doctor is not None
     bench = _command(sub, "bench", "the benchmarks, as ratios measured side by side", commands.bench)
-    bench.add_argument("name", nargs="?", choices=["collect", "pipeline", "visible"])
+    bench.add_argument("name", nargs="?", choices=["collect", "identity", "lake", "pipeline", "visible"])
+    bench.add_argument(
+        "--size", type=_whole, metavar="N", help="persons of pipeline, events of identity and lake (docs/benchmarks.md)"
+    )
+    bench.add_argument("--batch", type=_whole, default=5_000, metavar="N", help="events a tick of pipeline")
     soak = _command(sub, "soak", "a server under load, killed again and again: what is lost or twice", commands.soak)
     soak.add_argument("--seconds", type=_whole, default=60, metavar="N", help="how long (default: 60)")
     soak.add_argument("--rate", type=_whole, default=500, metavar="R", help="events a second (default: 500)")

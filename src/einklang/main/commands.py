@@ -25,6 +25,7 @@ from einklang.main import clock
 from einklang.main.home import Home, create, opened
 from einklang.main.serve import channels_of
 from einklang.main.settings import Settings
+from einklang.measure import Basis
 from einklang.store.lake import ship_all
 
 Answer = tuple[int, Any]
@@ -263,8 +264,19 @@ def journey(args: Args) -> Answer:
 def report(args: Args) -> Answer:
     """What a journey was worth."""
     with _open(args, writer=False) as home:
-        found = reports.report(home.book, home.lake, args.id, now=home.now())
+        again = _basis(Path(args.again)) if args.again else None
+        with home.book.snapshot() as reader:
+            found = reports.report(reader, home.lake, args.id, now=home.now(), again=again)
     return 0, found if args.json else reports.text(found)
+
+
+def _basis(file: Path) -> Basis:
+    """What an earlier report spoke of. Raises InputError `not_a_report`."""
+    try:
+        return msgspec.convert(msgspec.json.decode(file.read_bytes())["basis"], Basis)
+    except (OSError, KeyError, TypeError, msgspec.MsgspecError) as error:
+        mend = "name a file that `einklang report ID --json` wrote"
+        raise InputError("not_a_report", f"no report can be read: {error}", where=str(file), mend=mend) from error
 
 
 def verify(args: Args) -> Answer:
@@ -310,9 +322,9 @@ def serve(args: Args) -> Answer:
 
 def bench(args: Args) -> Answer:
     """The benchmarks."""
-    from einklang.main.bench import run_bench
+    from einklang.main.bench import Options, run_bench
 
-    return 0, run_bench(args.name)
+    return 0, run_bench(args.name, Options(args.size, args.batch, args.settings.database_url))
 
 
 def soak(args: Args) -> Answer:

@@ -22,8 +22,7 @@ from einklang.kernel import time
 from einklang.kernel.errors import EinklangError, Unavailable
 from einklang.main import clock
 from einklang.main.home import Home
-from einklang.store.lake import refresh, ship, tidy
-from einklang.store.lake.shipper import GROWING
+from einklang.store.lake import refresh, ship_round, tidy
 
 SHIP_EVERY_S = 5.0
 #: A clock that jumps forward by more than this is held (invariant 35).
@@ -193,7 +192,7 @@ class Loop:
                 for _ in range(_LAST_TICKS_MAX):
                     if self.alarm or not self.step():
                         break
-                self._ship(everything=True)
+                self._ship()
         except EinklangError as error:  # it is all in the Book: the next start goes on there
             log.warning("not everything was shipped", error=error.line())
 
@@ -295,7 +294,7 @@ class Loop:
         if not self._ticking:  # one shipper: the process that ticks
             return IDLE_S
         try:
-            self._ship(everything=False)
+            self._ship(self._lake.stopping.is_set)
             again = tidy(self.home.book, self.home.lake, stopping=self._lake.stopping.is_set)
         except EinklangError as error:
             log.warning("the lake lags", error=error.line())
@@ -303,12 +302,11 @@ class Loop:
             again = False
         return _SOON_S if again else SHIP_EVERY_S
 
-    def _ship(self, *, everything: bool) -> None:
-        for table in GROWING:
-            while ship(self.home.book, self.home.lake, table) and (everything or not self._lake.stopping.is_set()):
-                pass
+    def _ship(self, stopping: Callable[[], bool] | None = None) -> None:
+        """Everything new; without `stopping`, to the end and with persons however many they are."""
+        ship_round(self.home.book, self.home.lake, stopping=stopping or (lambda: False))
         aliases = self.home.book.read("alias_count")[0][0]
         persons = self.home.book.read("person_count")[0][0]
-        if (aliases, persons) != self._aliases and (everything or aliases + persons < 200_000):
+        if (aliases, persons) != self._aliases and (stopping is None or aliases + persons < 200_000):
             refresh(self.home.book, self.home.lake, "persons")
             self._aliases = (aliases, persons)

@@ -14,10 +14,11 @@ from einklang.measure.checks import SampleRatio, Suppression, sample_ratio, supp
 from einklang.measure.effect import Effect, combined, effect, interval
 from einklang.measure.notes import Note
 from einklang.measure.randomise import RandomisationP, Stratum, randomisation_p
-from einklang.measure.report import Report, naive, report
+from einklang.measure.report import Basis, Report, naive, report
 
 __all__ = [
     "Arm",
+    "Basis",
     "Effect",
     "Note",
     "RandomisationP",

@@ -101,6 +101,16 @@ class Checks(Struct, frozen=True):
 Text = str | dict[str, str]
 
 
+class Basis(Struct, frozen=True):
+    """What a report speaks of. clock: its moment; definitions: position of the newest definition in force; lake: the
+    version of each table. From the same basis the same report is made again, while the lake keeps these versions.
+    """
+
+    clock: str
+    definitions: int
+    lake: dict[str, int]
+
+
 class Report(Struct, frozen=True):
     """`einklang report --json`. Money sums are Decimal (encode with `decimal_format="number"`); statistics are
     floats.
@@ -124,6 +134,7 @@ class Report(Struct, frozen=True):
     gate: Gate
     checks: Checks
     warnings: list[Note]
+    basis: Basis | None = None
 
 
 def report(
@@ -139,6 +150,7 @@ def report(
     title: Text = "",
     currency: str | None = None,
     position: int = 0,
+    basis: Basis | None = None,
     probability: float | None = None,
     metric: Metric | None = None,
     relevant: float | None = None,
@@ -153,7 +165,7 @@ def report(
     (or Datetime columns); further columns are ignored.
 
     journey: id, also the seed of the re-draws; scope: rows of this scope count; window_us: length of (t0, t0 +
-    window]; now: windows that end after it are immature; position: of the log, passed through; probability: overrides
+    window]; now: windows that end after it are immature; position, basis: passed through; probability: overrides
     the column; metric: see `customers.Metric`, None: "reached" if no outcome has a value; relevant: report
     "smaller_than" only when the bound is at most this. Raises InputError `missing_column`, `bad_column`,
     `unknown_arm`.
@@ -195,6 +207,7 @@ def report(
         gate=gate,
         checks=checks,
         warnings=notes,
+        basis=basis,
     )
 
 

@@ -3,7 +3,7 @@ rows there exactly once, `log` reads the whole log back (lake and the Book's tai
 """
 
 from einklang.store.lake.log import read_log
-from einklang.store.lake.shipper import refresh, ship, ship_all, tidy
+from einklang.store.lake.shipper import refresh, ship, ship_all, ship_round, tidy
 from einklang.store.lake.table import Lake
 
-__all__ = ["Lake", "read_log", "refresh", "ship", "ship_all", "tidy"]
+__all__ = ["Lake", "read_log", "refresh", "ship", "ship_all", "ship_round", "tidy"]

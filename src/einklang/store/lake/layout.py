@@ -66,7 +66,7 @@ def stretches(files: Sequence[File]) -> list[Stretch]:
 def due(files: Sequence[File], compact_every: int, *, always: bool = False) -> list[File]:
     """The files to join next; none if it is fine as it is. always: join the newest ones however few they are."""
     line = stretches(files)
-    newest = _worth(line, SHORT_ROWS, 2 if always else compact_every)
+    newest = _worth(line, SHORT_ROWS, 2, growth=SHORT_ROWS) if always else _worth(line, SHORT_ROWS, compact_every)
     if newest:
         return newest
     recent, after = len(line), 0
@@ -76,7 +76,7 @@ def due(files: Sequence[File], compact_every: int, *, always: bool = False) -> l
     return _worth(line[:recent], LONG_ROWS, LONG_PIECES)
 
 
-def _worth(line: Sequence[Stretch], rows_max: int, pieces: int) -> list[File]:
+def _worth(line: Sequence[Stretch], rows_max: int, pieces: int, *, growth: int = GROWTH) -> list[File]:
     """The files at the end of the line that are worth joining, if they are: `pieces` stretches, or as many as make a
     whole one; each not much longer than all after it.
     """
@@ -84,7 +84,7 @@ def _worth(line: Sequence[Stretch], rows_max: int, pieces: int) -> list[File]:
     rows, full = 0, False
     for stretch in reversed(line):
         full = rows + stretch.rows > rows_max
-        if full or (taken and stretch.rows > GROWTH * rows):
+        if full or (taken and stretch.rows > growth * rows):
             break
         taken.append(stretch)
         rows += stretch.rows

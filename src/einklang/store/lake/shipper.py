@@ -17,7 +17,7 @@ from einklang.store.lake.table import TABLES, Lake
 T = TypeVar("T")
 
 #: Lake tables that grow, and the place of the running number (seq or n) in the rows of their statement `ship_<table>`.
-GROWING = {"events": 1, "verdicts": 0, "assignments": 0, "outcomes": 0, "messages": 0}
+GROWING = {"verdicts": 0, "assignments": 0, "outcomes": 0, "messages": 0, "events": 1}
 ROWS_MAX = 20_000
 #: The newest entries stay in the Book although they are shipped, for those who look at the live stream.
 KEEP_ENTRIES = 2_000
@@ -46,18 +46,28 @@ class BookLike(ReaderLike, Protocol):
         """One state."""
 
 
-def ship(book: BookLike, lake: Lake, table: str, *, rows_max: int = ROWS_MAX, keep_entries: int = KEEP_ENTRIES) -> int:
+def ship(
+    book: BookLike,
+    lake: Lake,
+    table: str,
+    *,
+    rows_max: int = ROWS_MAX,
+    keep_entries: int = KEEP_ENTRIES,
+    upto: int | None = None,
+) -> int:
     """Take the next rows (at most `rows_max`) of a growing table to the lake, then mark and trim. Returns the rows
     shipped.
 
     Entries that are shipped leave the Book but for the newest `keep_entries`; the other tables stay for `why` and
-    reports. Raises Unavailable; it may be called again after any error or crash.
+    reports. upto: the last number to ship. Raises Unavailable; it may be called again after any error or crash.
     """
     place = GROWING[table]
     _mend(book, lake, table)
 
     def fetch(reached: int) -> tuple[list[Row], int]:
         rows = book.read(f"ship_{table}", reached, rows_max)
+        if upto is not None:
+            rows = [row for row in rows if row[place] <= upto]
         return rows, rows[-1][place] if rows else reached
 
     count, reached, version = lake.append(table, fetch)
@@ -65,14 +75,28 @@ def ship(book: BookLike, lake: Lake, table: str, *, rows_max: int = ROWS_MAX, ke
     return count
 
 
+def ship_round(
+    book: BookLike, lake: Lake, *, keep_entries: int = KEEP_ENTRIES, stopping: Callable[[], bool] = lambda: False
+) -> int:
+    """Ship every growing table as far as it is now. Returns the rows shipped. Raises Unavailable.
+
+    The events come last, and no further than they were in the beginning: so the other tables hold all that was decided
+    up to the last event of the lake, and a report that reads the events first knows its position.
+    """
+    ((_, newest),) = book.read("entry_span")
+    total = 0
+    for table in GROWING:
+        upto = (newest or 0) if table == "events" else None
+        while not stopping() and (count := ship(book, lake, table, keep_entries=keep_entries, upto=upto)):
+            total += count
+    return total
+
+
 def ship_all(book: BookLike, lake: Lake, *, keep_entries: int = KEEP_ENTRIES) -> int:
     """Ship every growing table until nothing is left, refresh `persons`, then tidy (the end of `run`). Returns the
     rows shipped.
     """
-    total = 0
-    for table in GROWING:
-        while count := ship(book, lake, table, keep_entries=keep_entries):
-            total += count
+    total = ship_round(book, lake, keep_entries=keep_entries)
     refresh(book, lake, "persons")
     while tidy(book, lake):
         pass

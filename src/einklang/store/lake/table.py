@@ -24,7 +24,7 @@ from deltalake import CommitProperties, DeltaTable, Field, Transaction, WriterPr
 from deltalake.exceptions import DeltaError
 
 from einklang.fact import columns
-from einklang.kernel.errors import Unavailable, UsageError
+from einklang.kernel.errors import NotFound, Unavailable, UsageError
 from einklang.store.lake import commit, durable, layout, rewrite
 from einklang.store.lake.rows import Row, schema_of, to_arrow
 
@@ -62,18 +62,17 @@ class Lake:
 
     def files(self, table: str, version: int | None = None) -> list[str]:
         """The Parquet files of one version (the newest by default), absolute paths; none where nothing was shipped
-        yet.
+        yet. Raises NotFound `lake_version_gone`.
         """
         assert table in TABLES, table
         folder, uri = self.root / table, self._uri(table)
         if not DeltaTable.is_deltatable(uri):
             return []
-        try:
-            found = DeltaTable(uri, version=version).file_uris()
-        except DeltaError as error:
-            raise _unavailable(table, error) from error
         # URIs are percent-encoded and tables are not partitioned: the last part names the file.
-        return sorted(str(folder / unquote(uri.rsplit("/", 1)[-1])) for uri in found)
+        names = [unquote(uri.rsplit("/", 1)[-1]) for uri in _at(uri, table, version).file_uris()]
+        if version is not None and not all((folder / name).exists() for name in names):
+            raise _gone(table, version)
+        return sorted(str(folder / name) for name in names)
 
     def version(self, table: str) -> int | None:
         """The newest version of a table, to be read again while it is kept; None where nothing was shipped yet."""
@@ -121,12 +120,12 @@ class Lake:
             )
         )
 
-    def reached(self, table: str) -> int:
+    def reached(self, table: str, version: int | None = None) -> int:
         """The last seq (`events`) or n in the table: what its Delta transaction says, whatever the Book's mark says;
         0 if none.
         """
         uri = self._uri(table)
-        return self._reached(DeltaTable(uri), table) if DeltaTable.is_deltatable(uri) else 0
+        return self._reached(_at(uri, table, version), table) if DeltaTable.is_deltatable(uri) else 0
 
     # --- writing: the shipper alone -----------------------------------------------------------------------------------
 
@@ -334,6 +333,25 @@ _COUNTED = "delta.dataSkippingStatsColumns"
 def order_of(table: str) -> str:
     """The running number of a growing table."""
     return "seq" if table == "events" else "n"
+
+
+def _at(uri: str, table: str, version: int | None) -> DeltaTable:
+    """A table at a version. Raises NotFound `lake_version_gone`, Unavailable `lake_failed`."""
+    try:
+        return DeltaTable(uri, version=version)
+    except DeltaError as error:
+        if version is not None and DeltaTable(uri).version() != version:
+            raise _gone(table, version) from error
+        raise _unavailable(table, error) from error
+
+
+def _gone(table: str, version: int) -> NotFound:
+    return NotFound(
+        "lake_version_gone",
+        f"version {version} of {table} is not there, or not any more",
+        where=f"lake/{table}",
+        mend="older versions are kept for 7 days; make a new report",
+    )
 
 
 def _span(file: Path, order: str) -> tuple[int, int]:

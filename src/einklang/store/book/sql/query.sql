@@ -87,6 +87,12 @@ SELECT name, at, seq, source, machine, properties FROM history WHERE lane = ? AN
 SELECT person FROM member WHERE segment = ? AND person > ? ORDER BY person LIMIT ?
 -- name: definition_positions
 SELECT kind, id, version, position FROM definition WHERE active = 1 ORDER BY kind, id
+-- Those in force at a position of the log, and the newest of these positions.
+-- name: definitions_until
+SELECT d.kind, d.id, d.version, d.body FROM definition d
+WHERE d.position <= ? AND NOT EXISTS (
+  SELECT 1 FROM definition n WHERE n.kind = d.kind AND n.id = d.id AND n.version > d.version AND n.position <= ?)
+ORDER BY d.kind, d.id
 -- name: journey_totals
 SELECT journey, COUNT(*), SUM(CASE WHEN status = 'active' THEN 1 ELSE 0 END), SUM(contacted), SUM(goal),
   SUM(CASE WHEN arm = 'control' THEN 1 ELSE 0 END)
