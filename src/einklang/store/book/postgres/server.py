@@ -39,6 +39,8 @@ _SCHEMES = ("postgresql://", "postgres://")
 #: After a failed attempt to connect, others are refused at once for so long, or as long as it took.
 _AWAY_S = 0.5
 
+#: How long a writer waits for its turn: a tick of another process may write for a while.
+_TURN_S = 30
 #: Everything is found by key, and a plan is made before the tables have grown: so indexes always, and never a new plan.
 _SETTINGS = {
     "TimeZone": "UTC",
@@ -141,8 +143,8 @@ class Server:
                 "lock_timeout": f"{self.setup.busy_ms}ms",
                 "default_transaction_read_only": "on" if read_only else "off",
             }
-            if bulk:  # the stage is small, the table is not: always the index of the table
-                settings |= {"enable_hashjoin": "off", "enable_mergejoin": "off"}
+            if bulk:  # writers take turns; the stage is small, the table is not: always the index of the table
+                settings |= {"enable_hashjoin": "off", "enable_mergejoin": "off", "lock_timeout": f"{_TURN_S}s"}
             told = ", ".join(f"set_config('{name}', '{value}', false)" for name, value in settings.items())
             connection.execute(f"SELECT {told}")
         except BaseException:
