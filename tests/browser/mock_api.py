@@ -237,6 +237,10 @@ class Handler(BaseHTTPRequestHandler):
                 return 200, {"items": [] if empty else data.persons(query.get("q", "")), "next": None}
             case ["sources" | "arrivals" | "refusals" | "catalog" | "dead-letters" | "reviews" | "products", *rest]:
                 return self.record(parts[0], rest, query)
+            case ["groups", "company"]:
+                return 200, {"items": [] if empty else [records.GROUP], "next": None}
+            case ["groups", "company", "k-7"]:
+                return 200, records.GROUP | {"size": 2, "members": records.MEMBERS}
             case ["segments"]:
                 return 200, {"items": [] if empty else plans.SEGMENTS, "next": None}
             case ["journeys"]:
@@ -286,6 +290,8 @@ class Handler(BaseHTTPRequestHandler):
             found = next((one for one in rows if str(one[key]) == rest[0]), None)
             if found is None:
                 return problem(404, "not_found", f"There is no {rest[0]}.", "See the list.", rest[0])
+            if kind == "products":
+                return 200, records.product(found)
             return 200, found | ({"cut": False} if kind == "dead-letters" else {})
         wanted = {name: value for name, value in query.items() if name in ("code", "origin") and value}
         q = query.get("q", "").lower()
@@ -309,6 +315,8 @@ class Handler(BaseHTTPRequestHandler):
                 return 200, found
             case ["timeline"]:
                 return 200, data.timeline(query.get("kind", "all"), query.get("cursor", ""))
+            case ["groups"]:
+                return 200, {"items": [records.BELONGS] if found["known"] else [], "next": None}
             case ["identity"]:
                 return 200, records.graph(found)
             case ["objects"]:

@@ -310,12 +310,9 @@ PRODUCTS: list[Data] = [
         "properties": {
             "product_id": "g-118",
             "name": "Oak garden bench",
-            "price": 249.0,
             "currency": "EUR",
             "margin": 84.0,
-            "accessories": ["g-2"],
-            "texts": {"de": "Gartenbank aus Eiche", "en": "Oak garden bench"},
-            "stock": [{"branch": "Berlin", "pieces": 12}, {"branch": "Wien", "pieces": 0}],
+            "material": {"wood": "oak", "care": ["oil", "cover"]},
         },
     },
     {
@@ -324,6 +321,35 @@ PRODUCTS: list[Data] = [
         "category": None,
         "brand": None,
         "price": None,
-        "properties": {"product_id": "g-2", "name": {"de": "Schraube", "en": "Screw"}},
+        "properties": {"product_id": "g-2", "texts": {"de": {"name": "Schraube"}, "en": {"name": "Screw"}}},
     },
 ]
+
+
+def product(row: Data) -> Data:
+    """The whole record of a product."""
+    first = row["product_id"] == "g-118"
+    dated = [
+        {"price": 249.0, "currency": "EUR", "from": "2026-03-01"},
+        {"price": 199.0, "currency": "EUR", "from": "2026-11-27", "until": "2026-12-01"},
+    ]
+    return row | {
+        "texts": row["properties"].get("texts", {}),
+        "categories": [],
+        "currency": "EUR" if first else None,
+        "prices": dated if first else [],
+        "stock": 12 if first else None,
+        "branches": {"Berlin": 12, "Wien": 0} if first else {},
+        "accessories": [{"product_id": "g-2", "name": "Screw"}] if first else [],
+        "successors": [],
+        "substitutes": [],
+    }
+
+
+GROUP: Data = {"type": "company", "id": "k-7", "traits": {"name": "Gartenbau Lindqvist GmbH", "employees": 12}}
+MEMBERS: list[Data] = [
+    {"person_id": "p_4fk2x9", "label": "Johanna Lindqvist", "role": "purchasing", "contact_person": True}
+    | {"since": ago(days=200)},
+    {"person_id": "p_8mq0c1", "label": "Emre Yıldız", "role": None, "contact_person": False, "since": None},
+]
+BELONGS: Data = GROUP | {"role": "purchasing", "contact_person": True, "since": ago(days=200), "size": 2}

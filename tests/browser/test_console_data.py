@@ -33,7 +33,7 @@ def test_live_tells_refused_from_accepted_and_why(visit: Visit, api: MockApi) ->
     expect(page).to_have_url(re.compile("outcome=aside"))
     page.get_by_text("Everything", exact=True).click()
     page.get_by_label("Source").select_option("")
-    expect(rows.filter(has_text="Refused")).to_have_count(1)
+    expect(rows.filter(has_text="Refused")).to_have_count(2)
     person = page.get_by_label("Person")
     person.fill("c-18802")
     expect(page).to_have_url(re.compile("person=c-18802"))
@@ -188,9 +188,22 @@ def test_objects_and_products_are_read(visit: Visit) -> None:
     page = visit("/products")
     page.get_by_role("searchbox", name="Search products").fill("oak")
     page.get_by_role("link", name="Oak garden bench").click()
-    expect(page.get_by_text("Gartenbank aus Eiche")).to_be_visible()
-    page.get_by_role("link", name="g-2").click()
+    for text in ("from 27 Nov 2026 until 1 Dec 2026", "€199.00", "Wien", "oil"):
+        expect(page.get_by_text(text).first).to_be_visible()
+    page.get_by_role("link", name="Screw").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Screw")
+
+
+def test_a_company_is_reached_from_its_people(visit: Visit) -> None:
+    """The person's page names the company and the role there; the company names its people and contact person."""
+    page = visit("/persons/p_4fk2x9")
+    page.get_by_role("link", name="Gartenbau Lindqvist GmbH").click()
+    row = page.get_by_role("row").filter(has_text="Johanna Lindqvist")
+    expect(row).to_contain_text("purchasing")
+    expect(row).to_contain_text("contact person")
+    expect(page.get_by_text("2 persons")).to_be_visible()
+    page.get_by_role("link", name="Companies").click()
+    expect(page.get_by_role("link", name="Gartenbau Lindqvist GmbH")).to_be_visible()
 
 
 def test_a_fault_stays_in_its_place(visit: Visit, api: MockApi, axe: Check) -> None:

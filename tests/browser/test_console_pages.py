@@ -39,6 +39,8 @@ PAGES = {
     "dead-letters": "/dead-letters",
     "products": "/products",
     "product": "/products/g-118",
+    "groups": "/groups/company",
+    "group": "/groups/company/k-7",
 }
 EMPTY = ("/", "/persons", "/segments", "/journeys", "/reports", "/catalog", "/products")
 #: New homes have none of these either: the page says what that means.
@@ -46,6 +48,7 @@ NOTHING = {
     "/dead-letters": "Nothing was put aside",
     "/reviews": "Nothing to decide",
     "/sources": "No source yet",
+    "/groups/company": "None yet",
     "/persons/p_1zt7v4?tab=objects": "No orders, contracts or the like yet",
 }
 Visit = Callable[[str], Page]

@@ -43,6 +43,11 @@ goal: {event: Order Completed, within: 14d, value: revenue}
 control: 0.5
 steps:
   - {id: first, contact: hello-mail, channels: [email]}
+---
+kind: event
+id: Plant Watered
+on_violation: dead_letter
+schema: {required: [litres], properties: {litres: {type: number}}}
 """
 
 
@@ -63,9 +68,9 @@ class Served:
         }
         self.post("track", body)
 
-    def post(self, call: str, body: dict[str, object]) -> None:
+    def post(self, call: str, body: dict[str, object], write_key: str = "") -> None:
         """Sends one call of the collect API."""
-        key = base64.b64encode(f"{self.write_key}:".encode()).decode()
+        key = base64.b64encode(f"{write_key or self.write_key}:".encode()).decode()
         headers = {"Authorization": f"Basic {key}", "Content-Type": "application/json"}
         request = urllib.request.Request(f"{self.url}/v1/{call}", json.dumps(body).encode(), headers)
         with urllib.request.urlopen(request, timeout=10) as answer:
@@ -158,6 +163,62 @@ def test_event_is_seen_decided_and_explained(page: Page, served: Served, axe: Ca
     expect(page.get_by_role("region", name="Verdict")).to_contain_text("No statement yet")
     assert axe(page) == []
     assert faults == []
+
+
+def test_what_comes_in_is_told_and_put_right(page: Page, served: Served, axe: Callable[[Page], list[str]]) -> None:
+    """A key made on the screen lets events in; a refusal, a new event and a dead letter are told with reasons."""
+    sign_in(page, served, "/sources")
+    page.get_by_role("button", name="New source").click()
+    page.get_by_label("Name", exact=True).fill("Green house")
+    page.get_by_role("button", name="Make the source and its key").click()
+    key = page.locator("code").filter(has_text="wk_").inner_text()
+    made: dict[str, object] = {"userId": "c-7", "event": "Garden Visited", "properties": {"beds": 3}}
+    served.post("track", made, key)
+    nameless = {"type": "track", "userId": "c-8"}
+    served.post("batch", {"batch": [nameless, {**made, "type": "track", "event": "Plant Watered"}]}, key)
+    page.goto(f"{served.url}/?outcome=refused&source=green-house")
+    refused = page.get_by_role("list", name="Events, newest first").get_by_role("listitem")
+    expect(refused).to_contain_text("c-8", timeout=15_000)
+    expect(refused).to_contain_text("What helps:")
+    page.get_by_text("Put aside", exact=True).click()
+    expect(refused).to_contain_text("litres", timeout=15_000)
+    page.goto(f"{served.url}/dead-letters?code=schema_violation")
+    page.get_by_role("button", name="Take in again").click()
+    expect(page.get_by_text("1 dead letter was taken in again.")).to_be_visible()
+    assert axe(page) == []
+    page.goto(f"{served.url}/catalog?origin=discovered")
+    page.get_by_role("link", name="Garden Visited").click()
+    expect(page.get_by_role("row").filter(has_text="beds")).to_contain_text("number 1")
+    page.goto(f"{served.url}/sources")
+    expect(page.get_by_role("link", name="Garden Visited 1")).to_be_visible()
+
+
+def test_staff_merges_and_splits_with_a_preview(page: Page, served: Served, axe: Callable[[Page], list[str]]) -> None:
+    """Two persons become one and two again, on the screen, each time with before, after and a reason that is kept."""
+    for user, name in (("c-21", "Berta"), ("c-22", "Cora")):
+        served.post("identify", {"userId": user, "traits": {"firstName": name, "email": f"{name}@shop.example"}})
+    sign_in(page, served, "/persons/userId%3Ac-21/merge")
+    page.get_by_role("searchbox", name="The other person").fill("c-22")
+    page.get_by_role("button", name=re.compile("c-22")).click()
+    expect(page.get_by_role("group", name="What would change")).to_contain_text("Afterwards")
+    page.get_by_label("Why").fill("Two accounts of one customer.")
+    page.get_by_role("button", name="Merge", exact=True).click()
+    expect(page.get_by_text("They are one person.")).to_be_visible()
+    page.goto(f"{served.url}/persons/userId%3Ac-21?tab=identity")
+    panel = page.get_by_role("tabpanel")
+    expect(panel).to_contain_text("Two accounts of one customer.", timeout=15_000)
+    expect(panel).to_contain_text("decided by staff")
+    assert axe(page) == []
+    page.get_by_role("link", name="Split").click()
+    page.get_by_role("checkbox", name=re.compile("c-22")).check()
+    page.get_by_role("checkbox", name=re.compile("cora@shop")).check()
+    page.get_by_label("Why").fill("They are sisters.")
+    page.get_by_role("button", name="Split", exact=True).click()
+    expect(page.get_by_text("They are two persons.")).to_be_visible()
+    page.goto(f"{served.url}/persons/userId%3Ac-22?tab=identity")
+    expect(page.get_by_role("tabpanel")).to_contain_text("Kept apart by staff", timeout=15_000)
+    expect(page.get_by_role("tabpanel")).to_contain_text("They are sisters.")
+    expect(page.get_by_role("tabpanel").get_by_role("img")).to_have_accessible_name(re.compile("2 identifiers"))
 
 
 def test_unknown_person_and_wrong_password_say_the_mend(page: Page, served: Served) -> None:

@@ -8,7 +8,18 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from einklang.app import answers, dead, discovery, graph, keys, queries_objects, queries_sources, stitching
+from einklang.app import (
+    answers,
+    dead,
+    discovery,
+    graph,
+    keys,
+    queries_groups,
+    queries_objects,
+    queries_products,
+    queries_sources,
+    stitching,
+)
 from einklang.measure import Report
 from einklang.web import refusals, sources_api
 
@@ -29,6 +40,9 @@ ANSWERS: dict[str, type[msgspec.Struct]] = {
     "IdentityChange": graph.Change, "Graph": graph.Graph, "Who": graph.Who, "Review": graph.Review,
     "Side": stitching.Side, "Preview": stitching.Preview, "ObjectCount": queries_objects.ObjectCount,
     "ObjectEvent": queries_objects.ObjectEvent, "ObjectItem": queries_objects.ObjectItem, "Product": answers.Product,
+    "ProductRecord": queries_products.ProductRecord, "RelatedProduct": queries_products.Related,
+    "Belonging": queries_groups.Belonging, "GroupItem": queries_groups.GroupItem, "Member": queries_groups.Member,
+    "Group": queries_groups.Group,
 }  # fmt: skip
 
 

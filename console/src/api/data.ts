@@ -227,6 +227,7 @@ export interface ObjectItem {
   events: ObjectEvent[];
 }
 
+/** A row of the list of products. */
 export interface Product {
   product_id: string;
   name: string | null;
@@ -234,4 +235,57 @@ export interface Product {
   brand: string | null;
   price: number | null;
   properties: Properties;
+}
+
+export interface RelatedProduct {
+  product_id: string;
+  name: string | null;
+}
+
+export interface ProductRecord {
+  product_id: string;
+  name: string | null;
+  texts: { [language: string]: { [field: string]: string } };
+  category: string | null;
+  categories: string[];
+  brand: string | null;
+  price: number | null;
+  currency: string | null;
+  prices: { price?: number; currency?: string; from?: string; until?: string }[];
+  stock: number | null;
+  branches: { [branch: string]: Json };
+  accessories: RelatedProduct[];
+  successors: RelatedProduct[];
+  substitutes: RelatedProduct[];
+  properties: Properties;
+}
+
+/** A group of a person, and the person's role there. */
+export interface Belonging {
+  type: string;
+  id: string;
+  role: string | null;
+  contact_person: boolean;
+  since: string | null;
+  traits: Properties;
+  size: number;
+}
+
+export interface GroupItem {
+  type: string;
+  id: string;
+  traits: Properties;
+}
+
+export interface Member {
+  person_id: string;
+  label: string;
+  role: string | null;
+  contact_person: boolean;
+  since: string | null;
+}
+
+export interface Group extends GroupItem {
+  size: number;
+  members: Member[];
 }

@@ -1,6 +1,8 @@
 import { infiniteQueryOptions, keepPreviousData, queryOptions } from '@tanstack/react-query';
 import { get, withQuery } from './client';
-import type { Arrivals, EventSeen, Graph, Letter, Letters, ObjectCount, ObjectItem, Product, Refusal, Review, Source } from './data';
+import type {
+  Arrivals, Belonging, EventSeen, Graph, Group, GroupItem, Letter, Letters, ObjectCount, ObjectItem, Product, ProductRecord, Refusal, Review, Source,
+} from './data';
 import type { Page } from './types';
 
 const part = (id: string): string => encodeURIComponent(id);
@@ -52,4 +54,16 @@ export const objectsOfQuery = (id: string, kind: string, status: string) => ({
 
 export const productsQuery = (q: string) => paged<Page<Product>>(['products', q], '/api/products', { q });
 
-export const productQuery = (id: string) => queryOptions({ queryKey: ['product', id], queryFn: () => get<Product>(`/api/products/${part(id)}`) });
+export const productQuery = (id: string) => queryOptions({ queryKey: ['product', id], queryFn: () => get<ProductRecord>(`/api/products/${part(id)}`) });
+
+export const belongsQuery = (id: string) =>
+  queryOptions({ queryKey: ['groups-of', id], queryFn: () => get<Page<Belonging>>(`/api/persons/${part(id)}/groups`) });
+
+export const groupsQuery = (type: string) => paged<Page<GroupItem>>(['groups', type], `/api/groups/${part(type)}`);
+
+export const groupQuery = (type: string, id: string, limit: number) =>
+  queryOptions({
+    queryKey: ['group', type, id, limit],
+    queryFn: () => get<Group>(withQuery(`/api/groups/${part(type)}/${part(id)}`, { limit })),
+    placeholderData: keepPreviousData,
+  });

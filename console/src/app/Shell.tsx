@@ -104,7 +104,7 @@ function useLiveUpdates(): void {
       if (stale.size === 0) return;
       void client.invalidateQueries({
         predicate: ({ queryKey: [kind, id] }) =>
-          (['person', 'timeline', 'why', 'objects', 'identity'].includes(String(kind)) && stale.has(String(id))) || kind === 'segments' || kind === 'journeys',
+          (['person', 'timeline', 'why', 'objects', 'identity', 'groups-of'].includes(String(kind)) && stale.has(String(id))) || kind === 'segments' || kind === 'journeys',
       });
       stale.clear();
     }, 2_000);
@@ -121,7 +121,7 @@ type Counts = Partial<Record<Item['name'], number>>;
 
 const active = (to: string, path: string): boolean =>
   to === '/' ? path === '/' : to === '/reports' ? path.startsWith('/reports') || path.endsWith('/report')
-    : path.startsWith(to) && !path.endsWith('/report');
+    : to === '/persons' ? path.startsWith('/persons') || path.startsWith('/groups') : path.startsWith(to) && !path.endsWith('/report');
 
 function Items({ items, counts, path }: { items: readonly Item[]; counts: Counts; path: string }) {
   const { t, f } = useWords();

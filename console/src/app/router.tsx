@@ -8,6 +8,7 @@ import { useWords } from '../i18n';
 import { Catalog } from '../pages/Catalog';
 import { CatalogEvent } from '../pages/CatalogEvent';
 import { DeadLetters } from '../pages/DeadLetters';
+import { Group, Groups } from '../pages/Groups';
 import { Journey } from '../pages/Journey';
 import { Journeys } from '../pages/Journeys';
 import { Live } from '../pages/Live';
@@ -157,6 +158,9 @@ const products = createRoute({
 });
 const product = createRoute({ getParentRoute: () => inside, path: '/products/$id', component: Product });
 
+const groups = createRoute({ getParentRoute: () => inside, path: '/groups/$type', component: Groups });
+const group = createRoute({ getParentRoute: () => inside, path: '/groups/$type/$id', component: Group });
+
 const segments = createRoute({ getParentRoute: () => inside, path: '/segments', component: Segments });
 const segment = createRoute({ getParentRoute: () => inside, path: '/segments/$id', component: Segment });
 const journeys = createRoute({ getParentRoute: () => inside, path: '/journeys', component: Journeys });
@@ -172,7 +176,7 @@ const tree = root.addChildren([
   signIn,
   inside.addChildren([
     livePage, persons, person, mergePerson, splitPerson, segments, segment, journeys, journey, reports, report,
-    products, product, catalog, catalogEvent, deadLetters, reviews, sources,
+    groups, group, products, product, catalog, catalogEvent, deadLetters, reviews, sources,
   ]),
 ]);
 

@@ -11,6 +11,7 @@ import { inOrder, personName } from '../ui/names';
 import { Avatar, Back, Card, Copy, Empty, Failure, Few, PageHead, Pill, Rows, TableWrap, type Tone } from '../ui/parts';
 import ui from '../ui/ui.module.css';
 import { plainValue } from '../ui/values';
+import { Belongs } from './Groups';
 import { Identity } from './Identity';
 import { Objects } from './Objects';
 import css from './person.module.css';
@@ -76,6 +77,7 @@ function Side({ person }: { person: PersonData }) {
           ))}
         />
       </Card>
+      <Belongs id={person.person_id} />
       <Card title={t.person.consents}>
         {person.consents.length === 0
           ? <div className={ui.dim}>{t.person.noConsents}</div>

@@ -1,12 +1,13 @@
 import { CloseButton, TextInput } from '@mantine/core';
 import { useDebouncedCallback } from '@mantine/hooks';
 import { useInfiniteQuery } from '@tanstack/react-query';
-import { useNavigate, useSearch } from '@tanstack/react-router';
+import { Link, useNavigate, useSearch } from '@tanstack/react-router';
 import { useState } from 'react';
 import { personsQuery } from '../api/queries';
-import { useWords } from '../i18n';
+import { useWords, word } from '../i18n';
 import { Icon } from '../ui/icons';
 import { Card, Code, Empty, Failure, More, PageHead, Rows } from '../ui/parts';
+import ui from '../ui/ui.module.css';
 import { People } from './people';
 
 const curl = (): string => `curl ${window.location.origin}/v1/identify -u WRITE_KEY: \\
@@ -24,7 +25,14 @@ export function Persons() {
   const items = list.data?.pages.flatMap((page) => page.items) ?? [];
   return (
     <>
-      <PageHead title={t.persons.title} lead={t.persons.lead} />
+      <PageHead
+        title={t.persons.title} lead={t.persons.lead}
+        actions={
+          <span className={ui.pills}>
+            {['household', 'company'].map((type) => <Link key={type} to="/groups/$type" params={{ type }} className={ui.textLink ?? ''}>{word(t.groups.many, type)}</Link>)}
+          </span>
+        }
+      />
       <Card flush>
         <div style={{ padding: '1rem 1.25rem' }} role="search">
           <TextInput

@@ -3,31 +3,30 @@ import { useDebouncedCallback } from '@mantine/hooks';
 import { useInfiniteQuery, useQuery } from '@tanstack/react-query';
 import { Link, useNavigate, useParams, useSearch } from '@tanstack/react-router';
 import { useState } from 'react';
-import type { Product as ProductData } from '../api/data';
+import type { Product as ProductData, ProductRecord } from '../api/data';
 import { productQuery, productsQuery } from '../api/data_queries';
 import type { Json, Properties } from '../api/types';
-import { useWords, word } from '../i18n';
+import { useWords } from '../i18n';
 import { Icon } from '../ui/icons';
 import { Back, Card, Code, Empty, Failure, More, PageHead, Rows, TableWrap, Tiles } from '../ui/parts';
 import ui from '../ui/ui.module.css';
-import { plainValue } from '../ui/values';
 
 const EXAMPLE = `product_id,name,category,brand,price,currency,margin
 g-118,Oak garden bench,Garden furniture,Hain,249.00,EUR,84.00
 
 # einklang import products products.csv`;
-/** Fields that hold ids of other products. */
-const RELATED = ['accessories', 'successors', 'substitutes', 'successor', 'substitute', 'related'];
-
 /** The name of a product: one text, or one per language. */
-function useName(): (product: ProductData) => string {
-  const { say } = useWords();
+function useName(): (product: { product_id: string; name: string | null; properties: Properties }) => string {
+  const { language } = useWords();
   return (product) => {
-    const said = product.properties['name'];
-    const texts = said !== null && typeof said === 'object' && !Array.isArray(said) ? Object.entries(said).filter((pair): pair is [string, string] => typeof pair[1] === 'string') : [];
-    return product.name ?? say(Object.fromEntries(texts), product.product_id);
+    const texts = product.properties['texts'];
+    const own = isRow(texts) ? (texts[language] ?? Object.values(texts)[0]) : undefined;
+    const said = isRow(own) ? own['name'] : undefined;
+    return typeof said === 'string' ? said : (product.name ?? product.product_id);
   };
 }
+
+const isRow = (value: Json | undefined): value is Properties => value !== null && typeof value === 'object' && !Array.isArray(value);
 
 const currencyOf = (row: Properties): string | null => (typeof row['currency'] === 'string' ? row['currency'] : null);
 
@@ -93,33 +92,62 @@ export function Products() {
   );
 }
 
-const idsOf = (value: Json | undefined): string[] =>
-  (Array.isArray(value) ? value : typeof value === 'string' ? value.split(/[,;|]\s*/) : []).flatMap((one) => (typeof one === 'string' && one !== '' ? one : []));
-
 function Value({ value }: { value: Json }) {
   const { f } = useWords();
   if (Array.isArray(value)) return <ul className={ui.list}>{value.map((one, place) => <li key={place}><Value value={one} /></li>)}</ul>;
-  if (value !== null && typeof value === 'object') {
+  if (isRow(value)) {
     return <dl className={ui.pairs}>{Object.entries(value).map(([name, one]) => [<dt key={`${name}-name`}>{name}</dt>, <dd key={name}><Value value={one} /></dd>])}</dl>;
   }
   return <>{value === null ? '–' : typeof value === 'number' ? f.number(value) : String(value)}</>;
 }
 
-function Related({ row }: { row: Properties }) {
-  const { t } = useWords();
-  const found = RELATED.map((name) => [name, idsOf(row[name])] as const).filter(([, ids]) => ids.length > 0);
-  if (found.length === 0) return null;
+function Prices({ product }: { product: ProductRecord }) {
+  const { t, f } = useWords();
+  if (product.prices.length === 0) return null;
   return (
-    <Card title={t.products.related}>
+    <Card title={t.products.prices}>
       <dl className={ui.pairs}>
-        {found.map(([name, ids]) => [
-          <dt key={`${name}-name`}>{word(t.products.relations, name)}</dt>,
-          <dd key={name}><span className={ui.pills}>{ids.map((id) => <Link key={id} to="/products/$id" params={{ id }} className={ui.pill ?? ''}>{id}</Link>)}</span></dd>,
+        {product.prices.map((one, place) => [
+          <dt key={`${place}-when`}>{[one.from !== undefined && t.objects.from(f.date(one.from)), one.until !== undefined && t.objects.until(f.date(one.until))].filter(Boolean).join(' ') || t.products.always}</dt>,
+          <dd key={place}>{one.price === undefined ? '–' : f.money(one.price, one.currency ?? product.currency)}</dd>,
         ])}
       </dl>
     </Card>
   );
 }
+
+function Stock({ product }: { product: ProductRecord }) {
+  const { t } = useWords();
+  const branches = Object.entries(product.branches);
+  if (branches.length === 0) return null;
+  return (
+    <Card title={t.products.branches}>
+      <dl className={ui.pairs}>{branches.map(([branch, n]) => [<dt key={`${branch}-name`}>{branch}</dt>, <dd key={branch}><Value value={n} /></dd>])}</dl>
+    </Card>
+  );
+}
+
+function Related({ product }: { product: ProductRecord }) {
+  const { t } = useWords();
+  const found = (['accessories', 'successors', 'substitutes'] as const).filter((name) => product[name].length > 0);
+  if (found.length === 0) return null;
+  return (
+    <Card title={t.products.related}>
+      <dl className={ui.pairs}>
+        {found.map((name) => [
+          <dt key={`${name}-name`}>{t.products.relations[name]}</dt>,
+          <dd key={name}>
+            <span className={ui.pills}>
+              {product[name].map((one) => <Link key={one.product_id} to="/products/$id" params={{ id: one.product_id }} className={ui.pill ?? ''}>{one.name ?? one.product_id}</Link>)}
+            </span>
+          </dd>,
+        ])}
+      </dl>
+    </Card>
+  );
+}
+
+const SHOWN = new Set(['product_id', 'name', 'category', 'brand', 'price', 'currency', 'margin', 'prices', 'branches', 'stock', 'accessories', 'successors', 'substitutes']);
 
 export function Product() {
   const { t, f } = useWords();
@@ -129,25 +157,31 @@ export function Product() {
   if (isPending) return <Rows count={6} />;
   if (error !== null || product === undefined) return <Failure error={error} retry={() => void refetch()} />;
   const row = product.properties;
-  const rest = Object.entries(row).filter(([name, value]) => value !== null && !['product_id', 'name', 'category', 'brand', 'price', 'margin', ...RELATED].includes(name));
+  const rest = Object.entries(row).filter(([name, value]) => value !== null && !SHOWN.has(name));
   const margin = row['margin'];
+  const small = (text: string) => <span style={{ fontSize: '1rem', overflowWrap: 'anywhere' }}>{text}</span>;
   return (
     <>
       <PageHead title={nameOf(product)} back={<Back to="/products">{t.products.title}</Back>} lead={<span className={ui.mono}>{product.product_id}</span>} />
       <Tiles
         label={t.products.figures}
         items={[
-          { label: t.products.price, value: product.price === null ? '–' : f.money(product.price, currencyOf(row)) },
-          ...(typeof margin === 'number' ? [{ label: t.products.margin, value: f.money(margin, currencyOf(row)) }] : []),
-          { label: t.products.category, value: <span style={{ fontSize: '1rem' }}>{product.category ?? '–'}</span> },
-          { label: t.products.brand, value: <span style={{ fontSize: '1rem' }}>{product.brand ?? '–'}</span> },
+          { label: t.products.price, value: product.price === null ? '–' : f.money(product.price, product.currency) },
+          ...(typeof margin === 'number' ? [{ label: t.products.margin, value: f.money(margin, product.currency) }] : []),
+          ...(product.stock === null ? [] : [{ label: t.products.stock, value: f.number(product.stock), ...(product.stock === 0 && { tone: 'warm' as const }) }]),
+          { label: t.products.category, value: small(product.category ?? (product.categories.join(', ') || '–')) },
+          { label: t.products.brand, value: small(product.brand ?? '–') },
         ]}
       />
       <div className={ui.stack}>
-        <Related row={row} />
-        <Card title={t.products.record}>
-          <dl className={ui.pairs}>{rest.map(([name, value]) => [<dt key={`${name}-name`}>{name}</dt>, <dd key={name}>{typeof value === 'string' ? plainValue(value) : <Value value={value} />}</dd>])}</dl>
-        </Card>
+        <Related product={product} />
+        <Prices product={product} />
+        <Stock product={product} />
+        {rest.length > 0 && (
+          <Card title={t.products.record}>
+            <dl className={ui.pairs}>{rest.map(([name, value]) => [<dt key={`${name}-name`}>{name}</dt>, <dd key={name}><Value value={value} /></dd>])}</dl>
+          </Card>
+        )}
       </div>
     </>
   );
