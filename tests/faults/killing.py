@@ -21,8 +21,6 @@ from einklang.app.sources import LiveSource
 from einklang.kernel.errors import EinklangError
 from einklang.main import clock
 from einklang.main import home as homes
-from einklang.main.serve import channels_of  # imported before the forks, as all else
-from einklang.store.book.work import BlobLike
 from einklang.store.lake import ship
 from einklang.store.lake.shipper import GROWING
 from einklang.testing.book_suite import Body
@@ -30,8 +28,6 @@ from einklang.testing.book_suite import Body
 WRITERS = 4
 ITEMS = 5
 _WAIT_S = 60.0
-assert channels_of
-assert BlobLike
 
 
 def calls(writer: int, turn: int) -> bytes:

@@ -22,6 +22,8 @@ from einklang.app.yaml import parse_text
 from einklang.main import clock
 from einklang.main import home as homes
 
+#: What is run as `einklang`.
+PROGRAM = [sys.executable, "-m", "einklang.main.cli"]
 WAIT_S = 20.0
 _STEP_S = 0.02
 DEFINITIONS = """
@@ -98,7 +100,7 @@ class Server:
 @contextmanager
 def serving(path: Path, keys: homes.Keys, *options: str, **settings: str) -> Iterator[Server]:
     """A server over this home; killed at the end if it still runs."""
-    command = [sys.executable, "-m", "einklang.main.cli", "serve", "--home", str(path), "--port", "0", *options]
+    command = [*PROGRAM, "serve", "--home", str(path), "--port", "0", *options]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment(**settings))
     lines: list[str] = []
     assert process.stderr is not None

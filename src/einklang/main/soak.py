@@ -139,8 +139,8 @@ class Soak:
                 sampled_at = now
                 self._sample(now - begun)
             if plan.kill_every and now - killed_at >= plan.kill_every:
-                killed_at = now
                 self._kill()
+                killed_at = system.monotonic()
             pause.wait(min(0.02, BATCH / plan.rate))
 
     def _kill(self) -> None:
