@@ -49,6 +49,7 @@ def ticking(cluster: Cluster) -> int:
     return int(rows[0][0].split()[1]) if rows else 0
 
 
+@pytest.mark.timeout(300)
 def test_killed_one_after_another(tmp_path: Path, cluster: Cluster, database_url: str) -> None:
     """A web process and both engines are killed under load and in the middle of hand-overs. Another engine ticks within
     seconds, and at the end everything has happened, once. Meanwhile another writer is refused, and told who writes.

@@ -16,6 +16,7 @@ from einklang.main.cli import main
 from einklang.main.home import create, opened
 from einklang.main.serve import Server
 from einklang.main.settings import Settings
+from einklang.main.verify import verify_home
 from einklang.testing.cluster import Cluster
 from tests.live.servers import environment, wait_for
 
@@ -141,7 +142,9 @@ def test_folder_and_book_go_together(
 
 
 def test_collect_refuses_while_the_database_is_away(tmp_path: Path, cluster: Cluster, database_url: str) -> None:
-    """503 with Retry-After while PostgreSQL is away; what is sent again afterwards is there once, ticks go on."""
+    """503 with Retry-After while PostgreSQL is away; what is sent again afterwards is there once, ticks go on; `verify`
+    beside the running server finds nothing.
+    """
     keys = create(tmp_path / "home", None, database_url=database_url)
 
     def post(number: int) -> httpx.Response:
@@ -168,6 +171,10 @@ def test_collect_refuses_while_the_database_is_away(tmp_path: Path, cluster: Clu
             assert post(3).status_code == 200
             wait_for(lambda: folded(4), "the ticks")
             wait_for(lambda: home.book.read("counter_value", "duplicates")[0][0] >= 1, "the drop of what came twice")
+            reading = opened(tmp_path / "home", base_url="http://x", database_url=database_url, writer=False)
+            with reading as beside:
+                found = verify_home(beside, books_only=False)
+            assert found["ok"], found["findings"]
         finally:
             server._end()
             thread.join(30)
