@@ -226,3 +226,29 @@ def test_an_undecodable_body_comes_in_again_as_it_was(monkeypatch: pytest.Monkey
         run(book)
         assert _facts(book) == _facts(clean)
         balanced(book, tmp_path)
+
+
+def test_a_held_timer_goes_on_after_the_mend(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Whom a faulty timer held is looked at again; what was due is done, and nobody is in the dead letters any more."""
+    with home() as book:
+        append(book, random_calls(Random(13), 60))
+        timer, fault = Moments.timer, [True]
+
+        def faulty(moments: Moments, live: Any) -> None:
+            timer(moments, live)
+            if fault[0]:
+                raise ValueError("a fault of ours")
+
+        monkeypatch.setattr(Moments, "timer", faulty)
+        run(book, until=START + 6 * DAY)
+        held = dead.letters(book, code="poison", cursor="", limit=50)
+        assert held.items
+        assert all(letter.position < 0 and letter.replayable for letter in held.items)
+        waiting = {row[1]: row for row in table_rows(book, "run") if row[5] == "active"}
+        fault[0] = False
+        assert dead.replay(book, code="poison").replayed == len(held.items)
+        run(book, until=START + 19 * DAY)
+        assert dead.letters(book, code="", cursor="", limit=9).items == []
+        after = {row[1]: row for row in table_rows(book, "run")}
+        assert any(after[name] != row for name, row in waiting.items()), "held runs went on"
+        balanced(book, tmp_path)
