@@ -188,7 +188,7 @@ class Loop:
     def _last(self) -> None:
         """What the last requests and hand-overs left, so that the lake is complete."""
         try:
-            if self._ticking:
+            if self._may_tick():
                 for _ in range(_LAST_TICKS_MAX):
                     if self.alarm or not self.step():
                         break

@@ -89,7 +89,8 @@ def watch(book: PostgresBook, guard: int, end: Callable[[], None]) -> None:
             while not select.select([guard], [], [], IDLE_S)[0]:
                 book.check()
         except EinklangError as error:
-            log.error("this process ends", error=error.line())
+            if error.code != "book_closed":  # it ends already
+                log.error("this process ends", error=error.line())
         end()
 
     threading.Thread(target=wait, name="guard", daemon=True).start()
