@@ -190,7 +190,7 @@ def test_what_comes_in_is_told_and_put_right(page: Page, served: Served, axe: Ca
     page.get_by_role("link", name="Garden Visited").click()
     expect(page.get_by_role("row").filter(has_text="beds")).to_contain_text("number 1")
     page.goto(f"{served.url}/sources")
-    expect(page.get_by_role("link", name="Garden Visited 1")).to_be_visible()
+    expect(page.get_by_role("link", name="Garden Visited 1")).to_be_visible(timeout=15_000)
 
 
 def test_staff_merges_and_splits_with_a_preview(page: Page, served: Served, axe: Callable[[Page], list[str]]) -> None:

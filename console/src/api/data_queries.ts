@@ -21,7 +21,7 @@ function paged<T extends { next: string | null }>(key: readonly unknown[], path:
 
 export const sourcesQuery = queryOptions({ queryKey: ['sources'], queryFn: () => get<Page<Source>>('/api/sources') });
 
-export const arrivalsQuery = queryOptions({ queryKey: ['arrivals'], queryFn: () => get<Page<Arrivals>>('/api/arrivals'), refetchInterval: 10_000 });
+export const arrivalsQuery = queryOptions({ queryKey: ['arrivals'], queryFn: () => get<Page<Arrivals>>('/api/arrivals'), refetchInterval: 5_000 });
 
 export const refusalsQuery = (every: number | false) =>
   queryOptions({ queryKey: ['refusals'], queryFn: () => get<Page<Refusal>>('/api/refusals'), refetchInterval: every });

@@ -99,7 +99,7 @@ function Bar({ filter, put, unknown, state, pulse }: {
 }) {
   const { t } = useWords();
   const { data: known } = useQuery(sourcesQuery);
-  const { data: came } = useQuery(arrivalsQuery);
+  const { data: came } = useQuery({ ...arrivalsQuery, refetchInterval: false });
   const sources = [...new Set([...(known?.items.map((one) => one.id) ?? []), ...(came?.items.map((one) => one.source) ?? []), ...(filter.source === '' ? [] : [filter.source])])];
   return (
     <div className={css.bar}>
