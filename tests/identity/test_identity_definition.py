@@ -199,5 +199,15 @@ def test_the_comparison_notices_doubtful_evidence_left_alone(monkeypatch: pytest
         return found == truth(calls, SALT, {"userId": 1, "email": 2, "phone": 2, "anonymousId": 2}, 2).persons
 
     assert agrees(), "the account was known before the browser spoke of it"
-    monkeypatch.setattr(Change, "_is_doubtful", lambda self, pending: False)
+    monkeypatch.setattr(Change, "_is_doubtful", lambda self, group, edge: False)
     assert not agrees()
+
+
+def test_a_value_that_thousands_share_costs_no_more_for_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sign-ups by a write key with one phone number: whoever comes in order of time is told from the groups alone."""
+    solved: list[int] = []
+    monkeypatch.setattr(Change, "_solve_anew", lambda self, pending, again=False: solved.append(1))
+    calls = [said(n, "web", email=f"{n}@x", phone="+1") for n in range(1, 400)]
+    known, refused = fold(calls, DEFAULT_RULES)
+    assert joined(known, *(("email", f"{n}@x") for n in range(1, 11)))
+    assert (set(refused), solved) == ({MergeRefused.TOO_MANY_IDENTIFIERS}, [])

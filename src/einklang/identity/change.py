@@ -151,6 +151,7 @@ class Change(DeviceChange):
         """The identifiers of the event and the evidence that it gives."""
         seen = Seen(self.event.at, self.event.received_at)
         pending: list[Edge] = []
+        known_before: list[Group] = []
         for node in self.strong:
             group = self._load(node)
             if group is None:
@@ -163,9 +164,11 @@ class Change(DeviceChange):
             if now != was:
                 group.nodes[node] = now
                 group.changed = True
+            if now.received_at < was.received_at:
+                known_before.append(group)
         for link in links:
             pending.extend(self._evidence(link))
-        if self._is_doubtful(pending):
+        if any(self._is_doubtful(group, None) for group in known_before):
             self._solve_anew(pending)
             return
         for edge in sorted(pending, key=lambda edge: edge.rank):
@@ -181,23 +184,25 @@ class Change(DeviceChange):
         self.edges[edge.pair] = edge
         return [edge]
 
-    def _is_doubtful(self, pending: Iterable[Edge]) -> bool:
-        """Whether unproved evidence holds any of these groups together, or would."""
-        if not all(edge.proved for edge in pending):
-            return True
-        inner = (self._edge(x, y) for group in self.groups() for x, y in combinations(group.nodes, 2))
-        return not all(edge is None or edge.proved for edge in inner)
+    def _is_doubtful(self, group: Group, edge: Edge | None) -> bool:
+        """Whether unproved evidence within the group comes after this edge (None: at all): it must be weighed anew."""
+        inner = (self._edge(x, y) for x, y in combinations(group.nodes, 2))
+        return any(
+            found is not None and not found.proved and (edge is None or found.rank > edge.rank) for found in inner
+        )
 
     def _join(self, edge: Edge) -> bool:
         """Take the edge in; False if that cannot be told from the groups alone."""
         a, b = self._load(edge.a), self._load(edge.b)
-        if a is None or b is None or a is b:
+        if a is None or b is None:
             return True
+        if a is b:
+            return not self._is_doubtful(a, edge)
         reason = unjoinable(a.nodes, b.nodes, edge, self.rules, self.apart)
         if reason is not None:
             self.refused.append((edge, reason))
             return self._is_last(edge, a) and self._is_last(edge, b)
-        if self._is_doubtful((edge,)):
+        if self._is_doubtful(a, edge) or self._is_doubtful(b, edge):
             return False
         a.nodes.update(b.nodes)
         a.changed = True

@@ -147,11 +147,12 @@ class DeviceChange:
             counted: dict[str, None] = {}
             concerned = {row.device for row in self.rows_new}
             for row in self._claims(group):
+                if self._kept_apart(row.device, group):
+                    continue
                 if len(counted) == limit and row.device not in counted:
                     concerned.add(row.device)
                     break
-                if not self._kept_apart(row.device, group):
-                    counted[row.device] = None
+                counted[row.device] = None
             rows: Iterable[SignIn] = self._claims(group)
             if not group.changed:
                 rows = [row for device in concerned for row in self._all_rows(device) if row.node in group.nodes]

@@ -11,8 +11,8 @@ only if one of them was not known before: if no identifier in it was received ea
 What makes the incremental way of `change` exact: the other constraints are hereditary (every part of a permitted group
 is permitted). So an edge within one final group changes nothing; an edge between two final groups whose union is
 permitted merges just these two; one that is refused and ranks after every edge inside both changes nothing. Only an
-edge that is late *and* in conflict, a decision of staff, and whatever touches unproved evidence need the neighbourhood
-to be solved anew.
+edge that is late *and* in conflict, one before which unproved evidence inside the groups gives way, and a decision of
+staff need the neighbourhood to be solved anew.
 """
 
 from __future__ import annotations
