@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Protocol
 
+import msgspec
 import polars as pl
 
 from einklang.app.apply import in_force_until
@@ -106,7 +107,7 @@ def report(reader: Reader, lake: Lake, name: str, *, now: int, again: Basis | No
     kind, found = _measured(definitions, name)
     goals = [journey.goal for journey in found if journey.goal is not None]
     scope = found[0].scope
-    return measured(
+    told = measured(
         at.scan("assignments").filter(pl.col("scope") == scope).collect(),
         at.scan("outcomes").filter(pl.col("scope") == scope).collect(),
         _contacts(definitions, at, scope),
@@ -118,9 +119,9 @@ def report(reader: Reader, lake: Lake, name: str, *, now: int, again: Basis | No
         title=_title(definitions.docs[kind, name][0]),
         currency=definitions.policy.currency,
         position=at.position(),
-        basis=basis,
         metric="value" if any(goal.value is not None for goal in goals) else "reached",
     )
+    return msgspec.structs.replace(told, basis=basis)
 
 
 def _contacts(definitions: Definitions, lake: _At, scope: str) -> pl.DataFrame:

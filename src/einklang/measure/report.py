@@ -150,7 +150,6 @@ def report(
     title: Text = "",
     currency: str | None = None,
     position: int = 0,
-    basis: Basis | None = None,
     probability: float | None = None,
     metric: Metric | None = None,
     relevant: float | None = None,
@@ -165,7 +164,7 @@ def report(
     (or Datetime columns); further columns are ignored.
 
     journey: id, also the seed of the re-draws; scope: rows of this scope count; window_us: length of (t0, t0 +
-    window]; now: windows that end after it are immature; position, basis: passed through; probability: overrides
+    window]; now: windows that end after it are immature; position: of the log, passed through; probability: overrides
     the column; metric: see `customers.Metric`, None: "reached" if no outcome has a value; relevant: report
     "smaller_than" only when the bound is at most this. Raises InputError `missing_column`, `bad_column`,
     `unknown_arm`.
@@ -207,7 +206,6 @@ def report(
         gate=gate,
         checks=checks,
         warnings=notes,
-        basis=basis,
     )
 
 
