@@ -41,8 +41,8 @@ class Step:
 class Recorder:
     """A registered VFS named `name` over the system's own; every file opened through it is recorded in `steps`.
 
-    fault: called before each write and sync with (what, file); what it raises (apsw.FullError, apsw.IOError) SQLite
-    sees.
+    fault: called before each open, write, cut and sync with (what, file); what it raises (apsw.FullError,
+    apsw.IOError) SQLite sees.
     """
 
     def __init__(self) -> None:
@@ -68,6 +68,7 @@ class _Vfs(apsw.VFS):
         super().__init__(recorder.name, "")
 
     def xOpen(self, name: str | apsw.URIFilename | None, flags: list[int]) -> apsw.VFSFile:
+        self._recorder.fault("open", _name(name))
         return _File(self._recorder, name, flags)
 
     def xDelete(self, filename: str, syncdir: bool) -> None:
@@ -75,11 +76,15 @@ class _Vfs(apsw.VFS):
         self._recorder.steps.append(Step("gone", os.path.basename(filename)))
 
 
+def _name(name: str | apsw.URIFilename | None) -> str:
+    text = name.filename() if isinstance(name, apsw.URIFilename) else name
+    return os.path.basename(text or "temporary")
+
+
 class _File(apsw.VFSFile):
     def __init__(self, recorder: Recorder, name: str | apsw.URIFilename | None, flags: list[int]) -> None:
         super().__init__("", name, flags)
-        text = name.filename() if isinstance(name, apsw.URIFilename) else name
-        self._name = os.path.basename(text or "temporary")
+        self._name = _name(name)
         self._recorder = recorder
 
     def xWrite(self, data: bytes, offset: int) -> None:

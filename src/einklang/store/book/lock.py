@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+from contextlib import suppress
 from pathlib import Path
 
 from einklang.kernel.errors import Conflict
@@ -26,8 +27,9 @@ class HomeLock:
                 where=str(home),
                 mend="stop it first, or use another --home",
             ) from None
-        os.ftruncate(self._file, 0)
-        os.pwrite(self._file, str(os.getpid()).encode(), 0)
+        with suppress(OSError):  # who holds it is a courtesy: a full disk must not keep a server from withdrawals
+            os.ftruncate(self._file, 0)
+            os.pwrite(self._file, str(os.getpid()).encode(), 0)
 
     def release(self) -> None:
         """Give the home back; calling it again does nothing."""
