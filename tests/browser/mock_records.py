@@ -51,6 +51,7 @@ REFUSALS: list[Data] = [
         "message_id": "m-77",
         "identifiers": ["c-20417"],
         "body": '{"type":"track","userId":"c-20417","note":"<script>alert(1)</script>\\u202e"}',
+        "process": 1,
         "times": 1,
     },
     {
@@ -66,6 +67,7 @@ REFUSALS: list[Data] = [
         "message_id": None,
         "identifiers": [],
         "body": "",
+        "process": 1,
         "times": 14,
     },
 ]

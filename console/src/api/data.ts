@@ -46,6 +46,7 @@ export interface Refusal {
   message_id: string | null;
   identifiers: string[];
   body: string;
+  process: number;
   times: number;
 }
 

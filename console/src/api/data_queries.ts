@@ -23,8 +23,21 @@ export const sourcesQuery = queryOptions({ queryKey: ['sources'], queryFn: () =>
 
 export const arrivalsQuery = queryOptions({ queryKey: ['arrivals'], queryFn: () => get<Page<Arrivals>>('/api/arrivals'), refetchInterval: 5_000 });
 
+const REFUSALS_KEPT = 300;
+
+/** Where several processes serve, each answers for itself: what one told before stays beside what another tells now. */
 export const refusalsQuery = (every: number | false) =>
-  queryOptions({ queryKey: ['refusals'], queryFn: () => get<Page<Refusal>>('/api/refusals'), refetchInterval: every });
+  queryOptions({
+    queryKey: ['refusals'],
+    queryFn: async ({ client }): Promise<Page<Refusal>> => {
+      const answer = await get<Page<Refusal>>('/api/refusals');
+      const told = new Set(answer.items.map((one) => one.process));
+      const others = (client.getQueryData<Page<Refusal>>(['refusals'])?.items ?? []).filter((one) => !told.has(one.process));
+      const items = [...answer.items, ...others].sort((a, b) => (b.at ?? '').localeCompare(a.at ?? ''));
+      return { items: items.slice(0, REFUSALS_KEPT), next: null };
+    },
+    refetchInterval: every,
+  });
 
 export const catalogQuery = (q: string, origin: string) => paged<Page<EventSeen>>(['catalog', q, origin], '/api/catalog', { q, origin });
 

@@ -51,7 +51,7 @@ function useOthers(filter: Filter, paused: boolean): LiveItem[] {
   const when = (at: string | null): number => (at === null ? 0 : Date.parse(at));
   return [
     ...refusals.filter((one: Refusal) => fits(one.name, one.source, one.identifiers.join(' ')))
-      .map((one): LiveItem => ({ kind: 'refused', id: `r${one.n}`, at: when(one.at), refusal: one })),
+      .map((one): LiveItem => ({ kind: 'refused', id: `r${one.process}-${one.n}`, at: when(one.at), refusal: one })),
     ...letters.filter((one: Letter) => fits(one.name, one.source, one.body))
       .map((one): LiveItem => ({ kind: 'aside', id: `d${one.position}`, at: when(one.at), letter: one })),
   ];

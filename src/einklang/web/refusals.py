@@ -6,6 +6,7 @@ with its reason and the beginning of what was sent.
 
 from __future__ import annotations
 
+import os
 from collections import deque
 from typing import Any
 
@@ -25,7 +26,7 @@ _IDENTIFIERS = ("userId", "anonymousId")
 
 
 class Refusal(msgspec.Struct):
-    """What was refused. n: its place in this process; at: the last time; times: how often in a row.
+    """What was refused. n: its place in its process; at: the last time; times: how often in a row.
 
     source: null where no key was known; identifiers: as they were sent; body: as it was sent, cut.
     """
@@ -42,6 +43,7 @@ class Refusal(msgspec.Struct):
     message_id: str | None
     identifiers: list[str]
     body: str
+    process: int
     times: int = 1
 
 
@@ -88,7 +90,7 @@ class Refusals:
         told = _plain(said.get("messageId")) or message_id[:_TEXT_CHARS_MAX]
         refusal = Refusal(
             self._n, shown(now), source, status, str(code), message[:_BODY_CHARS_MAX], mend, where[:_TEXT_CHARS_MAX],
-            name or None, told or None, identifiers, body,
+            name or None, told or None, identifiers, body, os.getpid(),
         )  # fmt: skip
         self._kept.append(refusal)
 
