@@ -11,6 +11,7 @@ import json
 import mimetypes
 import sys
 import threading
+from collections.abc import Iterator
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -44,6 +45,23 @@ def problem(status: int, code: str, detail: str, mend: str, where: str = "") -> 
     return status, body
 
 
+#: Fields that hold what somebody outside wrote.
+WRITTEN = frozenset({
+    "label", "name", "title", "detail", "message", "mend", "where", "body", "why", "source", "samples", "value",
+    "evidence", "identifiers", "touchpoint", "type", "role", "traits", "properties", "fields", "category", "brand",
+    "texts", "branches", "reason_text", "wording", "country", "company", "step", "key", "actor",
+})  # fmt: skip
+
+
+def spoiled(body: Any, payloads: Iterator[str], inside: bool = False) -> Any:
+    """The same answer with a payload behind every text that somebody outside wrote."""
+    if isinstance(body, dict):
+        return {name: spoiled(one, payloads, inside or name in WRITTEN) for name, one in body.items()}
+    if isinstance(body, list):
+        return [spoiled(one, payloads, inside) for one in body]
+    return f"{body} {next(payloads)}" if inside and isinstance(body, str) else body
+
+
 class MockApi(ThreadingHTTPServer):
     """The server and what a test may turn: `empty` answers like a new home, `broken` is a path prefix that fails."""
 
@@ -59,6 +77,7 @@ class MockApi(ThreadingHTTPServer):
         self.closing = threading.Event()
         self.extra: list[dict[str, Any]] = []
         self.posted: list[tuple[str, Any]] = []
+        self.evil: Iterator[str] | None = None
         self.arrived = threading.Condition()
         self.listening = 0
 
@@ -79,6 +98,7 @@ class MockApi(ThreadingHTTPServer):
         self.empty, self.broken, self.report, self.language = False, "", {}, "en"
         self.listening = 0
         self.posted = []
+        self.evil = None
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A browser that hangs up is no fault; anything else is told."""
@@ -158,6 +178,8 @@ class Handler(BaseHTTPRequestHandler):
 
     def answer(self, answer: Answer, headers: dict[str, str] | None = None) -> None:
         status, body = answer
+        if self.server.evil is not None and status == 200:
+            body = spoiled(body, self.server.evil)
         raw = b"" if body is None else json.dumps(body).encode()
         self.send_response(status)
         self.send_header("Content-Type", "application/problem+json" if status >= 400 else "application/json")

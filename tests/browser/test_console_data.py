@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from itertools import cycle
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -204,6 +205,44 @@ def test_a_company_is_reached_from_its_people(visit: Visit) -> None:
     expect(page.get_by_text("2 persons")).to_be_visible()
     page.get_by_role("link", name="Companies").click()
     expect(page.get_by_role("link", name="Gartenbau Lindqvist GmbH")).to_be_visible()
+
+
+#: Ways to make a page run a text, 200 of them.
+PAYLOADS = [
+    shape.replace("@@", f"window.ran=(window.ran||0)+1{gap}")
+    for gap in ("", ";", "//", " ", "\n", "/**/", "&#59;", "\u2028", ",0", "||0")
+    for shape in (
+        "<script>@@</script>", "<img src=x onerror=@@>", "<svg onload=@@>", "<svg><script>@@</script></svg>",
+        '"><img src=x onerror=@@>', "'><script>@@</script>", "</script><script>@@</script>", "javascript:@@",
+        "<a href='javascript:@@' autofocus onfocus=@@>", "<iframe srcdoc='<script>parent.@@</script>'></iframe>",
+        "<body onload=@@>", "<details open ontoggle=@@>", "<input autofocus onfocus=@@>", "<video><source onerror=@@>",
+        "<math><mtext></form><img src=x onerror=@@>", "</title><script>@@</script>", "`${@@}`", "{{@@}}",
+        "<style>@import'javascript:@@'</style>", "<object data='javascript:@@'>",
+    )
+]  # fmt: skip
+SPOILED = [
+    "/", "/?outcome=refused", "/?outcome=aside", "/persons", "/persons/p_4fk2x9", "/persons/p_4fk2x9?tab=identity",
+    "/persons/p_4fk2x9?tab=objects", "/persons/p_4fk2x9?tab=traits", "/persons/p_4fk2x9?tab=why&journey=cart-reminder",
+    "/persons/p_4fk2x9/merge?other=p_2sd6r5", "/persons/p_4fk2x9/split", "/reviews", "/sources", "/catalog",
+    "/catalog/Order%20Completed", "/dead-letters", "/products", "/products/g-118", "/groups/company/k-7",
+]  # fmt: skip
+
+
+def test_no_page_runs_what_somebody_wrote(visit: Visit, api: MockApi, faults: list[str]) -> None:
+    """200 payloads behind every text from outside, on every page with its folds open: shown as text, none runs."""
+    assert len(set(PAYLOADS)) == 200
+    api.evil = cycle(PAYLOADS)
+    for path in SPOILED:
+        page = visit(path)
+        expect(page.get_by_role("status", name="Loading")).to_have_count(0)
+        page.evaluate("document.querySelectorAll('details').forEach((one) => { one.open = true })")
+        expect(page.locator("#content")).to_contain_text("window.ran")
+        assert page.evaluate("window.ran") is None
+    assert faults == []
+    # Positive control: were a payload markup, the content policy would have said so.
+    with page.expect_console_message(lambda said: "Content Security Policy" in said.text):
+        page.evaluate("(evil) => document.body.insertAdjacentHTML('beforeend', evil)", PAYLOADS[1])
+    faults.clear()
 
 
 def test_a_fault_stays_in_its_place(visit: Visit, api: MockApi, axe: Check) -> None:
