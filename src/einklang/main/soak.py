@@ -12,7 +12,7 @@ import threading
 import time as system
 from collections import deque
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -32,6 +32,7 @@ from einklang.store.lake import read_log
 Counts = npt.NDArray[np.uint32]
 
 CLIENTS = 8
+REPEATED_EVERY = 100
 SAMPLE_S = 1.0
 DRAIN_S = 120.0
 DEFINITIONS = """
@@ -106,7 +107,7 @@ class Soak:
 
     def _run(self, begun: float) -> dict[str, Any]:
         self._start()
-        clients = [threading.Thread(target=self._client, args=(n,), daemon=True) for n in range(CLIENTS)]
+        clients = [threading.Thread(target=self._client, daemon=True) for _ in range(CLIENTS)]
         with self._notes.open("a", encoding="ascii") as self._file:
             for thread in clients:
                 thread.start()
@@ -159,9 +160,12 @@ class Soak:
 
     # --- the clients --------------------------------------------------------------------------------------------------
 
-    def _client(self, number: int) -> None:
+    def _client(self) -> None:
         """Send what there is until all of it is acknowledged."""
-        client, draw = Client(self.plan.seed), np.random.Generator(np.random.Philox([self.plan.seed, number]))
+        with closing(Client(self.plan.seed)) as client:
+            self._send_all(client)
+
+    def _send_all(self, client: Client) -> None:
         while True:
             try:
                 batch = self._todo.popleft()
@@ -171,7 +175,7 @@ class Soak:
                 self._over.wait(0.002)
                 continue
             self._send(client, batch)
-            if draw.random() < 0.01:  # the answer was lost on its way, as far as this client knows
+            if batch % REPEATED_EVERY == 0:  # the answer was lost on its way, as far as this client knows
                 self._send(client, batch, repeated=True)
 
     def _send(self, client: Client, batch: int, *, repeated: bool = False) -> None:

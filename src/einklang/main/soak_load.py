@@ -66,18 +66,24 @@ class Client:
         auth = base64.b64encode(f"{key}:".encode()).decode()
         headers = {"Authorization": f"Basic {auth}", "Content-Type": "application/json"}
         if self._connection is None or self._port != port:
+            self.close()
             self._connection, self._port = http.client.HTTPConnection("127.0.0.1", port, timeout=_ANSWER_S), port
         try:
             self._connection.request("POST", "/v1/batch", body, headers)
             answer = self._connection.getresponse()
             said = answer.read()
         except (OSError, http.client.HTTPException):
-            self._connection.close()
-            self._connection = None
+            self.close()
             return False
         if answer.status == 200 and json.loads(said) != {"success": True}:
             raise AssertionError(f"a good batch was refused in part: {said[:300]!r}")
         return answer.status == 200
+
+    def close(self) -> None:
+        """Let go of the connection."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
 
 
 class Server:
@@ -138,6 +144,4 @@ class Server:
             if re.search(r"^einklang_pending 0(\.0)?$", figures, re.MULTILINE):
                 return
             system.sleep(0.1)
-        raise Unavailable(
-            "soak_failed", f"the server did not catch up in {seconds:.0f} s", mend="use a lower --rate"
-        )
+        raise Unavailable("soak_failed", f"the server did not catch up in {seconds:.0f} s", mend="use a lower --rate")
