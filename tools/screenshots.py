@@ -1,4 +1,5 @@
-"""Takes the pictures of the documentation: docs/img/{live,person,segments,journey,report}.png (English, light).
+"""Takes the pictures of the documentation, docs/img/*.png (English, light): live, persons and who they are, segments,
+journey, report, the catalog of events, sources.
 
 It starts nothing: a server must be running, by default that of `make demo`. The person shown is the one
 in most segments among the last seen, the journey the first whose report makes a statement, else the first.
@@ -109,10 +110,14 @@ def take(url: str, user: str, password: str, folder: Path) -> list[Path]:
         settled(page, f"{url}/")
         page.wait_for_timeout(LISTEN_MS)
         shot(page, "live")
-        settled(
-            page, best_link(page, url, "/persons", "tbody tr", "(row) => row.querySelectorAll('td a, td span').length")
-        )
+        person = best_link(page, url, "/persons", "tbody tr", "(row) => row.querySelectorAll('td a, td span').length")
+        settled(page, person)
         shot(page, "person")
+        settled(page, f"{person}?tab=identity")
+        shot(page, "identifiers")
+        for name in ("catalog", "sources"):
+            settled(page, f"{url}/{name}")
+            shot(page, name)
         settled(page, f"{url}/segments")
         shot(page, "segments")
         unsaid = "(row) => (row.innerText.includes('No statement yet') ? 0 : 1)"
