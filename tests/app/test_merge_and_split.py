@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from einklang.app import stitching
+from einklang.app.find import person_id
 from einklang.event import EngineCall
 from einklang.store.book import SqliteBook
 from einklang.store.lake import Lake
@@ -155,3 +156,23 @@ def joining(pair: Couple, *, joint: bool) -> EngineCall:
     elif joint:
         call.identifiers = {"email": other}
     return call
+
+
+def test_who_was_joined_with_a_visitor_can_be_split() -> None:
+    """Staff joined a person with a visitor's device, then with another person: that merge is taken back all the same."""
+    with home(QUIET) as book:
+        calls = [
+            EngineCall("page", name="Home", anonymousId="d1", at=START + 1),
+            EngineCall("identify", userId="u1", at=START + 2),
+            EngineCall("identify", identifiers={"phone": "+49301"}, at=START + 3),
+        ]
+        append(book, calls)
+        engine = run(book, until=MERGED_AT)
+        for number, other in enumerate(("anonymousId:d1", "phone:+49301"), 1):
+            with book.snapshot() as reader:
+                said = stitching.merge(reader, reading(book), "userId:u1", other, actor="staff:test", why="one")
+            decide(book, engine, said, MERGED_AT + number)
+        with book.snapshot() as reader:
+            said = stitching.split(reader, reading(book), "userId:u1", (), actor="staff:test", why="two")
+        decide(book, engine, said, MERGED_AT + 3)
+        assert person_id(book, "phone:+49301") != person_id(book, "userId:u1") == person_id(book, "anonymousId:d1")

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from einklang.event import Event
 from einklang.identity import DEFAULT_RULES, Kind, Overlay, Rules, parse_identity, resolve, resolve_again
+from einklang.identity.graph import Edge, Seen, unjoinable
 from einklang.identity.change import Change
 from einklang.kernel.errors import InputError
 from einklang.kernel.reasons import MergeRefused
@@ -211,3 +212,14 @@ def test_a_value_that_thousands_share_costs_no_more_for_each(monkeypatch: pytest
     known, refused = fold(calls, DEFAULT_RULES)
     assert joined(known, *(("email", f"{n}@x") for n in range(1, 11)))
     assert (set(refused), solved) == ({MergeRefused.TOO_MANY_IDENTIFIERS}, [])
+
+
+def test_the_reason_of_a_refusal_does_not_depend_on_the_order_of_members() -> None:
+    """Groups with two unique identifiers and too many of another kind: one reason, however their members were read."""
+    by, seen = rules(kinds={"email": {"limit": 2}, "phone": {"limit": 1}}), Seen(1, 1)
+    one = {("email", "a@x.example"): seen, ("email", "b@x.example"): seen, ("phone", "1"): seen}
+    other = {("email", "c@x.example"): seen, ("phone", "2"): seen}
+    edge = Edge(("email", "a@x.example"), ("email", "c@x.example"), 1, 1, "m", "import", "track")
+    backwards = dict(reversed(one.items())), dict(reversed(other.items()))
+    reasons = {unjoinable(a, b, edge, by, lambda _: ()) for a, b in ((one, other), (other, one), backwards)}
+    assert reasons == {MergeRefused.TOO_MANY_IDENTIFIERS}

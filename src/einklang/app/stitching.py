@@ -226,7 +226,8 @@ def _sides(
     strong = {node: Seen(0, 0) for node in nodes if node[0] != DEVICE}
     sides = {node: rest if node in mine else mine for node in (*mine, *rest)}
     rules = state.definitions.identity
-    groups, _ = solve(strong, edges, rules, lambda node: sides.get(node, ()))
+    within = [edge for edge in edges if edge.a in strong and edge.b in strong]  # staff may tie a device to a person
+    groups, _ = solve(strong, within, rules, lambda node: sides.get(node, ()))
     found = set(mine)
     for group in groups:
         if not mine.isdisjoint(group):

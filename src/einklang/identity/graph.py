@@ -85,7 +85,7 @@ def unjoinable(
     if any(other in large for node in small for other in apart(node)):
         return MergeRefused.KEPT_APART
     left, right = Counter(kind for kind, _ in a), Counter(kind for kind, _ in b)
-    for kind in left:
+    for kind in sorted(left, key=lambda kind: (-rules.kind(kind).priority, kind)):  # the order of members says nothing
         if not right[kind]:
             continue
         total, limit = left[kind] + right[kind], rules.kind(kind).limit
