@@ -91,7 +91,7 @@ class Beat:
             while not self.stopping.is_set():
                 self._wake.clear()
                 pause = self._once()
-                if pause > 0:
+                if pause > 0 and not self.stopping.is_set():  # `stop` may have come before `clear`
                     self._wake.wait(pause)
         except BaseException as error:  # the server must not go on without its heart
             self.failed = error

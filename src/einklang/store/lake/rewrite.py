@@ -21,7 +21,7 @@ from einklang.store.lake.commit import Written, statistics
 from einklang.store.lake.rows import schema_of
 
 FILE_ROWS = 500_000
-GROUP_ROWS = 8_192
+GROUP_ROWS = 4_096
 PAGE_ROWS = 512
 _PERSON = "person_id"
 
