@@ -6,7 +6,7 @@ nothing in the repository is touched. A control has bitten if its test fails for
 that does not even run shows nothing, and so does a test that is red without the patch (`sound` runs them all).
 
     python -m tools.controls                 all of them, two at a time, one line each
-    python -m tools.controls fsync-is-final  these alone
+    python -m tools.controls a-failed-fsync-is-final  these alone
     python -m tools.controls --list          what there is
 """
 
