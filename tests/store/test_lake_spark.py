@@ -18,7 +18,13 @@ from einklang.testing.lake_suite import entries
 from tests.store.test_lake_compliance import put
 
 #: Spark takes a quarter of a minute to start, and several times that where it meets other work.
-pytestmark = [pytest.mark.spark, pytest.mark.timeout(400)]
+pytestmark = [
+    pytest.mark.spark,
+    pytest.mark.timeout(400),
+    # pyspark leaves the sockets by which it collects to the garbage collector.
+    pytest.mark.filterwarnings("ignore:Exception ignored in. <socket:pytest.PytestUnraisableExceptionWarning"),
+    pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning"),
+]
 
 SALT = "00" * 16
 
