@@ -159,7 +159,7 @@ def joining(pair: Couple, *, joint: bool) -> EngineCall:
 
 
 def test_who_was_joined_with_a_visitor_can_be_split() -> None:
-    """Staff joined a person with a visitor's device, then with another person: that merge is taken back all the same."""
+    """Staff joined a person with a visitor's device, then with another person: that merge can be taken back."""
     with home(QUIET) as book:
         calls = [
             EngineCall("page", name="Home", anonymousId="d1", at=START + 1),

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from einklang.event import Event
 from einklang.identity import DEFAULT_RULES, Kind, Overlay, Rules, parse_identity, resolve, resolve_again
-from einklang.identity.graph import Edge, Seen, unjoinable
 from einklang.identity.change import Change
+from einklang.identity.graph import Edge, Seen, unjoinable
 from einklang.kernel.errors import InputError
 from einklang.kernel.reasons import MergeRefused
 from tests.identity.identity_logs import decided, event
