@@ -5,23 +5,15 @@ import {
 import { ApiError } from '../api/client';
 import { sessionQuery, type TimelineFilter } from '../api/queries';
 import { useWords } from '../i18n';
-import { Catalog } from '../pages/Catalog';
-import { CatalogEvent } from '../pages/CatalogEvent';
-import { DeadLetters } from '../pages/DeadLetters';
-import { Group, Groups } from '../pages/Groups';
 import { Journey } from '../pages/Journey';
 import { Journeys } from '../pages/Journeys';
 import { Live } from '../pages/Live';
 import { Person } from '../pages/Person';
 import { Persons } from '../pages/Persons';
-import { Product, Products } from '../pages/Products';
 import { Reports } from '../pages/Reports';
-import { Reviews } from '../pages/Reviews';
 import { Segment } from '../pages/Segment';
 import { Segments } from '../pages/Segments';
 import { SignIn } from '../pages/SignIn';
-import { Sources } from '../pages/Sources';
-import { MergePerson, SplitPerson } from '../pages/Stitch';
 import { Empty, Failure } from '../ui/parts';
 import ui from '../ui/ui.module.css';
 import { Shell } from './Shell';
@@ -45,6 +37,8 @@ function Broken({ error, reset }: ErrorComponentProps) {
     </main>
   );
 }
+
+const dataPages = () => import('../pages/data_pages');
 
 const root = createRootRouteWithContext<{ client: QueryClient }>()({ component: Outlet, notFoundComponent: NotFound, errorComponent: Broken });
 
@@ -117,16 +111,16 @@ export interface MergeSearch { other?: string | undefined }
 const mergePerson = createRoute({
   getParentRoute: () => inside,
   path: '/persons/$id/merge',
-  component: MergePerson,
+  component: lazyRouteComponent(dataPages, 'MergePerson'),
   validateSearch: (search): MergeSearch => ({ other: text(search['other']) || undefined }),
 });
-const splitPerson = createRoute({ getParentRoute: () => inside, path: '/persons/$id/split', component: SplitPerson });
+const splitPerson = createRoute({ getParentRoute: () => inside, path: '/persons/$id/split', component: lazyRouteComponent(dataPages, 'SplitPerson') });
 
 export interface ReviewsSearch { person?: string | undefined }
 const reviews = createRoute({
   getParentRoute: () => inside,
   path: '/reviews',
-  component: Reviews,
+  component: lazyRouteComponent(dataPages, 'Reviews'),
   validateSearch: (search): ReviewsSearch => ({ person: text(search['person']) || undefined }),
 });
 
@@ -134,32 +128,32 @@ export interface CatalogSearch { q?: string | undefined; origin?: string | undef
 const catalog = createRoute({
   getParentRoute: () => inside,
   path: '/catalog',
-  component: Catalog,
+  component: lazyRouteComponent(dataPages, 'Catalog'),
   validateSearch: (search): CatalogSearch => ({ q: text(search['q']) || undefined, origin: text(search['origin']) || undefined }),
 });
-const catalogEvent = createRoute({ getParentRoute: () => inside, path: '/catalog/$name', component: CatalogEvent });
+const catalogEvent = createRoute({ getParentRoute: () => inside, path: '/catalog/$name', component: lazyRouteComponent(dataPages, 'CatalogEvent') });
 
 export interface LettersSearch { code?: string | undefined }
 const deadLetters = createRoute({
   getParentRoute: () => inside,
   path: '/dead-letters',
-  component: DeadLetters,
+  component: lazyRouteComponent(dataPages, 'DeadLetters'),
   validateSearch: (search): LettersSearch => ({ code: text(search['code']) || undefined }),
 });
 
-const sources = createRoute({ getParentRoute: () => inside, path: '/sources', component: Sources });
+const sources = createRoute({ getParentRoute: () => inside, path: '/sources', component: lazyRouteComponent(dataPages, 'Sources') });
 
 export interface ProductsSearch { q?: string | undefined }
 const products = createRoute({
   getParentRoute: () => inside,
   path: '/products',
-  component: Products,
+  component: lazyRouteComponent(dataPages, 'Products'),
   validateSearch: (search): ProductsSearch => ({ q: text(search['q']) || undefined }),
 });
-const product = createRoute({ getParentRoute: () => inside, path: '/products/$id', component: Product });
+const product = createRoute({ getParentRoute: () => inside, path: '/products/$id', component: lazyRouteComponent(dataPages, 'Product') });
 
-const groups = createRoute({ getParentRoute: () => inside, path: '/groups/$type', component: Groups });
-const group = createRoute({ getParentRoute: () => inside, path: '/groups/$type/$id', component: Group });
+const groups = createRoute({ getParentRoute: () => inside, path: '/groups/$type', component: lazyRouteComponent(dataPages, 'Groups') });
+const group = createRoute({ getParentRoute: () => inside, path: '/groups/$type/$id', component: lazyRouteComponent(dataPages, 'Group') });
 
 const segments = createRoute({ getParentRoute: () => inside, path: '/segments', component: Segments });
 const segment = createRoute({ getParentRoute: () => inside, path: '/segments/$id', component: Segment });

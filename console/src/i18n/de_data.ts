@@ -211,6 +211,9 @@ export const deData: typeof enData = {
     kinds: {
       order: 'Bestellungen', contract: 'Verträge', invoice: 'Rechnungen', payment: 'Zahlungen', delivery: 'Lieferungen', 'service-order': 'Service-Aufträge', 'owned-product': 'Produkte im Besitz', appointment: 'Termine',
     },
+    one: {
+      order: 'Bestellung', contract: 'Vertrag', invoice: 'Rechnung', payment: 'Zahlung', delivery: 'Lieferung', 'service-order': 'Service-Auftrag', 'owned-product': 'Produkt im Besitz', appointment: 'Termin',
+    },
     states: {
       placed: 'bestellt', shipped: 'versandt', delivered: 'geliefert', refunded: 'erstattet', cancelled: 'storniert', active: 'läuft', paused: 'ruht', ended: 'beendet', open: 'offen', overdue: 'überfällig', paid: 'bezahlt', written_off: 'abgeschrieben',
       received: 'eingegangen', failed: 'fehlgeschlagen', returned: 'zurück', announced: 'angekündigt', delayed: 'verspätet', planned: 'geplant', done: 'erledigt', owned: 'im Besitz', disposed: 'entsorgt', booked: 'gebucht', kept: 'wahrgenommen', missed: 'versäumt',

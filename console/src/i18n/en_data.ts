@@ -209,6 +209,9 @@ export const enData = {
     kinds: {
       order: 'Orders', contract: 'Contracts', invoice: 'Invoices', payment: 'Payments', delivery: 'Deliveries', 'service-order': 'Service orders', 'owned-product': 'Owned products', appointment: 'Appointments',
     } as Record<string, string>,
+    one: {
+      order: 'Order', contract: 'Contract', invoice: 'Invoice', payment: 'Payment', delivery: 'Delivery', 'service-order': 'Service order', 'owned-product': 'Owned product', appointment: 'Appointment',
+    } as Record<string, string>,
     states: {
       placed: 'placed', shipped: 'shipped', delivered: 'delivered', refunded: 'refunded', cancelled: 'cancelled', active: 'active', paused: 'paused', ended: 'ended', open: 'open', overdue: 'overdue', paid: 'paid', written_off: 'written off',
       received: 'received', failed: 'failed', returned: 'returned', announced: 'announced', delayed: 'delayed', planned: 'planned', done: 'done', owned: 'owned', disposed: 'disposed', booked: 'booked', kept: 'kept', missed: 'missed',

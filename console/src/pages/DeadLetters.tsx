@@ -12,15 +12,12 @@ import { Icon } from '../ui/icons';
 import { useNow } from '../ui/now';
 import { Card, Code, Empty, Failure, More, PageHead, Pill, Rows } from '../ui/parts';
 import ui from '../ui/ui.module.css';
+import { escaped } from '../ui/values';
 import css from './letters.module.css';
 
 const CODES = ['schema_violation', 'poison', 'undecodable', 'id_conflict'] as const;
 
 interface Again { positions?: number[]; code?: string; as_new?: boolean }
-
-/** The bytes as they came; a control character that nobody would see is shown by its number. */
-export const escaped = (text: string): string =>
-  text.replace(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff]/g, (sign) => `\\u${sign.charCodeAt(0).toString(16).padStart(4, '0')}`);
 
 function Bytes({ letter }: { letter: Letter }) {
   const { t } = useWords();

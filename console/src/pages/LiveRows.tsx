@@ -7,8 +7,7 @@ import { Icon, type IconName, touchpointIcon } from '../ui/icons';
 import { personName } from '../ui/names';
 import { Code, Pill } from '../ui/parts';
 import ui from '../ui/ui.module.css';
-import { PropertyLine } from '../ui/values';
-import { escaped } from './DeadLetters';
+import { escaped, PropertyLine } from '../ui/values';
 import css from './live.module.css';
 
 /** One line of the live page: accepted into the log, refused at the door, or put aside behind it. */

@@ -11,7 +11,7 @@ import { inOrder, personName } from '../ui/names';
 import { Avatar, Back, Card, Copy, Empty, Failure, Few, PageHead, Pill, Rows, TableWrap, type Tone } from '../ui/parts';
 import ui from '../ui/ui.module.css';
 import { plainValue } from '../ui/values';
-import { Belongs } from './Groups';
+import { Belongs } from './belongs';
 import { Identity } from './Identity';
 import { Objects } from './Objects';
 import css from './person.module.css';

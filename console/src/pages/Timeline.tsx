@@ -75,7 +75,7 @@ function Item({ item }: { item: TimelineItem }) {
         {item.until !== null && <div className={`${ui.dim} ${ui.small}`}>{t.timeline.until(f.moment(item.until))}</div>}
         {decision ? <About {...item} /> : <PropertyLine properties={item.properties} most={SHOWN} />}
         {item.objects.length > 0 && (
-          <span className={ui.pills}>{item.objects.map((one) => <Pill key={`${one.kind}-${one.id}`} icon="box">{word(t.objects.kinds, one.kind)} {one.id}</Pill>)}</span>
+          <span className={ui.pills}>{item.objects.map((one) => <Pill key={`${one.kind}-${one.id}`} icon="box">{word(t.objects.one, one.kind)} {one.id}</Pill>)}</span>
         )}
         {!decision && <AllProperties properties={item.properties} shown={SHOWN} />}
       </div>

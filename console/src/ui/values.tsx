@@ -43,3 +43,7 @@ export function PropertyLine({ properties, most = 3 }: { properties: Properties 
 
 /** A value of any shape as text, as it was sent. */
 export const plainValue = (value: Json): string => (typeof value === 'string' ? value : JSON.stringify(value));
+
+/** The bytes as they came; a control character that nobody would see is shown by its number. */
+export const escaped = (text: string): string =>
+  text.replace(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff]/g, (sign) => `\\u${sign.charCodeAt(0).toString(16).padStart(4, '0')}`);
