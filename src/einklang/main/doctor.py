@@ -95,7 +95,7 @@ def _book(book: AnyBook) -> Iterator[Finding]:
         )
     dead = book.read("counter_value", "dead_letters")[0][0]
     if dead:
-        yield _row("warning", f"{dead} events were put aside", "see table dead in the Book, or the console")
+        yield _row("warning", f"{dead} events were put aside", "see them with: einklang dead-letters list")
     unknown = book.read("outbox_handing_over")
     if unknown:
         yield _row(
