@@ -115,8 +115,8 @@ def take(url: str, user: str, password: str, folder: Path) -> list[Path]:
         shot(page, "person")
         settled(page, f"{person}?tab=identity")
         shot(page, "identifiers")
-        for name in ("catalog", "sources"):
-            settled(page, f"{url}/{name}")
+        for name, path in (("catalog", "catalog/Order%20Completed"), ("sources", "sources")):
+            settled(page, f"{url}/{path}")
             shot(page, name)
         settled(page, f"{url}/segments")
         shot(page, "segments")
