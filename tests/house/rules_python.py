@@ -35,7 +35,7 @@ LIBRARIES: dict[str, set[str]] = {
     "channel": {"aiosmtplib"},
     "web": {"litestar", "uvicorn", "jinja2", "prometheus_client", "structlog", "babel"},
     "sim": {"numpy", "polars"},
-    "testing": {"apsw", "deltalake", "duckdb", "hypothesis", "numpy", "polars", "pyarrow"},
+    "testing": {"apsw", "deltalake", "duckdb", "hypothesis", "numpy", "polars", "psycopg", "pyarrow"},
 }
 #: What a room of the core has no use for: environment, files, sockets, logs, threads.
 WORLD = {

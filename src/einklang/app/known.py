@@ -81,10 +81,9 @@ class BookKnown:
         return edges[pair]
 
     def edges_of(self, kind: str, value: str) -> Sequence[Edge]:
-        """All edges of an identifier."""
-        return [
-            Edge((r[0], r[1]), (r[2], r[3]), *r[4:]) for r in self._reader.read("edges_of", kind, value, kind, value)
-        ]
+        """All edges of an identifier. (Nearly always none, and sorted here: a sort in SQL doubles the price of none.)"""
+        rows = self._reader.read("edges_of", kind, value, kind, value)
+        return [Edge((r[0], r[1]), (r[2], r[3]), *r[4:]) for r in sorted(rows)]
 
     def identifiers_of(self, person: str) -> Sequence[tuple[str, str, int, int]]:
         """The identifiers of a living person."""

@@ -27,7 +27,6 @@ SELECT strength, at, message_id, source, evidence, received_at FROM edge WHERE k
 SELECT kind_a, value_a, kind_b, value_b, strength, at, message_id, source, evidence, received_at FROM edge WHERE kind_a = ? AND value_a = ?
 UNION ALL
 SELECT kind_a, value_a, kind_b, value_b, strength, at, message_id, source, evidence, received_at FROM edge WHERE kind_b = ? AND value_b = ?
-ORDER BY 1, 2, 3, 4
 -- name: alias_get
 SELECT living FROM alias WHERE person = ?
 -- name: aliases_of
