@@ -62,7 +62,11 @@ def test_time_flips_what_the_members_did() -> None:
 def test_needs_name_types_and_events() -> None:
     """What a condition listens to: the types of its groups and the events of their members."""
     needs = check('group("household").events("A").exists() && group("company").trait.x == 1', SCOPE).needs
-    assert (needs.groups, needs.group_events, needs.events) == ({"household", "company"}, {"A"}, {"A"})
+    assert [set(each) for each in (needs.groups, needs.group_events, needs.events)] == [
+        {"household", "company"},
+        {"A"},
+        {"A"},
+    ]
     assert crowd_supports(check('group("company").id == "x"', SCOPE))
 
 

@@ -40,7 +40,7 @@ class Seen:
     goal: bool = False
     salt: bytes = bytes(16)
 
-    blank = None
+    blank: str | None = None
 
     def rate(self, key: str) -> Any:
         """No rates."""
@@ -53,6 +53,22 @@ class Seen:
     def objects_flip(self, kind: str) -> int | None:
         """Never."""
         return None
+
+    def group_id(self, kind: str) -> str | None:
+        """In no group."""
+        return None
+
+    def group_size(self, kind: str) -> int | None:
+        """In no group."""
+        return None
+
+    def group_trait(self, kind: str, name: str) -> Any:
+        """In no group."""
+        return None
+
+    def group_history(self, kind: str, names: tuple[str, ...]) -> Sequence[Event]:
+        """In no group."""
+        return ()
 
     def person_field(self, name: str) -> Any:
         """Nothing is known."""

@@ -122,7 +122,9 @@ def test_a_timeline_without_decisions_is_paged(home: Home) -> None:
     """Whoever was never decided about has pages too; a number beyond 64 bits is no cursor."""
     home.track(*(call("track", userId="u-9", event=f"Step {n}") for n in range(5)))
     home.tick()
-    path, seen, cursor = "/api/persons/userId:u-9/timeline", [], ""
+    path = "/api/persons/userId:u-9/timeline"
+    seen: list[str] = []
+    cursor: str | None = ""
     while cursor is not None:
         page = home.get(path, params={"limit": 2, "cursor": cursor}).json()
         seen += [one["name"] for one in page["items"]]

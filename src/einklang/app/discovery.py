@@ -193,7 +193,7 @@ def _item(reader: Reader, name: str, looked: _Looked, definitions: Definitions, 
 def _dead(reader: Reader) -> Counter[str]:
     """Dead letters of the tracking plan by name of the event."""
     found: Counter[str] = Counter()
-    for detail, count in reader.read("dead_details", DeadLetter.SCHEMA):
+    for detail, count in reader.read("dead_details", DeadLetter.SCHEMA_VIOLATION):
         found[detail.split(" version ")[0]] += count
     return found
 

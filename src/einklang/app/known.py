@@ -81,7 +81,7 @@ class BookKnown:
         return edges[pair]
 
     def edges_of(self, kind: str, value: str) -> Sequence[Edge]:
-        """All edges of an identifier. (Nearly always none, and sorted here: a sort in SQL doubles the price of none.)"""
+        """All edges of an identifier. (Nearly always none; sorted here, as a sort in SQL makes none dear.)"""
         rows = self._reader.read("edges_of", kind, value, kind, value)
         return [Edge((r[0], r[1]), (r[2], r[3]), *r[4:]) for r in sorted(rows)]
 

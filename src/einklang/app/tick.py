@@ -55,7 +55,7 @@ class Engine:
     # --- the tick -------------------------------------------------------------------------------------------------
 
     def step(self, source: Source, limit: int) -> int:
-        """One tick of at most about `limit` events; the number of log entries written (0: nothing to do).
+        """One tick of at most about `limit` events; the number of log entries written, at least 1 if anything was done.
 
         What raises is tried again in smaller ticks; what fails alone is put aside as a dead letter (invariant 6).
         Raises Unavailable: a fault of the world, nothing has happened.
@@ -74,7 +74,7 @@ class Engine:
             if done:
                 if not self._swept:
                     source.settled(self.state)
-                return len(self.state.out.log) or int(self._swept)
+                return len(self.state.out.log) or int(self._swept or "dead_put" in self.state.out.rows)
             self.state.forget(before)
 
     def _attempt(self, source: Source, limit: int) -> bool:

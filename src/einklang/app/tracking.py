@@ -33,7 +33,7 @@ def judged(state: State, inputs: list[Event], version: str) -> list[Event]:
         found = schema.violations(event.properties) if schema is not None else []
         if schema is not None and found:
             if schema.on_violation == DEAD_LETTER:
-                dead_letter(state, event, _told(schema, found), version, DeadLetter.SCHEMA)
+                dead_letter(state, event, _told(schema, found), version, DeadLetter.SCHEMA_VIOLATION)
                 continue
             _mark(state, event, found)
         kept.append(event)

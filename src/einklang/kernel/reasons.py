@@ -34,7 +34,7 @@ class DeadLetter(StrEnum):
     ID_CONFLICT = "id_conflict"
     POISON = "poison"
     UNDECODABLE = "undecodable"
-    SCHEMA = "schema_violation"
+    SCHEMA_VIOLATION = "schema_violation"
 
 
 class MergeRefused(StrEnum):

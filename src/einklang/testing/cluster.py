@@ -86,7 +86,9 @@ class Cluster:
         environment = {"LOG": str(self.folder / "log"), "LC_ALL": "C", "PATH": os.defpath}
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE, env=environment, cwd="/", **self._as_user())
         for _ in range(_WAITS_MAX):
-            asked = self._run("pg_isready", "-q", "-h", str(self.folder), "-U", "einklang", "-d", "postgres", check=False)
+            asked = self._run(
+                "pg_isready", "-q", "-h", str(self.folder), "-U", "einklang", "-d", "postgres", check=False
+            )
             if asked == 0:
                 return
             if self._process.poll() is not None:

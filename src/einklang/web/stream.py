@@ -14,6 +14,8 @@ from einklang.web.services import Services
 PAGE = 200
 STREAMS_MAX = 200
 HEARTBEAT_S = 15.0
+#: The status is at most a second old: after news it is asked for once more, or the last change would not be told.
+AGAIN_S = 1.1
 
 
 def last_event_id(said: str) -> int | None:
@@ -44,7 +46,7 @@ async def _events(services: Services, seq: int, status: Callable[[], answers.Sta
     woken = services.hub.join()
     try:
         yield b"retry: 2000\n\n"
-        told = b""
+        told, news = b"", True
         while not services.hub.closed:
             woken.clear()
             found, entries = await asyncio.to_thread(fresh, services.book, seq, PAGE)
@@ -58,9 +60,12 @@ async def _events(services: Services, seq: int, status: Callable[[], answers.Sta
                 told = now_told
                 yield b"event: status\ndata: %s\n\n" % told
             try:
-                async with asyncio.timeout(HEARTBEAT_S):
+                async with asyncio.timeout(min(AGAIN_S, HEARTBEAT_S) if news else HEARTBEAT_S):
                     await woken.wait()
+                news = True
             except TimeoutError:
-                yield b": beat\n\n"
+                if not news:
+                    yield b": beat\n\n"
+                news = False
     finally:
         services.hub.leave(woken)
