@@ -34,7 +34,8 @@ from einklang.kernel.errors import Unavailable
 
 #: A place in the log that is none.
 _NOWHERE = -1
-#: How often members of groups make each other look again at one moment.
+#: How often members of groups make each other look again at one moment, so that it ends; who is left then is looked at
+#: when next concerned.
 _HEARING_MAX = 10_000
 
 
