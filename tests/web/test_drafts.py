@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
@@ -60,10 +59,8 @@ def test_nothing_is_saved_before_it_is_durable(home: Home) -> None:
     """If the disk does not take it, the answer is 503 and no draft is there."""
 
     class Failing:
-        def append_later(self, blobs: Any) -> Future[list[int]]:
-            failed: Future[list[int]] = Future()
-            failed.set_exception(Unavailable("disk_full", "no", mend="later"))
-            return failed
+        def transact(self, work: Any) -> Any:
+            raise Unavailable("disk_full", "no", mend="later")
 
         def __getattr__(self, name: str) -> Any:
             return getattr(home.book, name)

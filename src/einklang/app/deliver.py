@@ -420,10 +420,10 @@ class Delivery:
         append_within(tx, "engine", [call], now)
 
 
-def append_within(tx: Tx, kind: str, calls: list[EngineCall], now: int) -> None:
-    """Append engine calls to the log inside a transaction that changes something else too."""
+def append_within(tx: Tx, kind: str, calls: list[EngineCall], now: int, source: str = "einklang") -> None:
+    """Append engine calls to the log inside a transaction that changes or checks something else too."""
     first = tx.read("counter_value", "position")[0][0] + 1
-    tx.write("tail_append", [(first, len(calls), now, "einklang", kind, body_of(calls))])
+    tx.write("tail_append", [(first, len(calls), now, source, kind, body_of(calls))])
     tx.write("counter_add", [("position", len(calls)), ("accepted", len(calls))])
 
 

@@ -3,6 +3,7 @@
 A draft is as durable as an event, because it is one: each saving is a `Draft Saved` in the log of its owner, sending
 the form or giving it up a `Draft Closed`. Its latest state is read from the history of its owner and from the tail,
 so it is there at once, follows merges and splits, and is found by rebuild, export and erasure like everything else.
+A saving looks at what is there and appends in one transaction, so of two at once one wins in however many processes.
 
 Three ways lead to a draft: the token that its owner got when it was saved (signed, nobody can guess one), a short code
 that the owner tells an agent on the phone (of one draft, for a while, kept as a hash), and the owner's person.
@@ -12,18 +13,15 @@ from __future__ import annotations
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Iterator
-from concurrent.futures import Future
-from dataclasses import dataclass
 from hmac import compare_digest
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import msgspec
 
-from einklang.app.apply import Body
-from einklang.app.collect import Log
+from einklang.app.deliver import append_within
 from einklang.app.ports import Book, Reader, Row, Tx
 from einklang.app.working import from_json
-from einklang.event import DRAFT, DRAFT_CLOSED, DRAFT_SAVED, EngineCall, Limits, body_of, expand, judge
+from einklang.event import DRAFT, DRAFT_CLOSED, DRAFT_SAVED, EngineCall, Limits, expand, judge
 from einklang.kernel.errors import Conflict, InputError, NotFound
 from einklang.kernel.ids import content_hash, keyed_hash, lane_of
 from einklang.kernel.time import DAY, MINUTE, format_moment
@@ -72,19 +70,6 @@ class Saving(msgspec.Struct, forbid_unknown_fields=True):
     fields: dict[str, Any] = {}
     version: int | None = None
     outcome: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Saved:
-    """What became of a saving. durable: done when it is on the disk; None where it was there already."""
-
-    ref: Ref
-    draft: Draft
-    durable: Future[list[int]] | None
-
-
-class DraftBook(Log, Book, Protocol):
-    """The Book as drafts need it."""
 
 
 class _Event(NamedTuple):
@@ -176,10 +161,11 @@ def _told(reader: Reader, persons: set[str]) -> Iterator[_Event]:
                 yield _Event((0, row[1], row[2]), name, properties, properties.get("touchpoint", ""), person)
 
 
-def _waiting(reader: Reader) -> Iterator[tuple[_Event, dict[str, str]]]:
-    """The events of drafts that wait in the tail, with the identifiers they came with."""
+def _waiting(reader: Reader, draft: str = "") -> Iterator[tuple[_Event, dict[str, str]]]:
+    """The events of drafts (or of one) that wait in the tail, with the identifiers they came with."""
     for row in reader.read("tail_of_kind", DRAFT):
-        yield from _expanded(row)
+        if draft.encode() in row[5]:
+            yield from _expanded(row)
 
 
 def _expanded(row: Row) -> Iterator[tuple[_Event, dict[str, str]]]:
@@ -192,7 +178,7 @@ def _expanded(row: Row) -> Iterator[tuple[_Event, dict[str, str]]]:
 
 def _latest(events: list[_Event], now: int) -> Draft | None:
     """A draft as its events leave it; None if there is none, or none that is still offered."""
-    events.sort(key=lambda event: event.place)
+    events.sort(key=lambda event: (event.properties["version"], event.place))
     saved = [event for event in events if event.name == DRAFT_SAVED]
     if not saved or events[-1].place[1] <= now - OFFERED_US:
         return None
@@ -215,7 +201,7 @@ def _latest(events: list[_Event], now: int) -> Draft | None:
 def find(reader: Reader, ref: Ref, now: int) -> Draft:
     """A draft as it is now. reader: one snapshot. Raises NotFound `unknown_draft`."""
     events = [event for event in _told(reader, _owners(reader, ref.kind, ref.value)) if _is(event, ref.draft)]
-    events += [event for event, _ in _waiting(reader) if _is(event, ref.draft)]
+    events += [event for event, _ in _waiting(reader, ref.draft) if _is(event, ref.draft)]
     draft = _latest(events, now)
     if draft is None:
         raise _unknown()
@@ -256,7 +242,7 @@ def begin(form: str, identifiers: dict[str, str], draft_id: str) -> Ref:
 
 
 def save(
-    book: DraftBook,
+    book: Book,
     ref: Ref,
     said: Saving,
     *,
@@ -268,32 +254,31 @@ def save(
     touchpoint: str,
     now: int,
     limits: Limits,
-) -> Saved:
-    """Append a saving. form: of a new draft, None for one that is there. by: owner or agent; actor: which agent.
+) -> Draft:
+    """Append a saving, durable on return. form: of a new draft, None for one that is there. by: owner or agent; actor:
+    which agent.
 
     What is there is written over only if it is the `version` that was gone on with. The same saving again changes
-    nothing. Callers let one saving of a draft wait for the other.
-    Raises NotFound `unknown_draft`, Conflict `draft_changed`, `draft_closed`, InputError, Unavailable.
+    nothing. Raises NotFound `unknown_draft`, Conflict `draft_changed`, `draft_closed`, InputError, Unavailable.
     """
     if said.outcome is not None and said.outcome not in OUTCOMES:
         mend = "use " + " or ".join(OUTCOMES)
         raise InputError("bad_outcome", f"no outcome {said.outcome[:40]!r}", where="outcome", mend=mend)
-    with book.snapshot() as reader:
-        there = None if form is not None else find(reader, ref, now)
-    if there is not None:
-        form = there.form
-        if _again(there, said):
-            return Saved(ref, there, None)
-        _may_follow(there, said)
-    version = there.version + 1 if there is not None else 1
-    fields = said.fields if said.outcome is None else there.fields if there is not None else {}
-    draft = Draft(
-        ref.draft, str(form), fields, version, said.outcome or "open", format_moment(now), by, touchpoint,
-        there.person if there is not None else None,
-    )  # fmt: skip
-    call = _call(ref, draft, said, identifiers, actor, now, limits)
-    body = Body(1, now, source, DRAFT, body_of([call]))
-    return Saved(ref, draft, book.append_later([body]))
+
+    def work(tx: Tx) -> Draft:
+        there = None if form is not None else find(tx, ref, now)
+        if there is not None:
+            if _again(there, said):
+                return there
+            _may_follow(there, said)
+        name, version, person = (there.form, there.version, there.person) if there is not None else (form, 0, None)
+        fields = said.fields if said.outcome is None else there.fields if there is not None else {}
+        status, saved_at = said.outcome or "open", format_moment(now)
+        draft = Draft(ref.draft, str(name), fields, version + 1, status, saved_at, by, touchpoint, person)
+        append_within(tx, DRAFT, [_call(ref, draft, said, identifiers, actor, now, limits)], now, source)
+        return draft
+
+    return book.transact(work)
 
 
 def _again(there: Draft, said: Saving) -> bool:

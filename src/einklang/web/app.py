@@ -78,7 +78,7 @@ def create_app(services: Services) -> ASGIApp:
     """The application of one home: collect, REST API, customer pages, console."""
     framework = _framework(services)
     wired: Wired = framework.state.wired
-    collect, console = Collect(services, wired.metrics, wired.keyring, wired.turns), Console()
+    collect, console = Collect(services, wired.metrics, wired.keyring), Console()
 
     async def app(scope: dict[str, Any], receive: Any, send: Any) -> None:
         if scope["type"] != "http":

@@ -22,7 +22,7 @@ from einklang.kernel.errors import EinklangError, InputError
 from einklang.kernel.limits import BODY_BYTES_MAX
 from einklang.kernel.reasons import Rejected
 from einklang.web.body import RETRY_S, HttpError, read_body, unpack
-from einklang.web.drafts import Turns, save_own, show_own
+from einklang.web.drafts import save_own, show_own
 from einklang.web.limits import InFlight, Keyring
 from einklang.web.metrics import Metrics
 from einklang.web.services import Services
@@ -83,9 +83,8 @@ def answer_of(accepted: Accepted) -> bytes:
 class Collect:
     """ASGI application of /v1/."""
 
-    def __init__(self, services: Services, metrics: Metrics, keyring: Keyring, turns: Turns) -> None:
+    def __init__(self, services: Services, metrics: Metrics, keyring: Keyring) -> None:
         self.services = services
-        self.turns = turns
         self.metrics = metrics
         self.keyring = keyring
         self.in_flight = InFlight(services.bounds)
@@ -135,7 +134,7 @@ class Collect:
             raise HttpError(405, "wrong_method", "not POST or GET", where="draft", mend="save by POST, read by GET")
         async with self._body("draft", scope, receive) as (body, hashed, found):
             self.keyring.spend(hashed, found, 1)
-            return 200, await save_own(self.services, self.turns, body, found.source), ()
+            return 200, await save_own(self.services, body, found.source), ()
 
     async def _collect(self, kind: str, scope: dict[str, Any], receive: Any) -> Accepted:
         async with self._body(kind, scope, receive) as (body, hashed, found):

@@ -6,14 +6,13 @@ A token stands in a body or in Authorization: never in an address, an error or t
 from __future__ import annotations
 
 import asyncio
-import weakref
 from decimal import Decimal
 from typing import Any, TypeVar
 
 import msgspec
 
 from einklang.app import drafts
-from einklang.app.drafts import Draft, Ref, Saved, Saving
+from einklang.app.drafts import Draft, Ref, Saving
 from einklang.kernel.errors import InputError
 from einklang.kernel.time import format_moment
 from einklang.web.body import HttpError
@@ -44,29 +43,10 @@ def exact(raw: bytes, kind: type[T]) -> T:
         raise InputError("bad_body", what, where=where.strip("`$.") or "body", mend=mend) from error
 
 
-class Turns:
-    """One saving of a draft after the other, so that of two at once one wins and the other hears of it."""
-
-    def __init__(self) -> None:
-        self._busy: weakref.WeakValueDictionary[str, asyncio.Lock] = weakref.WeakValueDictionary()
-
-    async def save(self, services: Services, ref: Ref, said: Saving, **more: Any) -> Saved:
-        """Save and wait until it is durable."""
-        lock = self._busy.setdefault(ref.draft, asyncio.Lock())
-        async with lock:
-            saved = await asyncio.to_thread(
-                drafts.save, services.book, ref, said, now=services.now(), limits=services.limits, **more
-            )
-            if saved.durable is not None:
-                await asyncio.wrap_future(saved.durable)
-                services.wake()
-            return saved
-
-
 # --- their owners ---
 
 
-async def save_own(services: Services, turns: Turns, body: bytes, source: str) -> bytes:
+async def save_own(services: Services, body: bytes, source: str) -> bytes:
     """Save what an owner typed; the answer, once durable."""
     said = exact(body, OwnSaving)
     ids = {"userId": _text(said.userId), "anonymousId": _text(said.anonymousId)}
@@ -79,8 +59,9 @@ async def save_own(services: Services, turns: Turns, body: bytes, source: str) -
             mend = "begin a new draft after a change of user"
             raise HttpError(403, "other_owner", "the draft is somebody else's", where="draft", mend=mend)
         ids[ref.kind] = ref.value
-    saved = await turns.save(
-        services,
+    draft = await asyncio.to_thread(
+        drafts.save,
+        services.book,
         ref,
         Saving(said.fields, said.version, said.outcome),
         form=said.form if said.draft is None else None,
@@ -89,9 +70,12 @@ async def save_own(services: Services, turns: Turns, body: bytes, source: str) -
         actor="",
         source=source,
         touchpoint=said.touchpoint[:40],
+        now=services.now(),
+        limits=services.limits,
     )
-    told: dict[str, Any] = {"success": True, **_shown(services, saved.ref, saved.draft)}
-    if said.code and saved.draft.status == "open":
+    services.wake()
+    told: dict[str, Any] = {"success": True, **_shown(services, ref, draft)}
+    if said.code and draft.status == "open":
         now = services.now()
         told["code"] = await asyncio.to_thread(
             drafts.make_code, services.book, ref, services.new_token(), now=now, salt=services.salt

@@ -90,8 +90,9 @@ async def post_draft(request: Req, state: State) -> AgentDraft:
     found = wired(state)
     services, said = found.services, exact(await request.body(), AgentSaving)
     ref = drafts.unseal(services.link_key, drafts.AGENT, said.ref)
-    saved = await found.turns.save(
-        services,
+    draft = await asyncio.to_thread(
+        drafts.save,
+        services.book,
         ref,
         Saving(said.fields, said.version, said.outcome),
         form=None,
@@ -100,8 +101,11 @@ async def post_draft(request: Req, state: State) -> AgentDraft:
         actor=principal(request),
         source="einklang",
         touchpoint="agent",
+        now=services.now(),
+        limits=services.limits,
     )
-    return _for_agent(services, ref, saved.draft)
+    services.wake()
+    return _for_agent(services, ref, draft)
 
 
 ROUTES: tuple[Any, ...] = (person_drafts, find_draft, post_draft)

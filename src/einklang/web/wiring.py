@@ -17,7 +17,6 @@ from einklang.app.queries_rules import ChangedAt, InForce
 from einklang.app.reason_texts import text_of
 from einklang.kernel.time import MINUTE
 from einklang.web.body import HttpError
-from einklang.web.drafts import Turns
 from einklang.web.limits import Keyring
 from einklang.web.metrics import Metrics
 from einklang.web.once import Once
@@ -83,7 +82,6 @@ class Wired:
         self.metrics = Metrics(lambda: queries.figures(services.book, services.now()))
         self.keyring = Keyring(lambda: services.book, services.now, services.bounds)
         self.once = Once(services)
-        self.turns = Turns()
         self.attempts = Attempts()
         self.arrivals = Arrivals()
         self._schema = schema
