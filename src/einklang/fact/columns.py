@@ -343,6 +343,7 @@ BOOK: dict[str, tuple[Column, ...]] = {
     ),
     "catalog": (_book("catalog", "text"), _book("key", "text"), _book("body", "text", JSON)),
     "stop": (_book("journey", "text"), _book("since", "integer", US), _book("until", "integer", US, null=True)),
+    "expired": (_book("name", "text"), _book("bound", "integer", US), _book("seq", "integer", SEQ)),
     "ship": (_book("lake_table", "text"), _book("mark", "integer", SEQ), _book("version", "integer")),
     "source": (
         _book("id", "text"),

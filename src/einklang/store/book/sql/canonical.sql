@@ -35,6 +35,8 @@ SELECT kind, id, version, body, hash, active FROM definition ORDER BY kind, id, 
 SELECT catalog, key, body FROM catalog ORDER BY catalog, key
 -- name: all_stop
 SELECT journey, since, until FROM stop ORDER BY journey
+-- name: all_expired
+SELECT name, bound, seq FROM expired ORDER BY name
 -- name: all_counter
 SELECT name, value FROM counter WHERE name IN ('seq', 'clock', 'verdicts', 'assignments', 'outcomes', 'messages', 'ledger', 'refused') ORDER BY name
 

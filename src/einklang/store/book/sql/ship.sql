@@ -42,5 +42,7 @@ ON CONFLICT (lake_table) DO UPDATE SET mark = excluded.mark, version = excluded.
 -- name: entry_span
 SELECT min(seq), max(seq) FROM entry WHERE seq IS NOT NULL
 
+-- name: entry_expire
+DELETE FROM entry WHERE seq <= ? AND name = ? AND at < ? AND type IN ('track', 'page', 'screen')
 -- name: entry_trim
 DELETE FROM entry WHERE seq <= ?

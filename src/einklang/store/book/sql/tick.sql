@@ -87,6 +87,15 @@ SELECT body FROM definition WHERE kind = ? AND id = ? AND version = ?
 SELECT journey, since, until FROM stop ORDER BY journey
 -- name: stop_put
 INSERT INTO stop (journey, since, until) VALUES (?, ?, ?) ON CONFLICT (journey) DO UPDATE SET since = excluded.since, until = excluded.until
+-- name: expired_put
+INSERT INTO expired (name, bound, seq) VALUES (?, ?, ?) ON CONFLICT (name) DO UPDATE SET bound = excluded.bound, seq = excluded.seq
+-- Whose history still holds what has expired, in the order of the key: one look along it, however many slices.
+-- name: persons_expiring
+SELECT DISTINCT h.person FROM history h WHERE (h.lane, h.person) > (?, ?) AND h.type IN ('track', 'page', 'screen')
+  AND EXISTS (SELECT 1 FROM expired x WHERE x.name = h.name AND h.at < x.bound AND h.seq <= x.seq)
+  ORDER BY h.lane, h.person LIMIT ?
+-- name: history_expire
+DELETE FROM history WHERE lane = ? AND person = ? AND at = ? AND seq = ?
 -- name: catalog_put
 INSERT INTO catalog (catalog, key, body) VALUES (?, ?, ?) ON CONFLICT (catalog, key) DO UPDATE SET body = excluded.body
 -- name: catalog_get
