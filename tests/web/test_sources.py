@@ -156,6 +156,20 @@ def test_a_key_has_a_rate(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     assert home.tail() == 20 + 1 + 50 + 1
 
 
+def test_several_processes_share_the_rate(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two of them together let in what one alone would, and each refusal says so."""
+    limited(home, monkeypatch, 10)
+    home.services.bounds = Bounds(key_events_per_s=10, processes=2)
+    passed = 0
+    for _ in range(2):
+        home.app = create_app(home.services)
+        statuses = [send(home, WRITE_KEY).status_code for _ in range(15)]
+        passed += statuses.count(200)
+        assert statuses[-1] == 429
+    assert passed == 10 * Bounds().key_burst_seconds
+    assert "each of the 2 processes" in send(home, WRITE_KEY).text
+
+
 def test_a_key_in_the_body_has_it_too_and_bad_items_count(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     """Browser forms are held to the same rate, and so is who sends nothing but nonsense."""
     limited(home, monkeypatch, 2)

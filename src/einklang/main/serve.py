@@ -72,8 +72,8 @@ def channels_of(settings: Settings, home: Home) -> dict[str, Channel]:
     return {"email": channel}
 
 
-def services_of(home: Home, hub: Hub, settings: Settings | None = None) -> Services:
-    """What web gets from this home. Without settings no key is slowed down."""
+def services_of(home: Home, hub: Hub, settings: Settings | None = None, processes: int = 1) -> Services:
+    """What web gets from this home. Without settings no key is slowed down. processes: how many serve HTTP together."""
     limits, bounds = LIMITS, Bounds()
     if settings is not None:
         limits = Limits(settings.event_bytes_max, settings.batch_bytes_max)
@@ -82,6 +82,7 @@ def services_of(home: Home, hub: Hub, settings: Settings | None = None) -> Servi
             body_seconds=settings.body_seconds_max,
             in_flight_bytes=settings.in_flight_bytes_max,
             key_events_per_s=settings.key_events_per_s,
+            processes=processes,
         )
 
     def explain(person: str, journey: str | None, message: str | None) -> object:

@@ -101,10 +101,10 @@ def _book(home: Home) -> PostgresBook:
     return home.book
 
 
-def web(home: Home, found: Settings, listener: socket.socket, guard: int) -> None:
-    """One process for HTTP, until a signal ends it. Raises Unavailable if another took the home."""
+def web(home: Home, found: Settings, count: int, listener: socket.socket, guard: int) -> None:
+    """One of `count` processes for HTTP, until a signal ends it. Raises Unavailable if another took the home."""
     hub = Hub()
-    services = services_of(home, hub, found)
+    services = services_of(home, hub, found, count)
     server = web_of(services, hub)
 
     def told(what: str) -> None:
@@ -161,8 +161,8 @@ def engine(home: Home, found: Settings, index: int, guard: int) -> None:
         raise Unavailable("stopped", f"an engine stopped itself: {loop.failed}", mend="it is started again") from None
 
 
-def child(role: str, index: int, path: Path, file: int, guard: int) -> int:
-    """A process of `serve --workers`: its exit status."""
+def child(role: str, index: int, count: int, path: Path, file: int, guard: int) -> int:
+    """A process of `serve --workers`, one of `count` in its role: its exit status."""
     collector.settle()
     found = settings.load()
     logging(found.log_level)
@@ -172,7 +172,7 @@ def child(role: str, index: int, path: Path, file: int, guard: int) -> int:
                 path, base_url=found.base_url, database_url=found.database_url, writer=True, together=True
             ) as home:
                 if role == "web":
-                    web(home, found, listener, guard)
+                    web(home, found, count, listener, guard)
                 else:
                     engine(home, found, index, guard)
         except EinklangError as error:
@@ -239,7 +239,8 @@ class Workers:
 
     def _start(self, role: str, index: int) -> None:
         file = self._listener.fileno()
-        call = f"child({role!r}, {index}, Path(sys.argv[1]), {file}, {self._guard})"
+        count = sum(one == role for one, _ in self._roles)
+        call = f"child({role!r}, {index}, {count}, Path(sys.argv[1]), {file}, {self._guard})"
         code = f"import sys; from pathlib import Path; from einklang.main.workers import child; sys.exit({call})"
         process = subprocess.Popen([sys.executable, "-c", code, str(self._path)], pass_fds=(file, self._guard))
         self._workers[role, index] = _Worker(role, index, process)

@@ -20,7 +20,10 @@ _KEYS_MAX = 1_000
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """The bounds of one server process. key_events_per_s: of a key without a rate of its own, 0 = no bound."""
+    """The bounds of one server process. key_events_per_s: of a key without a rate of its own, 0 = no bound.
+
+    processes: how many serve together; the rate of a key is shared equally between them.
+    """
 
     connections: int = 2_000
     head_bytes: int = 64 * 1024
@@ -30,13 +33,15 @@ class Bounds:
     in_flight_bytes: int = 64 * 1024 * 1024
     key_events_per_s: int = 0
     key_burst_seconds: float = 2.0
+    processes: int = 1
 
 
 class Keyring:
     """The keys that requests come with: looked up once, remembered for a while, each with its bucket of tokens.
 
     A bucket fills at the rate of its key up to what comes in `key_burst_seconds`. A request passes while anything is in
-    it and then takes what it carried, so the bucket may go below zero: the next one waits until that is paid.
+    it and then takes what it carried, so the bucket may go below zero: the next one waits until that is paid. Where
+    several processes serve, each has a bucket with its share of the rate.
     """
 
     def __init__(self, book: Callable[[], Reader], now: Callable[[], int], bounds: Bounds) -> None:
@@ -62,15 +67,15 @@ class Keyring:
         """Keys have changed: look each up again."""
         self._known.clear()
 
-    def _level(self, hashed: bytes, rate: int) -> float:
+    def _level(self, hashed: bytes, rate: float) -> float:
         full, now = rate * self._bounds.key_burst_seconds, self.steady()
         level, at = self._buckets.get(hashed, (full, now))
         level = min(full, level + (now - at) * rate)
         self._buckets[hashed] = (level, now)
         return level
 
-    def _rate(self, found: Allowed) -> int:
-        return found.events_per_s or self._bounds.key_events_per_s
+    def _rate(self, found: Allowed) -> float:
+        return (found.events_per_s or self._bounds.key_events_per_s) / self._bounds.processes
 
     def check(self, hashed: bytes, found: Allowed) -> None:
         """Raises HttpError 429 `key_rate` with the seconds until this key may send again."""
@@ -78,7 +83,9 @@ class Keyring:
         level = self._level(hashed, rate) if rate else 1.0
         if level <= 0:
             mend = "send again after Retry-After, or ask for a higher rate of this source"
-            what = f"more than {rate} events a second with one key"
+            what = f"more than {round(rate * self._bounds.processes)} events a second with one key"
+            if self._bounds.processes > 1:
+                what += f" (each of the {self._bounds.processes} processes takes its share)"
             raise HttpError(429, "key_rate", what, where=found.source, mend=mend, retry_s=ceil(-level / rate + 1e-9))
 
     def spend(self, hashed: bytes, found: Allowed, count: int) -> None:
