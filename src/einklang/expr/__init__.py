@@ -13,10 +13,14 @@ from einklang.expr.crowd_frames import Crowd
 from einklang.expr.errors import ExprError
 from einklang.expr.explain import ExplainNode, as_json, explain
 from einklang.expr.guide import hints
+from einklang.expr.json_tree import of_json, to_json
+from einklang.expr.json_tree import schema as json_schema
 from einklang.expr.parse import parse
 from einklang.expr.python import Condition, compile_one
+from einklang.expr.reach import Reach, reaches
 from einklang.expr.types import Catalog, EventShape, Needs, ObjectShape, Scope, Type, type_of
 from einklang.expr.view import EntryLike, EventLike, View
+from einklang.expr.write import write
 
 __all__ = [
     "Catalog",
@@ -31,6 +35,7 @@ __all__ = [
     "ExprError",
     "Needs",
     "ObjectShape",
+    "Reach",
     "Scope",
     "Type",
     "View",
@@ -42,6 +47,11 @@ __all__ = [
     "crowd_supports",
     "explain",
     "hints",
+    "json_schema",
+    "of_json",
     "parse",
+    "reaches",
+    "to_json",
     "type_of",
+    "write",
 ]
