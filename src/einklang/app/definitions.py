@@ -8,13 +8,14 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
 
 from einklang.app import kinds
 from einklang.app.event_schemas import schemas_of
+from einklang.app.keeps import check_windows, keeps_of
 from einklang.app.objects import object_kinds
 from einklang.app.yaml import Document
 from einklang.audience import definition as segments
@@ -90,6 +91,7 @@ class Definitions:
     trait_rules: dict[str, Rule]
     computed: dict[str, Condition]
     identity: IdentityRules = DEFAULT_RULES
+    keeps: dict[str, int] = field(default_factory=dict)
 
     def all_needs(self) -> list[Needs]:
         """What the conditions in force read."""
@@ -400,7 +402,7 @@ def compile_all(docs: Docs, versions: dict[Key, int]) -> Definitions:
         name: compiler.journey(doc, where, versions.get(("journey", name), 1), messages, campaigns)
         for name, doc, where in compiler.of_kind("journey")
     }
-    return Definitions(
+    compiled = Definitions(
         docs,
         versions,
         compiler.catalog,
@@ -417,7 +419,10 @@ def compile_all(docs: Docs, versions: dict[Key, int]) -> Definitions:
         kinds.rules_of(docs),
         compiler.computed(),
         compiler.identity(),
+        keeps_of(docs),
     )
+    check_windows(compiled)
+    return compiled
 
 
 def compile_old(definitions: Definitions, journey: str, version: int, doc: dict[str, Any]) -> Journey:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterator
 
+from einklang.app import keeps
 from einklang.app.definitions import Definitions, Key
 from einklang.content.message import Message
 from einklang.content.text import Text
@@ -25,6 +26,7 @@ def hints(definitions: Definitions, keys: set[Key]) -> list[str]:
             found.update(_journey(definitions, name))
         elif kind == "message":
             found.update(_message(definitions, definitions.messages[name]))
+    found.update(keeps.hints(definitions, keys))
     return sorted(found)
 
 

@@ -48,7 +48,7 @@ LATER_FIELDS: dict[str, tuple[str, ...]] = {
 class RawEvent(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     """The types of an event's properties; another name for the same event; what its properties must be like.
 
-    schema: JSON Schema of the properties; on_violation: `mark` or `dead_letter`.
+    schema: JSON Schema of the properties; on_violation: `mark` or `dead_letter`. keep: how long the event is kept.
     """
 
     kind: str
@@ -58,6 +58,7 @@ class RawEvent(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     alias: str | list[str] = []
     schema: dict[str, Any] | None = None
     on_violation: str = "mark"
+    keep: str | None = None
     title: Any = None
     note: str | None = None
 

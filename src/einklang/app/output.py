@@ -150,7 +150,7 @@ LANE_AT = {
 ORDER = (
     "tail_delete", "entry_put", "entry_drop", "entry_mark", "message_id_put", "dead_put", "definition_put",
     "definition_retire",
-    "catalog_put", "stop_put", "edge_put", "identifier_put",
+    "catalog_put", "stop_put", "expired_put", "edge_put", "identifier_put",
     "apart_drop", "apart_put", "alias_drop", "alias_put", "sign_in_drop", "sign_in_put", "refused_put",
     "suppression_lift", "suppression_raise",
     "ledger_put", "verdict_put", "assignment_put",
@@ -158,6 +158,7 @@ ORDER = (
     "message_log_put", "archive_put", "history_put",
 )  # fmt: skip
 AFTER = (
+    "history_expire",
     "person_delete",
     "run_delete",
     "member_delete",

@@ -12,7 +12,7 @@ from einklang.app.output import entry_row
 from einklang.app.ports import Reader
 from einklang.app.state import DELIVER, LIVE, TICK, State
 from einklang.app.working import to_json
-from einklang.event import Event
+from einklang.event import EXPIRY, Event
 
 if TYPE_CHECKING:
     from einklang.app.tick import Engine
@@ -190,8 +190,8 @@ class ReplaySource(Source):
         while len(self._ahead) <= limit and (event := next(self._entries, None)) is not None:
             self._ahead.append((event, event.seq))
         events = [event for event, _ in islice(self._ahead, limit)]
-        definitions = next((n for n, event in enumerate(events, 1) if event.type == "definition"), limit)
-        events = events[:definitions]
+        alone = next((n for n, event in enumerate(events, 1) if event.type in ("definition", EXPIRY)), limit)
+        events = events[:alone]
         taken = self._taken = len(events)
         if not events:
             return [], engine.state.clock - 1

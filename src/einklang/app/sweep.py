@@ -25,7 +25,8 @@ class Sweep(msgspec.Struct, frozen=True):
     """Who is still to be looked at: everybody, or who is in a journey that was resumed; ids after `after`.
 
     retell: conflicts about traits are settled by other rules, so the traits are folded anew. kinds: message id of the
-    entry that brought other kinds of identifier, so everybody is solved anew.
+    entry that brought other kinds of identifier, so everybody is solved anew. expire: whose history holds what has
+    expired, and nobody else (app.expiry).
     """
 
     whole: bool
@@ -33,6 +34,7 @@ class Sweep(msgspec.Struct, frozen=True):
     after: str = ""
     retell: bool = False
     kinds: str = ""
+    expire: bool = False
 
 
 _DECODER = msgspec.json.Decoder(Sweep)

@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from einklang.app import lookups, output, sweep
+from einklang.app import expiry, lookups, output, sweep
 from einklang.app.apply import in_force
 from einklang.app.changes import change_definitions, put_row
 from einklang.app.moment import Moments
@@ -28,7 +28,7 @@ from einklang.app.state import DELIVER, FOLD, RUN, SOURCE, TICK, State
 from einklang.app.timers import TimerFeed
 from einklang.app.tracking import judged
 from einklang.app.working import Live
-from einklang.event import LOOK, Event
+from einklang.event import EXPIRY, LOOK, Event
 from einklang.kernel import ids
 from einklang.kernel.errors import Unavailable
 
@@ -173,7 +173,10 @@ class Engine:
 
     def _sweep(self) -> None:
         """Look at some of those whom changed definitions concern."""
-        if self.state.sweep is not None:
+        if self.state.sweep is not None and self.state.sweep.expire:
+            expiry.trim(self.state, self.moments, self._limit, self._careful)
+            self._hear()
+        elif self.state.sweep is not None:
             sweep.work(self.state, self.moments, self._limit, self._careful, self.people.again)
             self._hear()
 
@@ -199,7 +202,7 @@ class Engine:
 
         A tick that resumes closes only the instant at which time stood still: what fell due since then comes late.
         """
-        if event.type not in (TICK, "definition"):
+        if event.type not in (TICK, "definition", EXPIRY):
             return due < event.clock
         return due <= (self.state.clock if event.properties.get("resume") else event.clock)
 
@@ -228,6 +231,8 @@ class Engine:
         elif event.type == "definition":
             change_definitions(state, event)
             self._sweep()
+        elif event.type == EXPIRY:
+            expiry.begin(state, event)
         elif event.type == STAFF:
             self._changed(self.people.decided(event))
         elif event.type == "row":

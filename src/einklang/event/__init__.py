@@ -9,7 +9,7 @@ and their property types.
 from einklang.event.admit import ADMISSION, KINDS, LIMITS, WITHDRAWALS, Judged, Limits, Rejection, Withdrawal, judge
 from einklang.event.catalog import KNOWN_EVENTS, OWN_EVENTS
 from einklang.event.event import Event
-from einklang.event.expand import DRAFT, ENGINE_KINDS, LOOK, RENEW, REPLAY, body_of, expand, message_identity
+from einklang.event.expand import DRAFT, ENGINE_KINDS, EXPIRY, LOOK, RENEW, REPLAY, body_of, expand, message_identity
 from einklang.event.names import (
     ALIASES,
     DRAFT_CLOSED,
@@ -30,6 +30,7 @@ __all__ = [
     "DRAFT_CLOSED",
     "DRAFT_SAVED",
     "ENGINE_KINDS",
+    "EXPIRY",
     "KINDS",
     "KNOWN_EVENTS",
     "LIMITS",

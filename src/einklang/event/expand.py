@@ -34,6 +34,8 @@ ENGINE_KINDS = frozenset({"import", "row", "definition", "tick", "engine", DRAFT
 REPLAY, RENEW = "replay", "renew"
 #: The type of an entry that says: look at this person again.
 LOOK = "look"
+#: The type of the entry by which events expire (app.expiry).
+EXPIRY = "expiry"
 
 _APP_LIBRARIES = ("ios", "android", "swift", "kotlin", "react-native", "flutter", "xamarin")
 _CHANNELS = {"browser": "web", "web": "web", "mobile": "app", "server": ""}

@@ -18,6 +18,7 @@ from einklang.expr.json_tree import schema as json_schema
 from einklang.expr.parse import parse
 from einklang.expr.python import Condition, compile_one
 from einklang.expr.reach import Reach, reaches
+from einklang.expr.reach import Reach, reaches
 from einklang.expr.types import Catalog, EventShape, Needs, ObjectShape, Scope, Type, type_of
 from einklang.expr.view import EntryLike, EventLike, View
 from einklang.expr.write import write
@@ -36,6 +37,7 @@ __all__ = [
     "Needs",
     "ObjectShape",
     "Reach",
+    "Reach",
     "Scope",
     "Type",
     "View",
@@ -50,6 +52,7 @@ __all__ = [
     "json_schema",
     "of_json",
     "parse",
+    "reaches",
     "reaches",
     "to_json",
     "type_of",
