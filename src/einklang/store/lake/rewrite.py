@@ -58,6 +58,12 @@ def sorted_files(
     durable.sync(folder)
 
 
+def count(folder: Path, table: str, names: Sequence[str], match: pc.Expression) -> int:
+    """How many rows of these files there are for which `match` holds."""
+    source = ds.dataset([str(folder / name) for name in names], schema=schema_of(table), format="parquet")
+    return int(source.count_rows(filter=match))
+
+
 def by_person(rows: pa.Table, order: str) -> pa.Table:
     """Rows in the order of persons, each in that of the log."""
     keys = [(_PERSON, "ascending"), (order, "ascending")]

@@ -184,6 +184,45 @@ class Lake:
         except (DeltaError, OSError, pa.ArrowException) as error:
             raise _unavailable(table, error) from error
 
+    def expire(self, match: pc.Expression, *, stopping: Callable[[], bool] = lambda: False) -> int:
+        """Remove the events for which `match` holds, one commit a stretch, synced. Returns the rows removed.
+
+        The commit says how many went in all (`expired`), so a crash in between leaves no doubt; after it, or where
+        somebody else was faster, call it again. Raises Unavailable `lake_failed`.
+        """
+        total = 0
+        try:
+            for stretch in layout.stretches(self._data_files(self._open("events"), "events")):
+                gone = rewrite.count(self.root / "events", "events", [file.name for file in stretch.files], match)
+                if not gone:
+                    continue
+                if stopping():
+                    break
+                handle = self._open("events")
+                done = self._rewrite(
+                    handle,
+                    "events",
+                    stretch.files,
+                    operation="DELETE",
+                    changes_rows=True,
+                    stopping=stopping,
+                    keep=~match,
+                    transaction=(_EXPIRED, (handle.transaction_version(_EXPIRED) or 0) + gone),
+                )
+                if done is None:
+                    break
+                total += gone
+            return total
+        except (DeltaError, OSError, pa.ArrowException) as error:
+            raise _unavailable("events", error) from error
+
+    def expired(self, version: int | None = None) -> int:
+        """How many events `expire` has removed, ever."""
+        uri = self._uri("events")
+        if not DeltaTable.is_deltatable(uri):
+            return 0
+        return _at(uri, "events", version).transaction_version(_EXPIRED) or 0
+
     def littered(self, table: str) -> bool:
         """Whether `compact_every` versions have come since a multiple of it: files that no reader needs pile up."""
         handle = self._open(table)
@@ -323,6 +362,8 @@ class Lake:
         )
 
 
+#: The name under which removals of expired events are counted: its version is the number of rows.
+_EXPIRED = "einklang:events:expired"
 #: What delta-rs 1.6 panics at, or takes for something encoded.
 _STRANGE = re.compile(r"[\[\]\\^|]|%[0-9A-Fa-f]{2}")
 _GLOB = re.compile(r"([*?\[])")
