@@ -58,9 +58,9 @@ def sorted_files(
     durable.sync(folder)
 
 
-def count(folder: Path, table: str, names: Sequence[str], match: pc.Expression) -> int:
-    """How many rows of these files there are for which `match` holds."""
-    source = ds.dataset([str(folder / name) for name in names], schema=schema_of(table), format="parquet")
+def count(folder: Path, names: Sequence[str], match: pc.Expression) -> int:
+    """How many rows of these files of events there are for which `match` holds."""
+    source = ds.dataset([str(folder / name) for name in names], schema=schema_of("events"), format="parquet")
     return int(source.count_rows(filter=match))
 
 

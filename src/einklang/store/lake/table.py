@@ -191,14 +191,20 @@ class Lake:
         somebody else was faster, call it again. Raises Unavailable `lake_failed`.
         """
         total = 0
+        clean: set[str] = set()
         try:
-            for stretch in layout.stretches(self._data_files(self._open("events"), "events")):
-                gone = rewrite.count(self.root / "events", "events", [file.name for file in stretch.files], match)
-                if not gone:
-                    continue
-                if stopping():
-                    break
+            while not stopping():
                 handle = self._open("events")
+                names: list[str] = []
+                gone = 0
+                for stretch in layout.stretches(self._data_files(handle, "events")):
+                    names = [file.name for file in stretch.files]
+                    gone = 0 if clean.issuperset(names) else rewrite.count(self.root / "events", names, match)
+                    if gone:
+                        break
+                    clean.update(names)
+                if not gone:
+                    break
                 done = self._rewrite(
                     handle,
                     "events",
@@ -209,9 +215,7 @@ class Lake:
                     keep=~match,
                     transaction=(_EXPIRED, (handle.transaction_version(_EXPIRED) or 0) + gone),
                 )
-                if done is None:
-                    break
-                total += gone
+                total += gone if done is not None else 0
             return total
         except (DeltaError, OSError, pa.ArrowException) as error:
             raise _unavailable("events", error) from error
