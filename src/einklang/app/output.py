@@ -195,7 +195,9 @@ def person_rows(out: Output, live: Live) -> None:
         return
     out.add("person_put", lane, person.id, label_of(person), person.last_seen_at, pack(person))
     for event in live.new_events:
-        out.rows.setdefault("history_put", []).append(history_row(live, event, out.texts(event)))
+        texts = out.texts(event)
+        live.grew(event, texts)
+        out.rows.setdefault("history_put", []).append(history_row(live, event, texts))
     for run in live.runs:
         if run.id in live.touched_runs:
             out.add(

@@ -25,9 +25,13 @@ _JSON_OUT = msgspec.json.Encoder(decimal_format="number")
 _PERSON = msgspec.json.Decoder(Person, float_hook=Decimal)
 _RUN = msgspec.json.Decoder(Run, float_hook=Decimal)
 _ORDER = attrgetter("at", "seq")
-#: What is kept in memory between ticks: events of histories, and `_PERSON_UNITS` a person; a unit is about 1 KB.
-CACHED_UNITS_MAX = 800_000
-_PERSON_UNITS = 3
+MEGABYTE = 1_000_000
+#: What persons may take in memory between ticks, as `Live.weight` estimates it, unless EINKLANG_WORKING_SET_MB says so.
+WORKING_SET_MB = 512
+#: Estimates, measured on CPython 3.11: of a person, a run, an event, and a property of one, each with what holds it.
+_PERSON_BYTES, _RUN_BYTES, _EVENT_BYTES, _PROPERTY_BYTES = 3_000, 3_000, 900, 110
+#: Where properties and context stand in a row of a history.
+_TEXTS = slice(14, 16)
 
 
 def _run_order(run: Run) -> tuple[int, str]:
@@ -94,6 +98,7 @@ class Live:
         "changed",
         "gathered",
         "gone",
+        "heavy",
         "history",
         "indexed",
         "lane",
@@ -104,7 +109,7 @@ class Live:
         "stored_wake",
         "touched_runs",
         "touched_segments",
-        "units",
+        "weighed",
     )
 
     def __init__(self, person: Person, history: list[Event], runs: list[Run]) -> None:
@@ -112,7 +117,10 @@ class Live:
         self.history = history
         self.runs = runs
         self.lane = ids.lane_of(person.id)
-        self.units = 0
+        #: bytes that the working set has counted for this person
+        self.weighed = 0
+        #: bytes of the stored history; None after it was replaced
+        self.heavy: int | None = 0
         #: business objects by kind, as long as the history stays as it is
         self.objects: dict[str, Any] = {}
         #: claims for traits that have a rule, as long as the history only grows
@@ -160,6 +168,7 @@ class Live:
     def replace_history(self, events: list[Event]) -> None:
         """Set the whole history, for a merge or a move; the rows are re-keyed by the write set."""
         self.history = sorted(events, key=_ORDER)
+        self.heavy = None
         self.objects.clear()
         self.gathered.clear()
         self.by_name = {}
@@ -174,9 +183,27 @@ class Live:
             return sorted(found.values(), key=_ORDER)
         return [event for event in self.history if did(event)]
 
+    def grew(self, event: Event, texts: tuple[str, str]) -> None:
+        """An event was added to the stored history. texts: its properties and context as JSON."""
+        if self.heavy is not None:
+            self.heavy += event_bytes(event, texts)
+
+    def weight(self) -> int:
+        """About how many bytes of memory this person takes."""
+        if self.heavy is None:
+            self.heavy = sum(
+                event_bytes(event, (to_json(event.properties), to_json(event.context))) for event in self.history
+            )
+        return 0 if self.gone else _PERSON_BYTES + _RUN_BYTES * len(self.runs) + self.heavy
+
     def run(self, run_id: str) -> Run | None:
         """The run of this id."""
         return next((run for run in self.runs if run.id == run_id), None)
+
+
+def event_bytes(event: Event, texts: tuple[str, str]) -> int:
+    """About how many bytes of memory an event of a history takes. texts: its properties and context as JSON."""
+    return _EVENT_BYTES + _PROPERTY_BYTES * len(event.properties) + len(texts[0]) + len(texts[1])
 
 
 def _event(row: Row, person: str) -> Event:
@@ -225,40 +252,45 @@ def _event(row: Row, person: str) -> Event:
 
 
 class WorkingSet:
-    """Persons in memory. `reader` is the snapshot of the present tick."""
+    """Persons in memory. `reader` is the snapshot of the present tick. bytes_max: what they may take between ticks."""
 
-    def __init__(self) -> None:
+    def __init__(self, bytes_max: int = WORKING_SET_MB * MEGABYTE) -> None:
+        self.bytes_max = bytes_max
         self._persons: OrderedDict[str, Live] = OrderedDict()
         self._dirty: dict[str, Live] = {}
-        self._units = 0
+        self._bytes = 0
         self.reader: Reader | None = None
 
     def get(self, person: str) -> Live | None:
         """The person, loaded if need be; None if nobody has this id."""
         live = self._persons.get(person)
         if live is not None:
+            self._persons.move_to_end(person)
             return None if live.gone else live
         assert self.reader is not None, "a tick reads from its snapshot"
         lane = ids.lane_of(person)
         state = self.reader.read("person_get", lane, person)
         if not state:
             return None
-        history = [_event(row, person) for row in self.reader.read("history_of", lane, person)]
+        rows = self.reader.read("history_of", lane, person)
+        history = [_event(row, person) for row in rows]
         runs = [_RUN.decode(row[0]) for row in self.reader.read("runs_of", lane, person)]
         live = Live(_PERSON.decode(state[0][0]), history, runs)
+        for event, row in zip(history, rows, strict=True):
+            live.grew(event, row[_TEXTS])
         self._persons[person] = live
         self._weigh(live)
         return live
 
     def _weigh(self, live: Live) -> None:
-        units = 0 if live.gone else len(live.history) + _PERSON_UNITS
-        self._units += units - live.units
-        live.units = units
+        weight = live.weight()
+        self._bytes += weight - live.weighed
+        live.weighed = weight
 
     def create(self, person: str, at: int) -> Live:
         """A new person, first seen at `at`."""
         gone = self._persons.get(person)
-        self._units -= gone.units if gone is not None else 0
+        self._bytes -= gone.weighed if gone is not None else 0
         live = Live(Person(person, at, at), [], [])
         self._persons[person] = live
         self.mark(live)
@@ -278,7 +310,7 @@ class WorkingSet:
         return [self._dirty[key] for key in sorted(self._dirty)]
 
     def settled(self) -> None:
-        """The write set was applied: forget the marks, keep the newest persons in memory."""
+        """The write set was applied: forget the marks, keep the persons asked for last in memory."""
         for live in self._dirty.values():
             live.changed = False
             live.stored_wake = live.person.wake
@@ -289,20 +321,20 @@ class WorkingSet:
             if live.gone:
                 self._persons.pop(live.person.id, None)
         self._dirty.clear()
-        while self._units > CACHED_UNITS_MAX:
-            self._units -= self._persons.popitem(last=False)[1].units
+        while self._bytes > self.bytes_max:
+            self._bytes -= self._persons.popitem(last=False)[1].weighed
 
     def trim(self) -> None:
         """Within a tick: let those go who did not change, so that looking at everybody takes little memory."""
-        if self._units > CACHED_UNITS_MAX:
+        if self._bytes > self.bytes_max:
             for person in [name for name, live in self._persons.items() if not live.changed]:
-                self._units -= self._persons.pop(person).units
+                self._bytes -= self._persons.pop(person).weighed
 
     def forget(self) -> None:
         """Drop everything: the write set was not applied, or somebody else wrote."""
         self._persons.clear()
         self._dirty.clear()
-        self._units = 0
+        self._bytes = 0
 
 
 def pack(value: Person | Run) -> bytes:

@@ -204,7 +204,14 @@ def run_demo(path: Path, settings: Settings, *, host: str, port: int, persons: i
         make(path, persons=persons, base_url=base_url, database_url=settings.database_url)
     if prepare_only:
         return
-    with opened(path, base_url=base_url, database_url=settings.database_url, writer=True) as home:
+    opening = opened(
+        path,
+        base_url=base_url,
+        database_url=settings.database_url,
+        writer=True,
+        working_set_mb=settings.working_set_mb,
+    )
+    with opening as home:
         world = _world(home)
         server = Server(home, settings, host=host, port=port)
         life = Life(home, world, server.loop.wake)

@@ -16,6 +16,7 @@ from einklang.app.run import settle_definitions
 from einklang.app.staff import put_staff
 from einklang.app.state import State
 from einklang.app.tick import Engine
+from einklang.app.working import MEGABYTE, WORKING_SET_MB
 from einklang.channel.outbox import OutboxFolder
 from einklang.channel.types import Parcel
 from einklang.kernel.errors import InputError, Unavailable
@@ -72,13 +73,14 @@ def create(path: Path, salt: str | None, *, password: str = "", database_url: st
 class Home:
     """An open home. `engine` is there for the one writer."""
 
-    def __init__(self, path: Path, book: AnyBook, *, base_url: str) -> None:
+    def __init__(self, path: Path, book: AnyBook, *, base_url: str, working_set_mb: int = WORKING_SET_MB) -> None:
         self.path = path
         self.book = book
         self.lake = Lake(path / "lake")
         self.salt = bytes.fromhex(book.read("meta_value", "salt")[0][0])
         self.link_key = blake2b(self.salt, digest_size=32, person=b"links").digest()
         self.base_url = base_url
+        self.working_set_mb = working_set_mb
         self.outbox = OutboxFolder(path / "outbox", durable=False)
 
     def reading_state(self) -> State:
@@ -89,6 +91,7 @@ class Home:
         """The engine of the writer, its definitions in force."""
         definitions = in_force(self.book)
         state = State(self.salt, definitions, link_key=self.link_key, base_url=self.base_url, channels=CHANNELS)
+        state.working.bytes_max = self.working_set_mb * MEGABYTE
         engine = Engine(self.book, state, version=__version__)
         settle_definitions(self.book, engine)
         self.hand_out_rest()
@@ -143,14 +146,15 @@ def opened(
     database_url: str = "",
     together: bool = False,
     setup: Setup | None = None,
+    working_set_mb: int = WORKING_SET_MB,
 ) -> Iterator[Home]:
     """A home for the length of a command. database_url: where its Book is, if not in its folder; together: as one of
-    several processes of a server.
+    several processes of a server; working_set_mb: what persons may take in memory between ticks.
 
     Raises InputError `not_a_home`, Conflict `home_in_use`, Unavailable.
     """
     book = open_book(path, database_url=database_url, writer=writer, together=together, setup=setup)
     try:
-        yield Home(path, book, base_url=base_url)
+        yield Home(path, book, base_url=base_url, working_set_mb=working_set_mb)
     finally:
         book.close()

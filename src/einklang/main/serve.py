@@ -225,7 +225,14 @@ class Server:
 def serve_home(path: Path, settings: Settings, *, host: str, port: int) -> None:
     """Open a home and serve it."""
     logging(settings.log_level)
-    with opened(path, base_url=settings.base_url, database_url=settings.database_url, writer=True) as home:
+    opening = opened(
+        path,
+        base_url=settings.base_url,
+        database_url=settings.database_url,
+        writer=True,
+        working_set_mb=settings.working_set_mb,
+    )
+    with opening as home:
         server = Server(home, settings, host=host, port=port)
         sys.stderr.write(f"einklang {__version__} serves {path} on http://{host}:{server.port} (Ctrl-C ends it)\n")
         sys.stderr.flush()

@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from einklang.app.working import WORKING_SET_MB
 from einklang.kernel.errors import UsageError
 from einklang.kernel.limits import BATCH_BYTES_MAX, EVENT_BYTES_MAX
 
@@ -26,6 +27,7 @@ class Settings(msgspec.Struct, frozen=True):
     connections_max: int = 2_000
     in_flight_bytes_max: int = 64 * 1024 * 1024
     body_seconds_max: int = 30
+    working_set_mb: int = WORKING_SET_MB
 
 
 def load(environ: dict[str, str] | None = None) -> Settings:

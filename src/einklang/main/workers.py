@@ -169,7 +169,12 @@ def child(role: str, index: int, count: int, path: Path, file: int, guard: int) 
     with socket.socket(fileno=file) as listener:
         try:
             with opened(
-                path, base_url=found.base_url, database_url=found.database_url, writer=True, together=True
+                path,
+                base_url=found.base_url,
+                database_url=found.database_url,
+                writer=True,
+                together=True,
+                working_set_mb=found.working_set_mb,
             ) as home:
                 if role == "web":
                     web(home, found, count, listener, guard)
