@@ -8,11 +8,14 @@ from typing import Any
 
 import pytest
 
+from einklang.app import segments
 from einklang.app.groups import Groups
 from einklang.app.state import State
+from einklang.audience import crowd as crowds
 from einklang.event import EngineCall
 from einklang.store.book import SqliteBook
 from einklang.store.lake import Lake
+from einklang.store.lake.shipper import ship_all
 from einklang.testing.canonical import canonical_hash, table_rows
 from einklang.testing.rebuild import findings, inputs_of, rebuilt
 from tests.app.dice import Random
@@ -143,6 +146,31 @@ def test_members_of_segments_are_those_told_by_hand(seed: int) -> None:
     found, held = wrong(seed)
     assert found == []
     assert held > 20, "segments have members"
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_plans_and_person_by_person_see_the_same_groups(seed: int, tmp_path: Path) -> None:
+    """At random moments the plan over the lake and asking each person agree; at the end the live members are those."""
+    random = Random(seed + 100)
+    with home(DEFINITIONS) as book:
+        lake = Lake(tmp_path)
+        append(book, calls(seed))
+        run(book, [random.randint(1, 30)], until=START + 8 * DAY)
+        ship_all(book, lake, keep_entries=0)
+        run(book, [random.randint(1, 30)])
+        filled = 0
+        for at in [START + random.randrange(20 * 24) * HOUR for _ in range(5)] + [UNTIL]:
+            for name in RULES:
+                with book.snapshot() as reader:
+                    state = state_of(book)
+                    rule = state.definitions.checked[f"segment:{name}"]
+                    assert crowds.by_plan(rule), name
+                    planned = segments.members(reader, state, lake, name, at)
+                    assert planned == segments.members_at(reader, state, name, at), (name, at)
+                filled += bool(planned)
+                if at == UNTIL:
+                    assert sorted(row[0] for row in table_rows(book, "member") if row[1] == name) == planned, name
+        assert filled > 12, "most segments have members at most moments"
 
 
 @pytest.mark.parametrize("seed", range(3))

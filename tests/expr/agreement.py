@@ -16,7 +16,7 @@ from einklang.expr.tree import Tree, walk
 from tests.expr import naive
 from tests.expr.generate import DECLARED, SCOPE, Writer
 from tests.expr.naive_functions import EPOCH, MICRO
-from tests.expr.people import NOW, Chance, crowd_of, person, view_of
+from tests.expr.people import NOW, Chance, crowd_of, grouped, person, view_of, with_groups
 
 #: Written by hand, so that no seed leaves these out.
 ANCHORS = (
@@ -38,6 +38,28 @@ ANCHORS = (
     'events("A").each(items).where(c == "a").sum(q)',
     'events("A").notFollowedBy(events("B"), "1d").count()',
     'events("A").followedBy(events("B").where(n == prior.properties.n), "2d").count()',
+    'group("firm").id',
+    'group("firm").size() >= 3 || group("house").size() == null',
+    'group("firm").trait.staff >= 50',
+    'group("firm").trait.since < today',
+    'group("house").trait.x.city',
+    'group("house").events("A").count()',
+    'group("house").events().distinct(event.person)',
+    'group("house").events("A", "B").latest(2).last(n)',
+    'group("firm").events("A").where(n == trait.x).count()',
+    'group("firm").events("A").where(event.person == person.id).exists()',
+    'group("firm").events("A").within("2d").sum(revenue) > events("A").within("2d").sum(revenue)',
+    'group("firm").events("A").where(currency == "USD").sum(paid)',
+    'group("firm").events("A").where(due >= today).count()',
+    'group("house").events("A").followedBy(events("B"), "1d").count()',
+    'events("B").followedBy(group("house").events("A"), "1d").count()',
+    'group("house").events("A").each(items).where(c == "a").sum(price)',
+    'lookup("shelf", trait.city).label',
+    'lookup("shelf", trait.x).weight',
+    'lookup("shelf", "a").until <= today + duration("1d")',
+    'has(lookup("shelf", trait.nothing)) || "label" in lookup("shelf", "5")',
+    'events("A").where(lookup("shelf", code).weight == null).count()',
+    'events("A").where(items.exists(v0, lookup("shelf", v0.c).label == "Shoe")).count()',
 )
 #: How often each kind of node is to occur at least.
 RARE = 3
@@ -109,6 +131,11 @@ KINDS = frozenset(
         "greatest",
         "segment",
         "consent",
+        "groupid",
+        "groupsize",
+        "grouptrait",
+        "groupevents",
+        "lookup",
         "macro_exists",
         "macro_all",
         "macro_exists_one",
@@ -186,9 +213,9 @@ class World:
 
     def __init__(self, seed: int, expressions: int, persons: int) -> None:
         chance = Chance(seed)
-        self.people = [person(chance, number) for number in range(persons)]
+        self.people = grouped(Chance(seed + 1), [person(chance, number) for number in range(persons)])
         self.views = [view_of(who) for who in self.people]
-        self.crowd = crowd_of(self.people)
+        self.crowd = with_groups(crowd_of(self.people), self.people)
         self.cases = [Case(source, check(source, SCOPE)) for source in ANCHORS]
         self.kinds: Counter[str] = Counter()
         for attempt in range(20 * expressions):

@@ -128,7 +128,7 @@ class FakeView:
         return self.catalogs.get("exchange-rates", {}).get(key, {}).get("rate")
 
     def lookup(self, catalog: str, key: Any, /) -> Mapping[str, Any] | None:
-        return self.catalogs.get(catalog, {}).get(key)
+        return self.catalogs.get(catalog, {}).get(str(key))
 
     def step(self, name: str, /) -> Mapping[str, Any] | None:
         return self.steps.get(name)

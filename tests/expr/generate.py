@@ -24,6 +24,10 @@ DECLARED = {
     "event.due": "date",
     "event.when": "timestamp",
     "event.paid": "money",
+    "trait.firm.since": "date",
+    "trait.firm.staff": "number",
+    "shelf.label": "string",
+    "shelf.until": "date",
 }
 _PROPERTIES = {name[6:]: type_of(kind) for name, kind in DECLARED.items() if name.startswith("event.")}
 SCOPE = Scope(
@@ -31,10 +35,14 @@ SCOPE = Scope(
     Catalog(
         traits={name[6:]: type_of(kind) for name, kind in DECLARED.items() if name.startswith("trait.")},
         events={name: EventShape(properties=_PROPERTIES) for name in ("A", "B", "C", "Email Opened", "Message Opened")},
+        catalogs={"shelf": {"label": type_of("string"), "until": type_of("date")}},
         currency="EUR",
     ),
     steps={"s": "contact"},
 )
+
+
+GROUPS = ('group("firm").', 'group("house").')
 
 
 class Writer:
@@ -158,7 +166,7 @@ class Writer:
 
     def set(self, depth: int = 2) -> str:
         names = self.chance.pick(['"A"', '"A"', '"B"', '"A", "B"', '"C"', "", '"Email Opened"', '"Message Opened"'])
-        found = f"events({names})"
+        found = f"{self.chance.pick(['', '', '', GROUPS[0], GROUPS[1]])}events({names})"
         latest = False
         self.typed = bool(names)
         for _ in range(self.chance.below(4)):
@@ -216,6 +224,7 @@ class Writer:
 
     def leaf_number(self) -> list[Callable[[], str]]:
         found = self.of("0", "1", "2", "0.5", "3.333333333", "300000000000000001", "trait.points", "trait.points")
+        found += self.of('group("firm").trait.staff', 'group("house").size()')
         return found + (self.of("amount", "paid") if self.inside and not self.element else [])
 
     def inner_number(self) -> list[Callable[[], str]]:
@@ -275,7 +284,7 @@ class Writer:
 
     def leaf_string(self) -> list[Callable[[], str]]:
         found = self.of('"a"', '"Bonn"', '""', '"5"', "trait.city", "trait.city", "person.country", *self.texts)
-        found += self.of("entry.touchpoint")
+        found += self.of("entry.touchpoint", 'group("house").id', f'lookup("shelf", {self.key()}).label')
         return found + (self.of("code", "event.touchpoint", "event.name") if self.inside and not self.element else [])
 
     def inner_string(self) -> list[Callable[[], str]]:
@@ -286,6 +295,12 @@ class Writer:
             lambda: f"weekday({self.write('date')})",
         ]
         return found if self.inside else [*found, lambda: self.aggregate(self.chance.pick(["first", "last"]), "string")]
+
+    def key(self) -> str:
+        """A key of the catalog: a text, or data as it comes."""
+        found = ["trait.city", '"a"', '"5"', "trait.x"]
+        found += ["n", "code"] if self.inside and not self.element else ["c"] if self.inside else []
+        return self.chance.pick(found)
 
     def leaf_timestamp(self) -> list[Callable[[], str]]:
         found = self.of(
@@ -304,6 +319,7 @@ class Writer:
 
     def leaf_date(self) -> list[Callable[[], str]]:
         found = self.of("today", "trait.birthday", "trait.ends", 'date("2026-03-29")', 'date("--03-30")')
+        found += self.of('group("firm").trait.since', f'lookup("shelf", {self.key()}).until')
         return found + (self.of("due", "due") if self.inside and self.typed and not self.element else [])
 
     def inner_date(self) -> list[Callable[[], str]]:
@@ -326,6 +342,7 @@ class Writer:
 
     def leaf_dyn(self) -> list[Callable[[], str]]:
         found = self.of("trait.x", "trait.x", "trait.address.city", "trait.nothing", "trait.address.zip", "entry.key")
+        found += self.of('group("house").trait.x', f'lookup("shelf", {self.key()}).weight')
         if self.inside and self.element:
             return found + self.of("q", "c", "price", "q", "c")
         found += self.of("entry.properties.revenue")

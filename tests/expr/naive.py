@@ -122,7 +122,17 @@ class Naive(Functions):
             return x[int(at)]
         return x.get(at) if isinstance(x, dict) and isinstance(at, str) else None
 
+    def group(self, tree: Tree) -> dict[str, Any]:
+        """The group of the person that `group("type")` means; empty where there is none."""
+        found: dict[str, Any] = self.person.get("groups", {}).get(tree.args[0].value, {})
+        return found
+
     def access(self, holder: Tree, name: str, env: dict[str, Any]) -> Any:
+        if is_group(holder):
+            return self.group(holder).get(name)
+        if holder.kind == "field" and is_group(holder.args[0]):
+            kind = self.declared.get(f"trait.{holder.args[0].args[0].value}.{name}", "dyn")
+            return read(from_json(self.group(holder.args[0]).get("traits", {}).get(name)), kind)
         if holder.kind == "name" and holder.value not in env:
             root = holder.value
             if root == "trait":
@@ -229,6 +239,8 @@ class Naive(Functions):
         name, holder, args = tree.value, tree.args[0], tree.args[1:]
         if is_set(holder):
             return self.aggregate(name, holder, args, env)
+        if is_group(holder):
+            return from_json(self.group(holder).get(name))
         x = self.value(holder, env)
         if name in ("contains", "startsWith", "endsWith"):
             other = self.value(args[0], env)
@@ -262,13 +274,14 @@ class Naive(Functions):
 
     def rows(self, tree: Tree, env: dict[str, Any], machine: bool) -> list[dict[str, Any]]:
         """The rows of a set, in time order."""
-        if tree.kind == "call":
-            names = [part.value for part in tree.args]
+        if tree.kind == "call" or is_group(tree.args[0]):
+            names = [part.value for part in tree.args if part.kind == "string"]
+            happened = self.person["events"] if tree.kind == "call" else self.group(tree.args[0]).get("events", [])
             wanted = {*names, *(mail for mail, ours in ALIASES.items() if ours in names)}
             by_mail = {ALIASES[name] for name in names if name in ALIASES} - wanted
             found = [
                 {"event": event, "at": event["at"], "typed": bool(names)}
-                for event in self.person["events"]
+                for event in happened
                 if event["at"] <= self.micros
                 and (
                     event["name"] in wanted
@@ -366,7 +379,12 @@ def is_set(tree: Tree) -> bool:
     """Whether a tree is a set of events."""
     while tree.kind == "method" and tree.value in NARROWING:
         tree = tree.args[0]
-    return tree.kind == "call" and tree.value == "events"
+    return tree.value == "events" and (tree.kind == "call" or (tree.kind == "method" and is_group(tree.args[0])))
+
+
+def is_group(tree: Tree) -> bool:
+    """Whether a tree is `group("type")`."""
+    return tree.kind == "call" and tree.value == "group"
 
 
 def has_machine(tree: Tree) -> bool:

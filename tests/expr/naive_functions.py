@@ -186,6 +186,13 @@ class Functions:
     def one(self, args: tuple[Tree, ...], env: dict[str, Any]) -> Any:
         return self.value(args[0], env)
 
+    def f_lookup(self, args: tuple[Tree, ...], env: dict[str, Any]) -> Any:
+        key = self.value(args[1], env)
+        text = str(key.numerator) if isinstance(key, Fraction) and key.denominator == 1 else key
+        row = self.person["catalogs"].get(args[0].value, {}).get(text) if isinstance(text, str) else None
+        kinds = {name: self.declared.get(f"{args[0].value}.{name}", "dyn") for name in row or {}}
+        return None if row is None else {name: read(from_json(x), kinds[name]) for name, x in row.items()}
+
     def f_segment(self, args: tuple[Tree, ...], env: dict[str, Any]) -> Any:
         return args[0].value in self.person["segments"]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any, TypeVar
 
@@ -11,6 +12,7 @@ import polars as pl
 from numpy.random import Generator, Philox
 
 from einklang.expr import Crowd
+from einklang.expr.crowd_frames import GROUP_TRAITS, MEMBERS
 from einklang.kernel.time import HOUR, Micros, format_moment
 from tests.expr.fakes import FakeEntry, FakeEvent, FakeView, at
 
@@ -42,6 +44,15 @@ class Chance:
 RATES: dict[Any, dict[str, Any]] = {
     f"USD/2026-03-{day}": {"rate": rate}
     for day, rate in (("25", Decimal("0.9")), ("26", 1), ("27", Decimal("0.123456789")), ("28", "dear"), ("29", 3))
+}
+
+
+#: A catalog: rows by key, some of them without a field.
+SHELF: dict[str, dict[str, Any]] = {
+    "a": {"label": "Shoe", "weight": Decimal("0.5"), "until": "2026-03-30"},
+    "b": {"label": None, "weight": "heavy", "until": "2026-02-31"},
+    "5": {"label": "Coat", "weight": 3},
+    "Bonn": {"weight": 12, "until": 7},
 }
 
 
@@ -135,6 +146,8 @@ def person(chance: Chance, number: int) -> dict[str, Any]:
         "traits": {name: value for name, value in traits.items() if not chance.share(0.1)},
         "events": events,
         "rates": RATES,
+        "catalogs": {"shelf": SHELF},
+        "groups": {},
         "segments": {"vip"} if chance.share(0.4) else set(),
         "consents": {("email", "news")} if chance.share(0.4) else set(),
         "entry": {
@@ -151,6 +164,33 @@ def person(chance: Chance, number: int) -> dict[str, Any]:
     }
 
 
+def grouped(chance: Chance, people: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Puts persons into groups; some have none. The first of each group counts as a member but is not heard."""
+    made: dict[tuple[str, str], dict[str, Any]] = {
+        (kind, name): {
+            "id": name,
+            "traits": {
+                "staff": chance.pick([None, 3, 60, "many"]),
+                "since": chance.pick([None, "2026-03-29", "2020-01-01", 5]),
+                "x": chance.pick([None, 1, "a", True, {"city": "Ulm"}]),
+            },
+            "members": [],
+        }
+        for kind in ("firm", "house")
+        for name in ("g1", "g2", "g3")
+    }
+    for who in people:
+        for kind in ("firm", "house"):
+            name = chance.pick(["g1", "g2", "g3", None])
+            if name is not None:
+                made[kind, name]["members"].append(who)
+                who["groups"][kind] = made[kind, name]
+    for group in made.values():
+        group["size"] = len(group["members"])
+        group["events"] = [event for who in group["members"][1:] for event in who["events"]]
+    return people
+
+
 def view_of(who: dict[str, Any], now: Micros = NOW) -> FakeView:
     """The same person as compiled expressions see it."""
     return FakeView(
@@ -163,7 +203,11 @@ def view_of(who: dict[str, Any], now: Micros = NOW) -> FakeView:
         consents=who["consents"],
         entry=FakeEntry(**who["entry"]),
         steps=who["steps"],
-        catalogs={"exchange-rates": who["rates"]},
+        catalogs={"exchange-rates": who["rates"], **who["catalogs"]},
+        groups={
+            kind: {**group, "events": [FakeEvent(**event) for event in group["events"]]}
+            for kind, group in who["groups"].items()
+        },
     )
 
 
@@ -194,4 +238,24 @@ def crowd_of(people: list[dict[str, Any]]) -> Crowd:
         pl.DataFrame(consents, schema={"person_id": text, "channel": text, "purpose": text}),
         pl.DataFrame(segments, schema={"person_id": text, "segment": text}),
         rate=lambda key: RATES.get(key, {}).get("rate"),
+        lookup=lambda catalog, key: SHELF.get(str(key)) if catalog == "shelf" else None,
+    )
+
+
+def with_groups(crowd: Crowd, people: list[dict[str, Any]]) -> Crowd:
+    """The frames with the groups of these persons."""
+    encode = msgspec.json.Encoder(decimal_format="number").encode
+    members, said = [], {}
+    for who in people:
+        for kind, group in who["groups"].items():
+            members.append((who["id"], kind, group["id"], group["members"][0] is not who))
+            for name, value in group["traits"].items():
+                said[kind, group["id"], name] = (encode(value).decode(), NOW - 100 * STEP)
+    traits = [(*key, *claim) for key, claim in said.items()] + [
+        (*key, '"later"', NOW + 1) for key in said
+    ]  # what is said after the moment does not count
+    return replace(
+        crowd,
+        members=pl.DataFrame(members, schema=MEMBERS, orient="row"),
+        group_traits=pl.DataFrame(traits, schema=GROUP_TRAITS, orient="row"),
     )

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from decimal import Decimal
+from pathlib import Path
 
 import msgspec
 import polars as pl
 import pytest
 
 from einklang.expr import Catalog, Crowd, Scope, check, compile_crowd, crowd_supports, explain, type_of
+from einklang.expr.crowd_reach import ALONE, SUPPORTED
+from einklang.expr.functions import FUNCTIONS, NARROWING, STRING_METHODS
+from einklang.expr.python import _PLAIN, Generator
+from einklang.expr.rows import Emitter, RowCode
 from einklang.kernel.errors import InputError, UsageError
 from einklang.kernel.time import DAY
 from tests.expr.fakes import FakeEvent, FakeView, at
@@ -89,7 +95,8 @@ def test_another_moment_gives_another_answer() -> None:
         ("step.first.clicked", ["step"]),
         ('changedAt(segment("vip")) < now', ["changed"]),
         ('reachable("email") && bucket("x") < 0.5', ["bucket", "reachable"]),
-        ('lookup("products", "a").name == "x"', ["field", "lookup"]),
+        ('lookup("products", "a").name == "x"', []),
+        ('lookup("products", 7).name == "x"', ["lookup"]),
         ('trait.city.matches("x")', ["matches"]),
         ("trait.l[0] == 1", ["index"]),
         ('events("x").list(n) == trait.l', ["list"]),
@@ -104,6 +111,25 @@ def test_unsupported_parts_are_named(text: str, missing: list[str]) -> None:
         with pytest.raises(UsageError) as caught:
             compile_crowd(checked)
         assert caught.value.code == "not_for_crowds"
+
+
+def test_every_op_has_a_plan_or_says_why_not() -> None:
+    """What one person can be asked has a plan, or is declared with its reason; so says the table of functions."""
+    helpers = {"equal", "crossing", "read", "over", "missing", *vars(Emitter)}
+    written = {name[1:] for kind in (Generator, RowCode) for name in vars(kind) if re.match(r"_[a-z]", name)}
+    sets = {"within", "since", "until", "machine", "where", "of", "each", "latest", "followed", "notfollowed"}
+    ops = {name for name in written if name in sets or f"_{name}" in vars(Generator)} - helpers | set(_PLAIN)
+    assert sorted(ops - SUPPORTED - ALONE.keys()) == []
+    assert not SUPPORTED & ALONE.keys()
+    alone = {found for text in ALONE.values() for found in re.findall(r"(\w+)\(", text)}
+    known = {**FUNCTIONS, **NARROWING, **STRING_METHODS}
+    assert alone == {name for name, function in known.items() if not function.crowd}
+
+
+def test_what_has_no_plan_is_in_the_docs() -> None:
+    """docs/data.md names each construct that is asked person by person."""
+    page = (Path(__file__).parents[2] / "docs/data.md").read_text()
+    assert [text for text in ALONE.values() if text.partition(":")[0] not in page] == []
 
 
 def test_missing_column_is_an_error() -> None:

@@ -67,7 +67,7 @@ def test_needs_name_types_and_events() -> None:
         {"A"},
         {"A"},
     ]
-    assert crowd_supports(check('group("company").id == "x"', SCOPE))
+    assert not crowd_supports(check('group("company").id == "x"', SCOPE))
 
 
 @pytest.mark.parametrize(

@@ -10,15 +10,17 @@ from typing import Any, Protocol
 import msgspec
 import polars as pl
 
+from einklang.app.groups import MEMBERS_MAX
 from einklang.app.objects import frame_at
 from einklang.app.ports import Reader
 from einklang.app.state import State
 from einklang.app.traits import frame_of
 from einklang.app.view import is_zone
-from einklang.app.working import Live, from_json
+from einklang.app.working import Live, from_json, to_json
 from einklang.audience import crowd as crowds
 from einklang.consent import Declaration, fold
 from einklang.expr import Crowd
+from einklang.expr.crowd_frames import GROUP_TRAITS, MEMBERS
 from einklang.fact.person import Permission, Person, Trait
 
 _PAGE = 20_000
@@ -96,6 +98,7 @@ def crowd_at(reader: Reader, state: State, lake: Lake, at: int, need: crowds.Ask
         settled = frame_of(log.filter(pl.col("type") == "identify"), rules)
         traits = pl.concat([traits.filter(~pl.col("name").is_in(list(rules))), settled])
     done = log.filter(pl.col("type").is_in(_DONE))
+    members = _members(reader, need.groups)
     zoned = need.zone or "timezone" in need.fields
     zones = _zones(reader, lake, at, people) if zoned else {}
     shown = _Shown(reader, state, people, traits, zones, basic=basic, consents=bool(need.consents))
@@ -115,8 +118,38 @@ def crowd_at(reader: Reader, state: State, lake: Lake, at: int, need: crowds.Ask
         pl.DataFrame(consents, schema=schema, orient="row"),
         pl.DataFrame(schema={"person_id": pl.String, "segment": pl.String}),
         rate=state.view(Live(Person("", 0, 0), [], [])).rate,
-        objects=frame_at(done, [state.definitions.objects[kind] for kind in sorted(need.objects)]),
+        objects=frame_at(done, [state.definitions.objects[kind] for kind in sorted(need.objects)], members),
+        members=members,
+        group_traits=_group_traits(reader, need.group_traits, at),
+        lookup=state.view(Live(Person("", 0, 0), [], [])).lookup,
     )
+
+
+def _members(reader: Reader, kinds: frozenset[str]) -> pl.DataFrame:
+    """Who belongs to groups of these types now; of the first, by id, it counts what they did."""
+    rows: list[tuple[str, str, str, bool]] = []
+    last, place = ("", ""), 0
+    for kind, name, person, *_ in reader.read("all_party_member") if kinds else ():
+        if kind in kinds:
+            place = place + 1 if last == (kind, name) else 0
+            last = (kind, name)
+            rows.append((person, kind, name, place < MEMBERS_MAX))
+    return pl.DataFrame(rows, schema=MEMBERS, orient="row")
+
+
+def _group_traits(reader: Reader, asked: frozenset[tuple[str, str]], at: int) -> pl.DataFrame:
+    """What was said of groups up to the moment, the latest of each trait that is asked."""
+    rows: list[tuple[str, str, str, str, int]] = []
+    names: dict[str, list[str]] = {}
+    for kind, trait in sorted(asked):
+        names.setdefault(kind, []).append(trait)
+    for kind, name, body in reader.read("all_party") if asked else ():
+        if kind in names:
+            claims = from_json(body)
+            for trait in names[kind]:
+                said = [claim for claim in claims.get(trait, ()) if claim[0] <= at]
+                rows += [(kind, name, trait, to_json(value), when) for when, _, value in said[-1:]]
+    return pl.DataFrame(rows, schema=GROUP_TRAITS, orient="row")
 
 
 class _Shown:

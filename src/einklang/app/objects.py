@@ -14,8 +14,8 @@ import polars as pl
 
 from einklang.event import ALIASES, Event
 from einklang.expr import EventShape
-from einklang.expr.crowd_frames import OBJECTS
-from einklang.profile import BUILT_IN, Kind, RawObject, fold_objects, kind_of, parse_object
+from einklang.expr.crowd_frames import OBJECTS, holder_of
+from einklang.profile import BUILT_IN, PERSON, Kind, RawObject, fold_objects, kind_of, parse_object
 
 if TYPE_CHECKING:
     from einklang.app.working import Live
@@ -94,14 +94,25 @@ _PROPERTIES = msgspec.json.Decoder(dict[str, Any], float_hook=Decimal)
 _TEXT = msgspec.json.Encoder(decimal_format="number")
 
 
-def frame_at(events: pl.DataFrame, kinds: Iterable[Kind]) -> pl.DataFrame:
+def frame_at(events: pl.DataFrame, kinds: Iterable[Kind], members: pl.DataFrame) -> pl.DataFrame:
     """The `objects` of a crowd. events: of persons up to the moment, with person_id, seq, at, name, source, machine,
-    properties (JSON).
+    properties (JSON); members: of the crowd.
+
+    What a group owns is folded once, from what its members did; who has no such group, or one of which nobody did
+    anything of the kind, has what the own events give.
     """
     rows: list[tuple[str, str, int, str]] = []
     wanted = events.select("person_id", "name", "at", "seq", "source", "machine", "properties")
     for kind in kinds:
-        of_kind = wanted.filter(pl.col("name").is_in(list(kind.names))).sort("person_id", "at", "seq")
+        of_kind = wanted.filter(pl.col("name").is_in(list(kind.names)))
+        if kind.owner != PERSON:
+            mine = members.filter(pl.col("type") == kind.owner)
+            shared = of_kind.join(mine.filter("heard").select("person_id", "group"), on="person_id", how="inner")
+            of_groups = mine.join(shared.select("group").unique(), on="group", how="semi")
+            alone = of_kind.join(of_groups, on="person_id", how="anti")
+            held = shared.with_columns(holder_of(kind.owner, pl.col("group")).alias("person_id")).drop("group")
+            of_kind = pl.concat([alone, held])
+        of_kind = of_kind.sort("person_id", "at", "seq")
         for (person,), group in of_kind.group_by("person_id", maintain_order=True):
             rows_of = group.drop("person_id").iter_rows()
             told = [

@@ -34,6 +34,8 @@ class Asked(msgspec.Struct, frozen=True):
     consents: frozenset[tuple[str, str]] = frozenset()
     zone: bool = False
     objects: frozenset[str] = frozenset()
+    groups: frozenset[str] = frozenset()
+    group_traits: frozenset[tuple[str, str]] = frozenset()
 
 
 def by_plan(checked: Checked) -> bool:
@@ -53,6 +55,8 @@ def asked(conditions: Sequence[Checked]) -> Asked:
         consents=frozenset((term.data[0], term.data[1]) for term in terms if term.op == "consent"),
         zone=any(term.op in _ZONED for term in terms),
         objects=frozenset(term.data[1] for term in terms if term.op == "objects"),
+        groups=frozenset(kind for checked in conditions for kind in checked.needs.groups),
+        group_traits=frozenset(term.data for term in terms if term.op == "grouptrait"),
     )
 
 

@@ -8,8 +8,9 @@ language stand in one table, `functions`.
 """
 
 from einklang.expr.check import Checked, check, check_condition
-from einklang.expr.crowd import CrowdPlan, compile_crowd, crowd_supports
+from einklang.expr.crowd import CrowdPlan, compile_crowd
 from einklang.expr.crowd_frames import Crowd
+from einklang.expr.crowd_reach import crowd_supports
 from einklang.expr.errors import ExprError
 from einklang.expr.explain import ExplainNode, as_json, explain
 from einklang.expr.guide import hints
@@ -17,7 +18,6 @@ from einklang.expr.json_tree import of_json, to_json
 from einklang.expr.json_tree import schema as json_schema
 from einklang.expr.parse import parse
 from einklang.expr.python import Condition, compile_one
-from einklang.expr.reach import Reach, reaches
 from einklang.expr.reach import Reach, reaches
 from einklang.expr.types import Catalog, EventShape, Needs, ObjectShape, Scope, Type, type_of
 from einklang.expr.view import EntryLike, EventLike, View
@@ -37,7 +37,6 @@ __all__ = [
     "Needs",
     "ObjectShape",
     "Reach",
-    "Reach",
     "Scope",
     "Type",
     "View",
@@ -52,7 +51,6 @@ __all__ = [
     "json_schema",
     "of_json",
     "parse",
-    "reaches",
     "reaches",
     "to_json",
     "type_of",

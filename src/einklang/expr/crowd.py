@@ -20,160 +20,13 @@ import polars as pl
 from einklang.expr import numbers, runtime
 from einklang.expr.check import Checked
 from einklang.expr.crowd_frames import Crowd, Level, Token, root_of
-from einklang.expr.crowd_sets import Sets, free_names
+from einklang.expr.crowd_groups import GroupSets, of_group
+from einklang.expr.crowd_reach import crowd_supports, is_path
+from einklang.expr.crowd_sets import free_names
 from einklang.expr.crowd_values import DTYPES, PARTS, Value, arithmetic, choose, equal, holds, is_null, literal, ordered
 from einklang.expr.tree import Term, walk
 from einklang.kernel.errors import UsageError
 from einklang.kernel.time import DAY, Micros
-
-#: Every op that a plan knows. The others are named by `crowd_supports`.
-SUPPORTED = frozenset(
-    [
-        "const",
-        "now",
-        "today",
-        "duration",
-        "person",
-        "trait",
-        "prop",
-        "elem",
-        "field",
-        "local",
-        "eventfield",
-        "money",
-        "not",
-        "and",
-        "or",
-        "cond",
-        "neg",
-        "add",
-        "sub",
-        "mul",
-        "div",
-        "plus",
-        "eq",
-        "ne",
-        "lt",
-        "le",
-        "gt",
-        "ge",
-        "in",
-        "list",
-        "has",
-        "coalesce",
-        "size",
-        "abs",
-        "round",
-        "number",
-        "string",
-        "lower",
-        "contains",
-        "startsWith",
-        "endsWith",
-        "ts_move",
-        "ts_diff",
-        "date_diff",
-        "date_move",
-        "date_of_ts",
-        "date_of_text",
-        "ts_of_text",
-        "ts_of_date",
-        "days",
-        "age",
-        "anniversary",
-        "year",
-        "month",
-        "day",
-        "hour",
-        "weekday",
-        "least",
-        "greatest",
-        "segment",
-        "consent",
-        "macro_exists",
-        "macro_all",
-        "macro_exists_one",
-        "macro_filter",
-        "macro_map",
-        "list_sum",
-        "list_min",
-        "list_max",
-        "events",
-        "objects",
-        "within",
-        "since",
-        "until",
-        "where",
-        "latest",
-        "each",
-        "followed",
-        "notfollowed",
-        "machine",
-        "exists",
-        "count",
-        "sum",
-        "avg",
-        "min",
-        "max",
-        "distinct",
-        "first",
-        "last",
-        "list_rows",
-    ]
-)
-_PATHS = frozenset({"prop", "elem", "trait", "field", "local"})
-_LISTS = frozenset({"macro_filter", "macro_map", "list_rows"})
-
-
-def crowd_supports(checked: Checked) -> list[str]:
-    """What a plan cannot do in this expression, by the names of its parts; empty if it can do all."""
-    missing = set()
-    for term in walk(checked.tree):
-        if term.op not in SUPPORTED or (term.op in ("prop", "eventfield") and term.data[0] == 0):
-            missing.add(term.op)
-        if term.op == "eventfield" and term.data[1] in ("context", "properties", "received_at"):
-            missing.add("event." + term.data[1])
-        if term.op == "objects" and term.data[3]:
-            missing.add("objects of a group")
-        if term.op == "round" and len(term.args) > 1 and not _places(term.args[1]):
-            missing.add("round")
-        if term.op == "field" and not _is_path(term):
-            missing.add("field")
-        if term.op == "size" and term.args[0].type.kind != "string" and not _is_list(term.args[0]):
-            missing.add("size")
-        listed = term.op.startswith(("macro_", "list_")) and term.op != "list_rows"
-        source = term.args[1] if term.op in ("each", "in") else term.args[0] if listed else None
-        literal_list = term.op == "in" and source is not None and source.op == "list"
-        if source is not None and not literal_list and not _is_list(source):
-            missing.add(term.op)
-    missing |= {"list"} if _stray_lists(checked.tree) else set()
-    return sorted(missing)
-
-
-def _stray_lists(tree: Term) -> bool:
-    """A list that is made stands only where it is walked through: in `in`, a macro or a fold."""
-    for term in walk(tree):
-        for at, part in enumerate(term.args):
-            walked = (term.op.startswith(("macro_", "list_")) and term.op != "list_rows" and at == 0) or (
-                term.op in ("in", "each") and at == 1
-            )
-            if part.op in (*_LISTS, "list") and not walked and not (term.op == "size" and part.op != "list"):
-                return True
-    return tree.op in (*_LISTS, "list")
-
-
-def _places(term: Term) -> bool:
-    return term.op == "const" and type(term.data) is int and 0 <= term.data <= 9
-
-
-def _is_path(term: Term) -> bool:
-    while term.op == "field":
-        term = term.args[0]
-    return term.op in _PATHS
-
-
-def _is_list(term: Term) -> bool:
-    return term.op in _LISTS or _is_path(term)
 
 
 def _full_day(day: pl.Expr) -> Value:
@@ -211,19 +64,26 @@ def compile_crowd(checked: Checked) -> CrowdPlan:
     return CrowdPlan(checked)
 
 
-class Run(Sets):
+class Run(GroupSets):
     """One execution: `value` works out a term for all rows of a level."""
 
     def __init__(self, checked: Checked, crowd: Crowd, now: Micros) -> None:
         fields = {term.data: term.type.kind for term in walk(checked.tree) if term.op == "person"}
         properties = frozenset(term.data[1] for term in walk(checked.tree) if term.op == "prop")
         super().__init__(crowd, root_of(crowd, fields), now, properties)
+        self.checked = checked
+
+    def over(self, crowd: Crowd) -> Run:
+        """The same execution over other persons."""
+        return Run(self.checked, crowd, self.now)
 
     def value(self, term: Term, level: Level) -> Value:
         if level.parent is not None and term.op != "const" and not free_names(term) & level.tokens:
             return level.lift(self.value(term, level.parent))
-        if _is_path(term) and term.op != "local":
+        if is_path(term) and term.op != "local":
             return self.path_value(term, level)
+        if kind := of_group(term):
+            return self.by_group(term, kind)
         found: Value = getattr(self, "_" + term.op)(term, level)
         return found
 

@@ -18,11 +18,22 @@ from einklang.kernel.errors import InputError
 _JSON = msgspec.json.Decoder(float_hook=Decimal)
 ROW = pl.UInt32
 OBJECTS = {"person_id": pl.String, "kind": pl.String, "n": pl.Int64, "body": pl.String}
+MEMBERS = {"person_id": pl.String, "type": pl.String, "group": pl.String, "heard": pl.Boolean}
+GROUP_TRAITS = {"type": pl.String, "group": pl.String, "name": pl.String, "value": pl.String, "at": pl.Int64}
 
 
-def _no_objects() -> pl.DataFrame:
-    """Where no business object is asked for."""
-    return pl.DataFrame(schema=OBJECTS)
+def _empty(schema: Mapping[str, type[pl.DataType]]) -> Callable[[], pl.DataFrame]:
+    """Of what nobody asks."""
+    return lambda: pl.DataFrame(schema=dict(schema))
+
+
+def holder_of(kind: str, group: pl.Expr) -> pl.Expr:
+    """How `objects` names a group that holds objects together, where `person_id` names a person."""
+    return pl.concat_str(pl.lit(f"{kind}\x1f"), group)
+
+
+def _no_row(catalog: str, key: Any) -> None:
+    """Where there are no catalogs."""
 
 
 def _no_rate(key: str) -> None:
@@ -36,7 +47,9 @@ class Crowd:
     persons: person_id, zone, and a column for each field of `person` that is asked; events: person_id, seq, at, name,
     touchpoint, source, properties (JSON), if need be received_at and machine; traits: person_id, name, value (JSON),
     at; consents: person_id, channel, purpose: what is permitted; segments: person_id, segment: who is a member; rate:
-    as `View.rate`.
+    as `View.rate`; objects: `person_id` is the person, or the `holder_of` the group, that holds them; members: to which
+    group of each type who belongs, heard: whether what the person did counts for the group; group_traits: as traits;
+    lookup: as `View.lookup`.
     """
 
     persons: pl.DataFrame
@@ -45,7 +58,10 @@ class Crowd:
     consents: pl.DataFrame
     segments: pl.DataFrame
     rate: Callable[[str], Any] = _no_rate
-    objects: pl.DataFrame = field(default_factory=_no_objects)
+    objects: pl.DataFrame = field(default_factory=_empty(OBJECTS))
+    members: pl.DataFrame = field(default_factory=_empty(MEMBERS))
+    group_traits: pl.DataFrame = field(default_factory=_empty(GROUP_TRAITS))
+    lookup: Callable[[str, Any], Mapping[str, Any] | None] = _no_row
 
 
 class Docs:

@@ -82,6 +82,18 @@ class Sets:
     def part(self, term: Term, level: Level, part: str) -> pl.Expr:
         raise NotImplementedError
 
+    def _group_docs(self, term: Term) -> Docs:
+        raise NotImplementedError
+
+    def _catalog_docs(self, term: Term, level: Level) -> Docs:
+        raise NotImplementedError
+
+    def _asked_ids(self, term: Term, level: Level) -> pl.DataFrame:
+        raise NotImplementedError
+
+    def _holders(self, term: Term, level: Level) -> pl.DataFrame:
+        raise NotImplementedError
+
     # documents
 
     def _path(self, term: Term, level: Level) -> tuple[Docs, pl.Expr, tuple[str, ...]]:
@@ -91,8 +103,12 @@ class Sets:
             path = (term.data, *path)
             term = term.args[0]
         if term.op == "trait":
-            docs, column = self._trait_docs(term.data), pl.col("_person")
-            return docs, column, path
+            return self._trait_docs(term.data), pl.col("_person"), path
+        if term.op == "grouptrait":
+            return self._group_docs(term), pl.col("_person"), path
+        if term.op == "lookup":
+            docs = self._catalog_docs(term, level)
+            return docs, level.add(pl.int_range(pl.len(), dtype=ROW)), path
         token: Token = (
             ("local", term.data) if term.op == "local" else ("row" if term.op == "prop" else "elem", term.data[0])
         )
@@ -143,7 +159,7 @@ class Sets:
         return rows
 
     def _events(self, term: Term, level: Level, machine: bool, length: int | None) -> Level:
-        number, names = term.data
+        number, names, *_ = term.data
         found = self.crowd.events.lazy().filter(pl.col("at") <= self.now)
         found = found.filter(pl.col("name").is_in(names) if names else pl.col("source") != "einklang")
         if length is not None:
@@ -153,8 +169,7 @@ class Sets:
         events = found.sort("at", "seq", maintain_order=True).collect()
         docs = Docs.of_objects(events["properties"], self.properties)
         events = events.drop("properties").with_columns(pl.int_range(pl.len(), dtype=ROW).alias("_doc"))
-        above = level.frame.select("_person", "person_id").with_row_index("_up")
-        frame = above.join(events, on="person_id", how="inner").sort("_up", "_doc")
+        frame = self._asked_ids(term, level).join(events, on="person_id", how="inner").sort("_up", "_doc")
         return Level(frame, level, frozenset({("row", number)}), {("row", number): (docs, "_doc")})
 
     def _objects(self, term: Term, level: Level) -> Level:
@@ -163,8 +178,7 @@ class Sets:
         found = self.crowd.objects.filter(pl.col("kind") == kind).sort("n", maintain_order=True)
         docs = Docs.of_texts(found["body"])
         found = found.select("person_id").with_columns(pl.int_range(pl.len(), dtype=ROW).alias("_doc"))
-        above = level.frame.select("_person", "person_id").with_row_index("_up")
-        frame = above.join(found, on="person_id", how="inner").sort("_up", "_doc")
+        frame = self._holders(term, level).join(found, on="person_id", how="inner").sort("_up", "_doc")
         return Level(frame, level, frozenset({("elem", number)}), {("elem", number): (docs, "_doc")})
 
     def _narrow_within(self, term: Term, rows: Level) -> Level:

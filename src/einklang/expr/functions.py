@@ -25,14 +25,14 @@ class Fn(NamedTuple):
 FUNCTIONS: dict[str, Fn] = {
     "events": Fn(("literal...",), "events"),
     "objects": Fn(("literal",), "events"),
-    "group": Fn(("literal",), "map", crowd=False),
+    "group": Fn(("literal",), "map"),
     "segment": Fn(("literal",), "bool"),
     "inJourney": Fn(("literal",), "bool", crowd=False),
     "consent": Fn(("literal", "literal"), "bool"),
     "reachable": Fn(("literal",), "bool", crowd=False),
     "changedAt": Fn(("any",), "timestamp", crowd=False),
     "bucket": Fn(("literal",), "number", crowd=False),
-    "lookup": Fn(("literal", "any"), "map", crowd=False),
+    "lookup": Fn(("literal", "any"), "map"),
     "duration": Fn(("literal",), "duration"),
     "timestamp": Fn(("any",), "timestamp"),
     "date": Fn(("any",), "date"),
@@ -69,8 +69,8 @@ NARROWING: dict[str, Fn] = {
     "of": Fn(("step",), "events", crowd=False),
     "latest": Fn(("number",), "events"),
     "each": Fn(("list",), "events"),
-    "followedBy": Fn(("set", "dur"), "events", crowd=False),
-    "notFollowedBy": Fn(("set", "dur"), "events", crowd=False),
+    "followedBy": Fn(("set", "dur"), "events"),
+    "notFollowedBy": Fn(("set", "dur"), "events"),
     "withMachine": Fn((), "events"),
 }
 
