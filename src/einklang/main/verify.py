@@ -8,21 +8,29 @@ The books, in events (contract.md):
 `in_log` are the entries that somebody sent or the engine appended at the door (definitions, deliveries). Two sorts of
 entries come without having been accepted and are left out on both sides: what the tick derives (origin 2) and the tick
 entries by which time goes on (`ticks`). Everything is read from one snapshot, also beside a running server.
+
+Where events have expired, all of it begins at the newest checkpoint, which was proved by the log before it; what has
+left the lake since is counted there (docs/decisions/0010-retention.md).
 """
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, Protocol
 
-from einklang.app.definitions import compile_all
+import polars as pl
+
+from einklang.app import ports
+from einklang.app.apply import in_force
 from einklang.app.output import COUNTERS
 from einklang.app.state import TICK, State
 from einklang.consent import ChainRow, first_broken
 from einklang.kernel import time
 from einklang.store.book import AnyBook, SqliteBook
 from einklang.store.lake import Lake, read_log
+from einklang.store.lake.checkpoint import Checkpoint, newest
 from einklang.testing.rebuild import findings, inputs_of, rebuilt
 
 _PAGE = 5_000
@@ -51,32 +59,50 @@ class HomeLike(Protocol):
 def verify_home(home: HomeLike, *, books_only: bool) -> dict[str, Any]:
     """The findings about a home, at one snapshot; `ok` without any. Raises Unavailable."""
     progress = _Progress()
-    with home.book.snapshot() as reader:
-        found, figures = check_books(reader, home.lake)
+    with one_state(home) as (reader, lake, base):
+        found, figures = check_books(reader, lake, base)
         found += check_ledger(reader)
         state_equal: bool | None = None
         if not books_only:
-            channels = home.reading_state()
-
-            def state_of(_: SqliteBook) -> State:
-                return State(
-                    home.salt,
-                    compile_all({}, {}),
-                    link_key=channels.link_key,
-                    base_url=channels.base_url,
-                    channels=channels.channels,
-                )
-
-            inputs = inputs_of(reader, home.lake)
-            with rebuilt(inputs, home.salt.hex(), state_of, progress=progress) as again:
-                different = findings(reader, home.lake, again)
+            inputs = inputs_of(reader, lake, base.seq if base else 0)
+            with rebuilt(inputs, home.salt.hex(), scratch_state(home), progress=progress, base=base) as again:
+                different = findings(reader, lake, again)
             state_equal = not different
             found += different
     progress.close()
     return {"ok": not found, **figures, "state_equal": state_equal, "findings": found}
 
 
-def check_books(reader: Reader, lake: Lake) -> tuple[list[str], dict[str, int]]:
+@contextmanager
+def one_state(home: HomeLike) -> Iterator[tuple[ports.Reader, Lake, Checkpoint | None]]:
+    """A snapshot of the Book, the lake as it was then or a little later, and the checkpoint to begin at."""
+    while True:
+        with home.book.snapshot() as reader:
+            # in this order: the lake lacks nothing that the Book has not, the checkpoint knows of all that left it
+            lake = home.lake.pinned()
+            base = newest(home.lake.root)
+            if base is None or base.seq <= reader.read("counter_value", "seq")[0][0]:
+                yield reader, lake, base
+                return
+
+
+def scratch_state(home: HomeLike) -> Callable[[SqliteBook], State]:
+    """The State of an engine over a scratch Book."""
+    channels = home.reading_state()
+
+    def state_of(book: SqliteBook) -> State:
+        return State(
+            home.salt,
+            in_force(book),
+            link_key=channels.link_key,
+            base_url=channels.base_url,
+            channels=channels.channels,
+        )
+
+    return state_of
+
+
+def check_books(reader: Reader, lake: Lake, base: Checkpoint | None = None) -> tuple[list[str], dict[str, int]]:
     """(findings, figures) of the books: the counters against each other and against what is really there."""
     stored = dict(reader.read("counters"))
     count = {name: stored.get(name, 0) for name in (*COUNTERS, "accepted")}
@@ -88,7 +114,12 @@ def check_books(reader: Reader, lake: Lake) -> tuple[list[str], dict[str, int]]:
     found += _balance("in_log", count["in_log"], count["projected"] + pending)
     there = {"projected": 0, "ticks": 0, "derived": 0}
     seq = clock = 0
-    for page in read_log(reader, lake, names=("seq", "clock", "origin", "type")):
+    if base is not None:
+        there |= {"projected": base.said.projected, "ticks": base.said.ticks}
+        seq, clock = base.said.seq, base.said.clock
+        left = int(lake.scan("events").filter(pl.col("seq") <= seq).select(pl.len()).collect().item())
+        found += _balance("events before the checkpoint", seq, left + lake.expired())
+    for page in read_log(reader, lake, seq, names=("seq", "clock", "origin", "type")):
         for at, reached, origin, type_ in page:
             if at != seq + 1:
                 found.append(f"the log goes from seq {seq} to {at}")

@@ -3,10 +3,13 @@
 The inputs (origin 0 and 1) come with their stored seq and clock and are folded by the same tick into a scratch Book;
 what the engine derives (origin 2) is made again and must stand in the log at the same seq. Messages of `run` are
 decided, and rendered, again; those of a server come from the recorded `Message Sent` and `Message Failed`.
+
+A rebuild begins with nothing, or at a checkpoint: the state that an earlier rebuild, which was proved, had reached.
 """
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -20,6 +23,7 @@ from einklang.app.working import from_json
 from einklang.event import Event
 from einklang.store.book import Setup, SqliteBook
 from einklang.store.lake import Lake, read_log
+from einklang.store.lake.checkpoint import Checkpoint
 from einklang.store.lake.log import LOG_COLUMNS
 from einklang.testing.canonical import Reader, Row, comparable, difference, line
 
@@ -31,11 +35,14 @@ _BEYOND = 2**60
 
 @dataclass(slots=True)
 class Rebuilt:
-    """A rebuilt state. moved: (stored seq, seq now) of inputs that came to another place; entries: inputs folded."""
+    """A rebuilt state. moved: (stored seq, seq now) of inputs that came to another place; entries: inputs folded;
+    after: the last seq of the log whose entry it does not hold.
+    """
 
     book: SqliteBook
     moved: list[tuple[int, int]] = field(default_factory=list)
     entries: int = 0
+    after: int = 0
 
 
 def event_of(row: Row) -> Event:
@@ -60,9 +67,9 @@ def event_of(row: Row) -> Event:
     )
 
 
-def inputs_of(reader: Reader, lake: Lake) -> Iterator[Event]:
-    """What the log holds from outside, and what the engine recorded, in order of seq."""
-    for page in read_log(reader, lake, derived=False):
+def inputs_of(reader: Reader, lake: Lake, after: int = 0) -> Iterator[Event]:
+    """What the log holds from outside, and what the engine recorded, after a seq, in order of seq."""
+    for page in read_log(reader, lake, after, derived=False):
         for row in page:
             yield event_of(row)
 
@@ -76,35 +83,56 @@ def rebuilt(
     batch: int = BATCH,
     folder: str | None = None,
     progress: Callable[[int, int], None] | None = None,
+    base: Checkpoint | None = None,
+    pause: tuple[int, Callable[[Rebuilt, int], None]] | None = None,
 ) -> Iterator[Rebuilt]:
     """The state that these inputs give, in a scratch Book that is there for the length of the context.
 
-    state_of: an engine's State over a Book. progress(entries, clock): after each tick.
+    state_of: an engine's State over a Book. progress(entries, clock): after each tick. base: where to begin; the inputs
+    are those after it. pause: (seq, do), `do(found, reached)` once the state has reached that seq and all that follows
+    from it at once is done.
     """
     with tempfile.TemporaryDirectory(prefix="einklang-rebuild-", dir=folder) as home:
-        book = SqliteBook.create(Path(home) / "home", salt_hex, setup=SCRATCH)
+        book = _scratch(Path(home) / "home", salt_hex, base)
         try:
-            # Entries keep their position; what is derived again gets one beyond all of them.
-            book.transact(lambda tx: tx.write("counter_set", [("position", _BEYOND)]))
-            found, source = Rebuilt(book), ReplaySource(iter(inputs))
+            found, source = Rebuilt(book, after=base.seq if base else 0), ReplaySource(iter(inputs))
             engine = Engine(book, state_of(book), version="rebuild")
             while engine.step(source, batch):
                 found.entries = source.folded
                 if progress is not None:
                     progress(found.entries, engine.state.clock)
+                reached = engine.state.counters["seq"]
+                if pause is not None and reached >= pause[0] and engine.state.sweep is None:
+                    pause[1](found, reached)
+                    pause = None
             found.moved = source.moved
             yield found
         finally:
             book.close()
 
 
-def log_difference(reader: Reader, lake: Lake, other: Reader) -> list[str]:
-    """Where the log and that of the rebuild (which was never shipped) differ; empty if they are equal."""
+def _scratch(home: Path, salt_hex: str, base: Checkpoint | None) -> SqliteBook:
+    """An empty Book, or a copy of a checkpoint."""
+    if base is not None:
+        shutil.copytree(base.folder, home)
+        return SqliteBook.open(home, setup=SCRATCH)
+    book = SqliteBook.create(home, salt_hex, setup=SCRATCH)
+    # Entries keep their position; what is derived again gets one beyond all of them.
+    book.transact(lambda tx: tx.write("counter_set", [("position", _BEYOND)]))
+    return book
+
+
+def log_difference(reader: Reader, lake: Lake, other: Reader, *, after: int = 0, upto: int | None = None) -> list[str]:
+    """Where the log and that of the rebuild (which was never shipped) differ, after a seq and up to one; empty if
+    they are equal.
+    """
     found: list[str] = []
-    theirs = _entries(other)
+    theirs = _entries(other, after)
     places = [LOG_COLUMNS.index(name) for name in _COMPARED]
-    for page in read_log(reader, lake):
+    for page in read_log(reader, lake, after):
         for row in page:
+            if upto is not None and row[_SEQ] > upto:
+                return found
             ours = comparable("entry", tuple([row[place] for place in places]))
             other_row = next(theirs, None)
             if other_row is not None and line(ours) == line(comparable("entry", other_row)):
@@ -122,10 +150,10 @@ _COMPARED = (
     "seq", "clock", "at", "format", "origin", "type", "name", "message_id", "source", "touchpoint", "machine", "person",
     "identifiers", "properties", "context",
 )  # fmt: skip
+_SEQ = LOG_COLUMNS.index("seq")
 
 
-def _entries(reader: Reader) -> Iterator[Row]:
-    after = 0
+def _entries(reader: Reader, after: int) -> Iterator[Row]:
     while page := reader.read("all_entry", after, BATCH):
         yield from page
         after = page[-1][0]
@@ -134,4 +162,4 @@ def _entries(reader: Reader) -> Iterator[Row]:
 def findings(reader: Reader, lake: Lake, again: Rebuilt) -> list[str]:
     """Everything in which the state of `reader` is not the rebuilt one, for people; empty if they are equal."""
     found = [f"seq {stored} of the log became {now} in the rebuild" for stored, now in again.moved[:_FINDINGS_MAX]]
-    return found + log_difference(reader, lake, again.book) + difference(reader, again.book)
+    return found + log_difference(reader, lake, again.book, after=again.after) + difference(reader, again.book)

@@ -10,6 +10,7 @@ they are, and who reads them sees null (docs/lake.md).
 
 from __future__ import annotations
 
+import copy
 import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -57,6 +58,13 @@ class Lake:
         self._retention_hours = retention_hours
         self._mended: set[str] = set()
         self._cleaned: dict[str, int] = {}
+        self._pinned: dict[str, int | None] | None = None
+
+    def pinned(self) -> Lake:
+        """For reading: the lake as it is now, whatever becomes of it, as long as its versions are kept."""
+        other = copy.copy(self)
+        other._pinned = {table: self.version(table) for table in TABLES}
+        return other
 
     # --- reading ----------------------------------------------------------------------------------------------------
 
@@ -66,6 +74,10 @@ class Lake:
         """
         assert table in TABLES, table
         folder, uri = self.root / table, self._uri(table)
+        if version is None and self._pinned is not None:
+            version = self.version(table)
+            if version is None:
+                return []
         if not DeltaTable.is_deltatable(uri):
             return []
         # URIs are percent-encoded and tables are not partitioned: the last part names the file.
@@ -76,6 +88,8 @@ class Lake:
 
     def version(self, table: str) -> int | None:
         """The newest version of a table, to be read again while it is kept; None where nothing was shipped yet."""
+        if self._pinned is not None:
+            return self._pinned[table]
         uri = self._uri(table)
         return DeltaTable(uri).version() if DeltaTable.is_deltatable(uri) else None
 
@@ -124,8 +138,7 @@ class Lake:
         """The last seq (`events`) or n in the table: what its Delta transaction says, whatever the Book's mark says;
         0 if none.
         """
-        uri = self._uri(table)
-        return self._reached(_at(uri, table, version), table) if DeltaTable.is_deltatable(uri) else 0
+        return self._transaction(table, app_id(table), version)
 
     # --- writing: the shipper alone -----------------------------------------------------------------------------------
 
@@ -222,10 +235,16 @@ class Lake:
 
     def expired(self, version: int | None = None) -> int:
         """How many events `expire` has removed, ever."""
-        uri = self._uri("events")
-        if not DeltaTable.is_deltatable(uri):
-            return 0
-        return _at(uri, "events", version).transaction_version(_EXPIRED) or 0
+        return self._transaction("events", _EXPIRED, version)
+
+    def _transaction(self, table: str, name: str, version: int | None) -> int:
+        version = self.version(table) if version is None else version
+        return 0 if version is None else _at(self._uri(table), table, version).transaction_version(name) or 0
+
+    def has(self, match: pc.Expression) -> bool:
+        """Whether there is an event for which `match` holds."""
+        names = [Path(file).name for file in self.files("events")]
+        return bool(names) and rewrite.count(self.root / "events", names, match) > 0
 
     def littered(self, table: str) -> bool:
         """Whether `compact_every` versions have come since a multiple of it: files that no reader needs pile up."""
