@@ -11,6 +11,7 @@ import msgspec
 import polars as pl
 
 from einklang.app.groups import MEMBERS_MAX
+from einklang.app import expiry
 from einklang.app.objects import frame_at
 from einklang.app.ports import Reader
 from einklang.app.state import State
@@ -248,10 +249,18 @@ def _owned(
         .collect()
     )
     tail = _tail(reader, reached).filter(wanted & (pl.col("at") <= at))
-    log = pl.concat([shipped, tail]).with_columns(own=pl.col("origin") != 0)
+    log = pl.concat([shipped, tail]).filter(~_expired(reader)).with_columns(own=pl.col("origin") != 0)
     schema = {"person": pl.String, "living": pl.String}
     living = pl.DataFrame(reader.read("ship_persons"), schema=schema, orient="row")
     return crowds.owned(log, people.identifiers, _sign_ins(reader), living)
+
+
+def _expired(reader: Reader) -> pl.Expr:
+    """What is in no history any more, whether it has left the lake already or not."""
+    found = pl.lit(False)
+    for name, (bound, seq) in expiry.bounds_of(reader).items():
+        found = found | ((pl.col("name") == name) & (pl.col("at") < bound) & (pl.col("seq") <= seq))
+    return found & pl.col("type").is_in(sorted(expiry.TYPES))
 
 
 def _tail(reader: Reader, reached: int) -> pl.DataFrame:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 import msgspec
 
-from einklang.app import traits
+from einklang.app import expiry, traits
 from einklang.app.crowds import Everybody, Lake, crowd_at, permissions_at
 from einklang.app.definitions import Definitions
 from einklang.app.ports import Reader
@@ -19,7 +19,7 @@ from einklang.app.state import State
 from einklang.app.view import is_zone
 from einklang.app.working import Live, WorkingSet, take_zone
 from einklang.audience import crowd as crowds
-from einklang.expr import Checked
+from einklang.expr import Checked, reaches
 from einklang.fact.person import Membership, Trait
 from einklang.kernel.errors import NotFound
 
@@ -49,6 +49,22 @@ def members(reader: Reader, state: State, lake: Lake, segment: str, at: int | No
         return set(_by_person(reader, state, name, crowd.persons["person_id"].to_list(), at, known))
 
     return sorted(crowds.members(order, crowd, at, alone)[segment])
+
+
+def missing(reader: Reader, definitions: Definitions, segment: str, at: int) -> dict[str, int]:
+    """name -> bound, of events that the segment would look at from a moment of the past and that have expired since.
+
+    Its members of that moment, as they are told now, may lack some, or have some too many.
+    """
+    found: dict[str, int] = {}
+    bounds = expiry.bounds_of(reader)
+    for _, rule in _needed(definitions, segment) if bounds else ():
+        for reach in reaches(rule):
+            since = None if reach.window_us is None else at - reach.window_us
+            for name, (bound, _) in bounds.items():
+                if (not reach.names or name in reach.names) and (since is None or since < bound):
+                    found[name] = bound
+    return found
 
 
 def members_at(reader: Reader, state: State, segment: str, at: int) -> list[str]:

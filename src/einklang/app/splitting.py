@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 #: Steps that do nothing to the outside: the run may pass them again.
 _QUIET = frozenset({"wait", "until", "branch", "split", "assign"})
-MERGED, SPLIT = "Person Merged", "Person Split"
+MERGED, SPLIT, ENTERED = "Person Merged", "Person Split", "Journey Entered"
 _EVER = 2**62
 #: Where the run stands in rows that go with it.
 _RUN_AT = {"verdict_put": 5, "assignment_put": 4, "outcome_put": 4, "outbox_put": 3, "message_log_put": 4}
@@ -62,7 +62,10 @@ class Division:
         """Carry it out; the persons that changed."""
         source = self.source
         begun = {event.seq: event for event in source.history}
-        runs = {run.id: self._owner(begun.get(run.entry.seq)) for run in source.runs} if self.whole else {}
+        # where the event that began a run has expired, what the engine said of it then tells whose it is
+        said = {event.properties["run"]: event for event in source.history if event.name == ENTERED and event.origin}
+        first = {run.id: begun.get(run.entry.seq) or said.get(run.id) for run in source.runs}
+        runs = {run.id: self._owner(first[run.id]) for run in source.runs} if self.whole else {}
         messages = {
             left.message: runs[run.id] for run in source.runs if runs for left in run.steps.values() if left.message
         }
@@ -144,13 +147,14 @@ class Division:
             live.add_run(run)
         self.state.out.add("run_delete", source.lane, source.person.id)
         mine = {person: {event.seq: event for event in live.history} for person, live in changed.items()}
+        theirs = {seq: event for events in mine.values() for seq, event in events.items()}
         known = self.people.overlay.identifiers_of
         values = {value: person for person in changed for kind, value, *_ in known(person) if kind != DEVICE}
         for live in changed.values():
             live.touched_runs |= {run.id for run in live.runs}
             for run in live.runs:
                 self._stands_again(run)
-                self._without(live, run, mine[live.person.id], values)
+                self._without(live, run, mine[live.person.id], theirs, values)
 
     def _stands_again(self, run: Run) -> None:
         """Where a merge that holds no longer moved or ended a run, it stands as before, unless it has acted since."""
@@ -171,18 +175,23 @@ class Division:
                 if left.message and left.done is None:
                     self.state.out.add("outbox_ready_again", self.state.clock, left.message)
 
-    def _without(self, live: Live, run: Run, mine: Mapping[int, Event], values: Mapping[str, str]) -> None:
+    def _without(
+        self, live: Live, run: Run, mine: Mapping[int, Event], theirs: Mapping[int, Event], values: Mapping[str, str]
+    ) -> None:
         """What of a run was another person's: events that counted for its goal, a message to another's address.
 
-        mine: the person's events by seq; values: of identifiers, to whose they are now.
+        mine, theirs: events by seq, the person's and all; values: of identifiers, to whose they are now. An event that
+        is nobody's any more has expired: it goes on counting.
         """
-        lost = [seq for seq in run.counted if seq not in mine]
+        lost = [seq for seq in run.counted if seq in theirs and seq not in mine]
         if lost:
-            run.counted = [seq for seq in run.counted if seq in mine]
-            run.goal_at = None
+            run.counted = [seq for seq in run.counted if seq not in lost]
+            if run.goal_at in [theirs[seq].at for seq in lost]:
+                run.goal_at = None
             journey = self.state.journey(run.journey, run.version)
             for seq in run.counted:
-                note_goal(journey, run, mine[seq])
+                if seq in mine:
+                    note_goal(journey, run, mine[seq])
             self.state.out.uncount(self.source, run.id, lost)
         if run.status == "active" and run.waiting_for == machine.DELIVERY:
             key = run.steps[run.step].message or ""

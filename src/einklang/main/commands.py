@@ -251,8 +251,13 @@ def segment(args: Args) -> Answer:
     with _open(args, writer=False) as home:
         at = _moment(args.at, "--at") if args.at else None
         with home.book.snapshot() as reader:
-            found = segments.members(reader, home.reading_state(), home.lake, args.id, at)
-    return 0, {"count": len(found)} if args.action == "count" else {"members": found}
+            state = home.reading_state()
+            found = segments.members(reader, state, home.lake, args.id, at)
+            gone = segments.missing(reader, state.definitions, args.id, at) if at is not None else {}
+    answer: dict[str, Any] = {"count": len(found)} if args.action == "count" else {"members": found}
+    return 0, answer | (
+        {"expired": {name: f"before {time.format_moment(bound)}" for name, bound in gone.items()}} if gone else {}
+    )
 
 
 def journey(args: Args) -> Answer:
