@@ -17,6 +17,7 @@ from einklang.app import kinds
 from einklang.app.event_schemas import schemas_of
 from einklang.app.keeps import check_windows, keeps_of
 from einklang.app.objects import object_kinds
+from einklang.app.on_site import check_on_site
 from einklang.app.yaml import Document
 from einklang.audience import definition as segments
 from einklang.audience.live import Segment
@@ -213,11 +214,14 @@ class _Compiler:
 
     def segments(self) -> list[Segment]:
         """Segments in the order in which they must be asked."""
-        found = {}
+        found, published = {}, list[tuple[str, str]]()
         for name, doc, where in self.of_kind("segment"):
             raw = segments.parse(doc, where)
             found[name] = self.expression(raw.where, Scope("segment.where", self.catalog), f"{where}.where")
             self.checked[f"segment:{name}"] = found[name]
+            if raw.on_site:
+                published.append((name, where))
+        check_on_site(published, found)
         try:
             order = segments.in_order({name: checked.needs.segments for name, checked in found.items()})
         except InputError as error:

@@ -11,13 +11,14 @@ from einklang.kernel.errors import InputError
 
 
 class RawSegment(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
-    """A named condition about a person."""
+    """A named condition about a person. on_site: a page may know whether its visitor is a member."""
 
     kind: str
     id: str
     where: str
     title: str | dict[str, str] | None = None
     note: str | None = None
+    on_site: bool = False
 
 
 def parse(doc: dict[str, Any], where: str) -> RawSegment:

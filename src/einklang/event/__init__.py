@@ -20,7 +20,7 @@ from einklang.event.names import (
     names_of,
 )
 from einklang.event.schemas import EventSchema, Violation, kind_of_value, shape_of
-from einklang.event.trust import SERVER, authenticated, server_source
+from einklang.event.trust import SERVER, authenticated, server_source, trusted
 from einklang.event.wire import EngineCall
 
 __all__ = [
@@ -59,5 +59,6 @@ __all__ = [
     "message_identity",
     "names_of",
     "server_source",
+    "trusted",
     "shape_of",
 ]

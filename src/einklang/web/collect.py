@@ -22,9 +22,10 @@ from einklang.kernel.errors import EinklangError, InputError
 from einklang.kernel.limits import BODY_BYTES_MAX
 from einklang.kernel.reasons import Rejected
 from einklang.web.body import RETRY_S, HttpError, read_body, unpack
-from einklang.web.drafts import save_own, show_own
+from einklang.web.drafts import exact, save_own, show_own
 from einklang.web.limits import InFlight, Keyring
 from einklang.web.metrics import Metrics
+from einklang.web.personalize import Asked, Personalize
 from einklang.web.services import Services
 
 _LONG = ("identify", "track", "page", "screen", "alias", "group", "batch")
@@ -87,6 +88,7 @@ class Collect:
         self.services = services
         self.metrics = metrics
         self.keyring = keyring
+        self.personal = Personalize(services)
         self.in_flight = InFlight(services.bounds)
         self._body_bytes_max = max(BODY_BYTES_MAX, services.limits.batch_bytes)
 
@@ -102,8 +104,11 @@ class Collect:
 
     async def _answer(self, scope: dict[str, Any], receive: Any) -> Answer:
         try:
-            if scope["path"].rstrip("/") == "/v1/draft":
+            path = scope["path"].rstrip("/")
+            if path == "/v1/draft":
                 return await self._draft(scope, receive)
+            if path == "/v1/personalize":
+                return await self._personalize(scope, receive)
             found = _SETTINGS.fullmatch(scope["path"])
             kind = "settings" if found else KINDS.get(scope["path"].removeprefix("/v1/").rstrip("/"))
             if kind is None:
@@ -135,6 +140,28 @@ class Collect:
         async with self._body("draft", scope, receive) as (body, hashed, found):
             self.keyring.spend(hashed, found, 1)
             return 200, await save_own(self.services, body, found.source), ()
+
+    async def _personalize(self, scope: dict[str, Any], receive: Any) -> Answer:
+        """A batch as any other, if there is one; then, with no body in memory, what its page may know."""
+        if scope["method"] == "OPTIONS":
+            return 204, b"", _PREFLIGHT
+        if scope["method"] != "POST":
+            raise HttpError(405, "wrong_method", "not POST", where="personalize", mend="send it by POST")
+        device, position, answer = await self._taken_in(scope, receive)
+        told = await self.personal.answer(device, position)
+        return 200, answer[:-1] + b"," + msgspec.json.encode(told)[1:], ()
+
+    async def _taken_in(self, scope: dict[str, Any], receive: Any) -> tuple[str, int | None, bytes]:
+        """Who asks, where what came along stands in the log (None: nothing came), and the answer of a batch."""
+        async with self._body("personalize", scope, receive) as (body, hashed, found):
+            asked = exact(body, Asked)
+            if not asked.batch:
+                self.keyring.spend(hashed, found, 1)
+                return asked.device, None, _DONE
+            accepted = await self._append("batch", body, hashed, found)
+            self.metrics.judged(accepted.items, len(accepted.judged.rejected))
+            position = accepted.durable.result()[-1] if accepted.durable is not None else None
+            return asked.device, position, answer_of(accepted)
 
     async def _collect(self, kind: str, scope: dict[str, Any], receive: Any) -> Accepted:
         async with self._body(kind, scope, receive) as (body, hashed, found):

@@ -41,20 +41,25 @@ class Hub:
 
     def __init__(self) -> None:
         self._waiting: dict[asyncio.Event, asyncio.AbstractEventLoop] = {}
+        self._streams: set[asyncio.Event] = set()
         self.closed = False
 
-    def join(self) -> asyncio.Event:
-        """An event of the running loop that every `notify` sets; hand it back to `leave`."""
+    def join(self, *, stream: bool = True) -> asyncio.Event:
+        """An event of the running loop that every `notify` sets; hand it back to `leave`. stream: who stays."""
         event = asyncio.Event()
         self._waiting[event] = asyncio.get_running_loop()
+        if stream:
+            self._streams.add(event)
         return event
 
     def leave(self, event: asyncio.Event) -> None:
         """Stop being woken."""
         self._waiting.pop(event, None)
+        self._streams.discard(event)
 
     def __len__(self) -> int:
-        return len(self._waiting)
+        """How many streams listen."""
+        return len(self._streams)
 
     def close(self) -> None:
         """The server stops: whoever waits ends. Call it before the server waits for open requests."""

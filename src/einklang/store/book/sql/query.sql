@@ -6,6 +6,9 @@ WHERE k.key_hash = ? AND (k.ends_at IS NULL OR k.ends_at > ?)
 
 -- name: tail_waiting
 SELECT COALESCE(SUM(items), 0), MIN(received_at) FROM tail
+-- Everything up to before this position is folded: the oldest that waits, else the next one to come.
+-- name: folded_until
+SELECT COALESCE((SELECT MIN(first_position) FROM tail), (SELECT value + 1 FROM counter WHERE name = 'position'))
 -- name: outbox_counts
 SELECT status, COUNT(*) FROM outbox GROUP BY status ORDER BY status
 -- name: messages_since

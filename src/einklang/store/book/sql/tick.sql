@@ -39,6 +39,9 @@ SELECT at, message_id, device, kind, value, void FROM sign_in WHERE kind = ? AND
 SELECT at, message_id FROM history WHERE lane = ? AND person = ? AND device = ? AND key_kind = ? AND key_value = ?
   AND (at > ? OR (at = ? AND message_id > ?)) ORDER BY at, message_id LIMIT 1
 
+-- Who said that an identifier is signed in on a device, from a moment on: (lane, person, at, device, kind, value).
+-- name: signed_by
+SELECT DISTINCT origin, source FROM history WHERE lane = ? AND person = ? AND at >= ? AND device = ? AND key_kind = ? AND key_value = ?
 -- name: tail_of_kind
 SELECT first_position, items, received_at, source, kind, body FROM tail WHERE kind = ? ORDER BY first_position
 -- name: definitions_waiting
@@ -70,6 +73,10 @@ DELETE FROM entry WHERE position = ? AND seq IS NULL
 -- name: entry_pending
 SELECT position, at, received_at, origin, type, name, message_id, source, touchpoint, machine, identifiers, properties, context
 FROM entry WHERE seq IS NULL AND at <= ? ORDER BY at, position LIMIT ?
+-- at <= ?, after (at, position): where a run goes on whose last chunk is still on its way.
+-- name: entry_pending_after
+SELECT position, at, received_at, origin, type, name, message_id, source, touchpoint, machine, identifiers, properties, context
+FROM entry WHERE seq IS NULL AND at <= ? AND (at, position) > (?, ?) ORDER BY at, position LIMIT ?
 -- name: entry_first_at
 SELECT MIN(at) FROM entry WHERE seq IS NULL AND at >= ?
 -- name: entry_pending_count
@@ -91,9 +98,9 @@ INSERT INTO stop (journey, since, until) VALUES (?, ?, ?) ON CONFLICT (journey) 
 INSERT INTO expired (name, bound, seq) VALUES (?, ?, ?) ON CONFLICT (name) DO UPDATE SET bound = excluded.bound, seq = excluded.seq
 -- Whose history still holds what has expired, in the order of the key: one look along it, however many slices.
 -- name: persons_expiring
-SELECT DISTINCT h.person FROM history h WHERE (h.lane, h.person) > (?, ?) AND h.type IN ('track', 'page', 'screen')
+SELECT h.person FROM history h WHERE (h.lane, h.person) > (?, ?) AND h.type IN ('track', 'page', 'screen')
   AND EXISTS (SELECT 1 FROM expired x WHERE x.name = h.name AND h.at < x.bound AND h.seq <= x.seq)
-  ORDER BY h.lane, h.person LIMIT ?
+  GROUP BY h.lane, h.person ORDER BY h.lane, h.person LIMIT ?
 -- name: history_expire
 DELETE FROM history WHERE lane = ? AND person = ? AND at = ? AND seq = ?
 -- name: catalog_put
