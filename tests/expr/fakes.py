@@ -130,6 +130,9 @@ class FakeView:
     def lookup(self, catalog: str, key: Any, /) -> Mapping[str, Any] | None:
         return self.catalogs.get(catalog, {}).get(str(key))
 
+    def lookup_flip(self, catalog: str, key: Any, /) -> Micros | None:
+        return None
+
     def step(self, name: str, /) -> Mapping[str, Any] | None:
         return self.steps.get(name)
 

@@ -114,6 +114,9 @@ class Seen:
         """Never."""
         return False
 
+    def lookup_flip(self, catalog: str, key: Any) -> None:
+        """Never."""
+
     def lookup(self, catalog: str, key: Any) -> Any:
         """Nothing."""
         return None

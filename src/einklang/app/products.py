@@ -16,6 +16,8 @@ from einklang.expr.runtime import as_timestamp
 from einklang.kernel.errors import InputError
 from einklang.kernel.time import BEFORE_ALL
 
+#: The catalog of products.
+PRODUCTS = "products"
 TEXTS = ("name", "description", "short_description")
 LISTS = ("categories", "accessories", "successors", "substitutes")
 RELATED = LISTS[1:]
@@ -149,3 +151,17 @@ def price_at(row: Mapping[str, Any], now: int) -> tuple[Any, str | None]:
     _, price, currency = best if best is not None else (0, row.get("price"), None)
     said = currency or row.get("currency")
     return price, said if isinstance(said, str) else None
+
+
+def as_of(row: Mapping[str, Any], now: int) -> Mapping[str, Any]:
+    """The record with `price` and `currency` as they are at a moment."""
+    if not row.get("prices"):
+        return row
+    price, currency = price_at(row, now)
+    return {**row, "price": price, "currency": currency}
+
+
+def price_flip(row: Mapping[str, Any], now: int) -> int | None:
+    """The next moment after now at which a price begins or ends; None if time alone changes it no more."""
+    bounds = (as_timestamp(one.get(name)) for one in row.get("prices") or () for name in ("from", "until"))
+    return min((bound for bound in bounds if bound is not None and bound > now), default=None)

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from einklang.app import computed
+from einklang.app.products import PRODUCTS
 from einklang.app.state import State
 from einklang.app.view import zone_of
 from einklang.app.working import Live
@@ -99,7 +100,7 @@ def render(
         zone=zone_of(live, state.rules),
         currency=state.definitions.policy.currency,
         track_click=tracked,
-        product=lambda product_id: state.catalogs.get("products", product_id),
+        product=lambda product_id: view.lookup(PRODUCTS, product_id),
     )
     mail = render_email(message, facts)
     name = " ".join(str(facts.trait[n]) for n in ("firstName", "lastName") if n in facts.trait)

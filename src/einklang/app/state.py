@@ -38,8 +38,8 @@ STANDSTILL_US = 6 * time.HOUR
 #: The version of the fold, stamped on each entry that moves time: what a log says under an older one is folded again as
 #: it was then (docs/decisions/0006-fold-version.md). 1: without a stamp; 2: merges are part of the history; the door
 #: asks first whether a channel is set up, last whether the message can be made, and says `sent`; money has a currency,
-#: a missing touchpoint is null.
-FOLD = 2
+#: a missing touchpoint is null. 3: the price of a product is the one valid at the moment.
+FOLD = 3
 TICK = "tick"
 _PAGE = 1_000
 #: In the table of stops, the name of a standstill: all journeys stood.

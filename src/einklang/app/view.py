@@ -10,6 +10,7 @@ import msgspec
 
 from einklang.app.groups import Groups
 from einklang.app.objects import flip_at, rows_at
+from einklang.app.products import PRODUCTS, as_of, price_flip
 from einklang.app.working import Live
 from einklang.event import Event
 from einklang.fact.person import Entry, Run
@@ -216,8 +217,14 @@ class PersonView:
         return any(run.journey == name and run.status == "active" for run in self.live.runs)
 
     def lookup(self, catalog: str, key: Any) -> Mapping[str, Any] | None:
-        """The row of a catalog as it is now."""
-        return self.rules.lookup(catalog, key)
+        """The row of a catalog as it is now, a product with the price that is valid now."""
+        row = self.rules.lookup(catalog, key)
+        return as_of(row, self.now) if catalog == PRODUCTS and row is not None and self.rules.fold >= 3 else row
+
+    def lookup_flip(self, catalog: str, key: Any) -> int | None:
+        """When another price of a product becomes valid."""
+        row = self.rules.lookup(catalog, key) if catalog == PRODUCTS and self.rules.fold >= 3 else None
+        return None if row is None else price_flip(row, self.now)
 
     def step(self, name: str) -> Mapping[str, Any] | None:
         """What a step left, None before it."""

@@ -87,5 +87,17 @@ def needs_of(term: Term) -> Needs:
 
 #: What time alone can change; any set of events, because an event may lie in the future.
 _TIMED = frozenset(
-    {"now", "today", "events", "objects", "groupevents", "age", "anniversary", "consent", "segment", "changed"}
+    {
+        "now",
+        "today",
+        "events",
+        "objects",
+        "groupevents",
+        "age",
+        "anniversary",
+        "consent",
+        "segment",
+        "changed",
+        "lookup",
+    }
 )

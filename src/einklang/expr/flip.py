@@ -117,6 +117,11 @@ class Flips:
         self.note(self.view.objects_flip(kind))
         return self.view.objects(kind)
 
+    def lookup(self, catalog: str, key: Any) -> Mapping[str, Any] | None:
+        """`lookup`: changes when a value that holds for a time begins or ends."""
+        self.note(None if key is None else self.view.lookup_flip(catalog, key))
+        return runtime.lookup(self.view, catalog, key)
+
     def consent(self, channel: str, purpose: str) -> bool:
         """`consent`: changes at its expiry."""
         self.note(self.view.consent_flip())

@@ -290,6 +290,9 @@ class Generator:
 
     _anniversary = _age
 
+    def _start_of(self, term: Term) -> str:
+        return f"start_of({self.value(term.args[0])}, {self.constant(term.data)})"
+
     def _string(self, term: Term) -> str:
         name = "string_of_moment" if term.args[0].type.kind == "timestamp" else "string"
         return f"{name}({self.value(term.args[0])})"
@@ -329,7 +332,8 @@ class Generator:
         return f"bucket(v, {self.constant(term.data)})"
 
     def _lookup(self, term: Term) -> str:
-        return f"lookup(v, {self.constant(term.data)}, {self.value(term.args[0])})"
+        owner = "flips.lookup(" if self.traced else "lookup(v, "
+        return f"{owner}{self.constant(term.data)}, {self.value(term.args[0])})"
 
     # numbers and lists
 
@@ -403,6 +407,10 @@ class Generator:
 
     def _list_rows(self, term: Term) -> str:
         return self._over("listed", term)
+
+    def _nth(self, term: Term) -> str:
+        holder, value, place = term.args
+        return f"nth_of({place.data}, ({self.value(value)}{RowCode(self).code(holder)}))"
 
 
 def _is_count(term: Term) -> bool:

@@ -124,7 +124,12 @@ class View(Protocol):
     def rate(self, key: str, /) -> Any:
         """What a unit of a currency is worth in the policy's on a day, of the key `USD/2027-03-01`; None if unknown."""
 
-    def lookup(self, catalog: str, key: Any, /) -> Mapping[str, Any] | None: ...
+    def lookup(self, catalog: str, key: Any, /) -> Mapping[str, Any] | None:
+        """The row of a catalog as it is at `now`; None if there is none."""
+
+    def lookup_flip(self, catalog: str, key: Any, /) -> Micros | None:
+        """The next moment > now at which time alone changes the row."""
+
     def step(self, name: str, /) -> Mapping[str, Any] | None:
         """What the latest passage of a step left, None before it; moments in microseconds."""
 
