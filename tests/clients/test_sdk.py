@@ -7,6 +7,8 @@ import json
 import os
 import subprocess
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 import hatch_build
+from einklang.kernel.time import SECOND
 from tests.clients import node
 from tests.clients.shop import Losing, entries, serving
 from tests.web.homes import SERVER_KEY, WRITE_KEY, Home
@@ -186,6 +189,88 @@ def test_reset_forgets_who_was_here(shop: Shop) -> None:
     shop.home.tick()
     persons = [row[11] for row in shop.home.book.read("all_entry", 0, 100) if row[6] in ("First", "Second")]
     assert len(set(persons)) == 2
+
+
+SEGMENTS = """
+{kind: segment, id: lookers, on_site: true, where: 'events("Product Viewed").exists()'}
+---
+{kind: segment, id: buyers, on_site: true, where: 'events("Order Completed").exists()'}
+"""
+
+
+@contextmanager
+def deciding(shop: Shop) -> Iterator[None]:
+    """The engine works off what arrives, as beside a server."""
+    shop.home.define(SEGMENTS)
+    shop.home.tick()
+    with ThreadPoolExecutor(1) as engine:
+
+        def work() -> None:
+            shop.home.tick(SECOND)
+            shop.home.services.notify()
+
+        def wake() -> None:
+            engine.submit(work)
+
+        shop.home.services.wake = wake
+        yield
+
+
+@browser
+@pytest.mark.xdist_group("browser")
+def test_events_in_personalisation_out(shop: Shop) -> None:
+    """One call sends what waits and says what the page may know; of a claimed user nothing, until a server says
+    who it is; after reset() nothing of who was here.
+    """
+    shop.open()
+    with deciding(shop):
+        shop.do("e.track('Product Viewed', { product_id: 'p-1' })")
+        told = shop.do("e.personalize()")
+        assert (told["visitor"], told["segments"], told["upToDate"]) == ("device", ["lookers"], True)
+        assert not any(":q:" in name for name in shop.stored())
+        both = shop.do(
+            "{ e.track('A'); const first = e.flush(); e.track('B'); await first; return [await e.personalize()]; }"
+        )
+        assert both[0]["segments"] == ["lookers"]
+        shop.do("e.identify('u-1', { email: 'ada@shop.example' })")
+        assert shop.do("e.personalize()")["visitor"] == "nobody"
+        device = shop.do("e.device()")
+        said = {"type": "identify", "userId": "u-1", "anonymousId": device, "traits": {"email": "ada@shop.example"}}
+        bought = {"type": "track", "event": "Order Completed", "userId": "u-1"}
+        agent = {"Authorization": f"Bearer {SERVER_KEY}"}
+        shop.home.call("POST", "/api/events", json={"batch": [said, bought]}, headers=agent)
+        told = shop.do("e.personalize()")
+        assert (told["visitor"], told["segments"]) == ("person", ["buyers", "lookers"])
+        shop.do("e.reset()")
+        assert shop.do("e.personalize()")["segments"] == []
+    names = [one["name"] for one in entries(shop.home) if one["type"] == "track"]
+    assert sorted(names) == ["A", "B", "Order Completed", "Product Viewed"]
+
+
+@browser
+@pytest.mark.xdist_group("browser")
+def test_personalisation_never_keeps_a_page_waiting(shop: Shop) -> None:
+    """Without consent nobody is asked about and nothing is sent or stored; without a network or with a server that says
+    nothing the page has its answer, and the events are sent later, once.
+    """
+    nobody = {"visitor": "nobody", "segments": [], "upToDate": False, "asOf": ""}
+    shop.open("required")
+    assert shop.do("{ e.track('Early'); return await e.personalize(); }") == nobody
+    assert (shop.stored(), shop.app.answers) == ([], [])
+    shop.open()
+    shop.page.route("**/v1/*", lambda route: route.abort())
+    assert shop.do("{ e.track('Offline'); return await e.personalize(); }") == nobody
+    assert any(":q:" in name for name in shop.stored())
+    shop.page.unroute("**/v1/*")
+    shop.page.evaluate("() => { window.real = window.fetch; window.fetch = () => new Promise(() => undefined); }")
+    shop.page.clock.install()
+    shop.page.evaluate("() => { window.late = e.personalize(); }")
+    shop.page.clock.run_for(2_100)
+    assert shop.page.evaluate("() => window.late") == nobody
+    shop.open()
+    shop.until(lambda: not any(":q:" in name for name in shop.stored()))
+    shop.home.tick()
+    assert [one["name"] for one in entries(shop.home)] == ["Offline"]
 
 
 def typed(shop: Shop) -> None:

@@ -13,6 +13,20 @@ export interface Options {
 }
 
 type Properties = Record<string, unknown>;
+
+/** What a page may know of its visitor. */
+export interface Visitor {
+  /** Whom it is about: this device, the person signed in on it (as a server said), or nobody who may be named. */
+  visitor: 'device' | 'person' | 'nobody';
+  /** The published segments that the visitor is in. */
+  segments: string[];
+  /** Whether everything that was sent counts. */
+  upToDate: boolean;
+  /** Until when it is decided; empty where nothing was heard. */
+  asOf: string;
+}
+
+const ANSWER_MS = 2000;
 const script = document.currentScript as HTMLScriptElement | null;
 
 export class Einklang {
@@ -25,7 +39,7 @@ export class Einklang {
     this.host = (options.host ?? (script ? new URL(script.src).origin : location.origin)).replace(/\/$/, '');
     this.store = new Store(`einklang:${options.writeKey}:`);
     this.free = options.consent !== 'required' || this.store.get('consent') === '1';
-    this.queue = new Queue(this.store, `${this.host}/v1/b`, options.writeKey, () => this.free);
+    this.queue = new Queue(this.store, this.host, options.writeKey, () => this.free);
     if (this.free) void this.queue.flush();
   }
 
@@ -69,16 +83,32 @@ export class Einklang {
     return new Draft(found, this.store, who, options);
   }
 
+  /** Send what waits, and learn what the page may know of its visitor, these events included. Answers in any case. */
+  async personalize(): Promise<Visitor> {
+    const asked = this.free ? { anonymousId: this.device() } : null;
+    const told = asked && ((await this.queue.ask('/v1/personalize', asked, ANSWER_MS)) as Visitor | undefined);
+    // Consent may have gone, or the visitor, while the answer was under way: then it is nobody's.
+    if (!told || !this.free || this.device() !== asked?.anonymousId) return { visitor: 'nobody', segments: [], upToDate: false, asOf: '' };
+    const { visitor, segments, upToDate, asOf } = told;
+    return { visitor, segments, upToDate, asOf };
+  }
+
+  /** The id of this browser, for the sign-in form of the shop's own server; empty without consent. */
+  device(): string {
+    if (!this.free) return '';
+    let device = this.store.get('device');
+    if (!device) this.store.set('device', (device = randomId()));
+    return device;
+  }
+
   /** Send what waits now. */
   flush(): Promise<void> {
     return this.queue.flush();
   }
 
   private ids(): Record<string, string> {
-    let device = this.store.get('device');
-    if (!device) this.store.set('device', (device = randomId()));
     const user = this.store.get('user');
-    return { anonymousId: device, ...(user ? { userId: user } : {}) };
+    return { anonymousId: this.device(), ...(user ? { userId: user } : {}) };
   }
 
   private put(call: Call): void {

@@ -6,6 +6,7 @@ const EVENTS_MAX = 1000;
 const BATCH_MAX = 100;
 const BATCH_CHARS_MAX = 100_000;
 const BEACON_CHARS_MAX = 60_000;
+const COLLECT = '/v1/b';
 const PAUSE_MS = 1000;
 const PAUSE_MS_MAX = 60_000;
 
@@ -26,11 +27,11 @@ export class Queue {
   private timer = 0;
   private failures = 0;
   private told = '';
-  private sending: Promise<void> | null = null;
+  private sending: Promise<unknown> | null = null;
 
   constructor(
     private readonly store: Store,
-    private readonly address: string,
+    private readonly host: string,
     private readonly writeKey: string,
     private readonly allowed: () => boolean,
   ) {
@@ -50,11 +51,47 @@ export class Queue {
   }
 
   /** Send what waits; done when the server has it, or when it has to be tried again later. */
-  flush(): Promise<void> {
+  async flush(): Promise<void> {
+    if (this.sending) await this.sending;
+    else await this.alone(() => this.all());
+  }
+
+  /** Send what waits and ask in the same request. Undefined if no answer came in time; nothing is lost by that. */
+  ask(path: string, asked: Call, ms: number): Promise<unknown> {
+    const late = new Promise<undefined>((done) => setTimeout(() => done(undefined), ms));
+    return Promise.race([late, this.asking(path, asked).catch(() => undefined)]);
+  }
+
+  private async asking(path: string, asked: Call): Promise<unknown> {
+    while (this.sending) await this.sending;
+    return this.alone(async () => {
+      if (this.store.names('q:').length > BATCH_MAX) await this.all();
+      const names = this.batch(BATCH_CHARS_MAX);
+      try {
+        const answer = await this.post(path, names, asked);
+        const found: unknown = await answer.json();
+        if (!answer.ok) return undefined;
+        for (const name of names) this.store.drop(name);
+        return found;
+      } finally {
+        if (this.store.names('q:').length) this.later(PAUSE_MS); // what was put meanwhile, or not taken
+      }
+    });
+  }
+
+  /** One sends at a time, so that events arrive in their order. */
+  private alone<T>(work: () => Promise<T>): Promise<T> {
     clearTimeout(this.timer);
     this.timer = 0;
-    this.sending ??= this.all().finally(() => (this.sending = null));
-    return this.sending;
+    const sending = work().finally(() => (this.sending = null));
+    this.sending = sending.catch(() => undefined);
+    return sending;
+  }
+
+  private post(path: string, names: string[], asked: Call = {}): Promise<Response> {
+    const body = this.body(names, asked);
+    const init: RequestInit = { method: 'POST', body, credentials: 'omit', keepalive: body.length < BEACON_CHARS_MAX };
+    return fetch(this.host + path, { ...init, headers: { 'content-type': 'text/plain' } });
   }
 
   private later(ms: number): void {
@@ -72,9 +109,9 @@ export class Queue {
     return names;
   }
 
-  private body(names: string[]): string {
+  private body(names: string[], asked: Call = {}): string {
     const calls = names.map((name) => this.store.get(name)).filter(Boolean);
-    const head = JSON.stringify({ writeKey: this.writeKey, sentAt: new Date().toISOString() });
+    const head = JSON.stringify({ writeKey: this.writeKey, ...asked, sentAt: new Date().toISOString() });
     return `${head.slice(0, -1)},"batch":[${calls.join(',')}]}`;
   }
 
@@ -84,9 +121,7 @@ export class Queue {
       let status = 0;
       let wished = 0;
       try {
-        const body = this.body(names);
-        const init: RequestInit = { method: 'POST', body, credentials: 'omit', keepalive: body.length < BEACON_CHARS_MAX };
-        const answer = await fetch(this.address, { ...init, headers: { 'content-type': 'text/plain' } });
+        const answer = await this.post(COLLECT, names);
         status = answer.status;
         wished = retryAfter(answer);
       } catch {
@@ -109,6 +144,6 @@ export class Queue {
     const told = names.join();
     if (told === this.told) return; // two signs that the page goes are one
     this.told = told;
-    if (names.length) navigator.sendBeacon(this.address, new Blob([this.body(names)], { type: 'text/plain' }));
+    if (names.length) navigator.sendBeacon(this.host + COLLECT, new Blob([this.body(names)], { type: 'text/plain' }));
   }
 }
