@@ -40,7 +40,7 @@ def create_book(
     path.mkdir(parents=True, exist_ok=True, mode=0o700)
     book = PostgresBook.create(database_url, salt_hex, meta=meta, setup=setup)
     try:
-        _note(path, _name_of(salt_hex))
+        note(path, salt_hex)
     except BaseException:
         book.close()
         raise
@@ -95,10 +95,11 @@ def _name_of(salt_hex: str) -> str:
     return blake2b(bytes.fromhex(salt_hex), digest_size=16, person=b"home").hexdigest()
 
 
-def _note(path: Path, name: str) -> None:
+def note(path: Path, salt_hex: str) -> None:
+    """Say in this folder that its Book is on PostgreSQL, and which one it is; durable on return."""
     handle = os.open(path / NOTE_FILE, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
     try:
-        os.write(handle, name.encode())
+        os.write(handle, _name_of(salt_hex).encode())
         os.fsync(handle)
     finally:
         os.close(handle)

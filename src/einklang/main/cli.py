@@ -133,6 +133,15 @@ def _set_up(sub: Any) -> None:
     imported.add_argument("--map", metavar="FILE", help="YAML or JSON that names the column of each field")
 
 
+def _move(sub: Any) -> None:
+    backup = _command(sub, "backup", "copy the home into a new folder, also beside a running server", commands.backup)
+    backup.add_argument("folder", metavar="DIR", help="the copy: a home whose Book is a file, wherever this one's is")
+    restore = _command(
+        sub, "restore", "make a new home from a backup; EINKLANG_DATABASE_URL says in which store", commands.restore
+    )
+    restore.add_argument("folder", metavar="DIR", help="of a backup, or a home on SQLite that nobody serves")
+
+
 def _work(sub: Any) -> None:
     run = _command(sub, "run", "work through everything pending and due under a virtual clock", commands.run)
     run.add_argument(
@@ -235,7 +244,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=__version__)
     sub = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for group in (_set_up, _work, _ask, _sources, _letters, _look_over):
+    for group in (_set_up, _move, _work, _ask, _sources, _letters, _look_over):
         group(sub)
     return parser
 

@@ -21,7 +21,7 @@ from einklang.app.run import run as run_until
 from einklang.app.run import settle_definitions
 from einklang.kernel import time
 from einklang.kernel.errors import InputError, UsageError
-from einklang.main import clock
+from einklang.main import clock, moving
 from einklang.main.home import Home, create, opened
 from einklang.main.serve import channels_of
 from einklang.main.settings import Settings
@@ -79,7 +79,13 @@ class _Progress:
 
 def _open(args: Args, *, writer: bool) -> Any:
     found = args.settings
-    return opened(args.home_path, base_url=found.base_url, database_url=found.database_url, writer=writer)
+    return opened(
+        args.home_path,
+        base_url=found.base_url,
+        database_url=found.database_url,
+        writer=writer,
+        working_set_mb=found.working_set_mb,
+    )
 
 
 def _moment(text: str, option: str) -> int:
@@ -102,6 +108,24 @@ def init(args: Args) -> Answer:
         "user": keys.user,
         "password": keys.password,
     }
+
+
+def backup(args: Args) -> Answer:
+    """A copy of the home, beside a running server."""
+    progress = _Progress("backup")
+    with _open(args, writer=False) as home:
+        found = moving.backup(home.book, home.lake, Path(args.folder), progress=progress)
+    progress.close()
+    return 0, found
+
+
+def restore(args: Args) -> Answer:
+    """A backup as a home."""
+    progress = _Progress("restore")
+    url = args.settings.database_url
+    found = moving.restore(Path(args.folder), args.home_path, database_url=url, progress=progress)
+    progress.close()
+    return 0, found
 
 
 def apply(args: Args) -> Answer:

@@ -16,7 +16,9 @@ import psycopg
 
 from einklang.kernel.errors import Conflict, EinklangError, Unavailable
 from einklang.store.book import statements as named
+from einklang.store.book.contents import Progress, silent
 from einklang.store.book.migrate import Migration, check_format, migrations
+from einklang.store.book.postgres.copy import from_sqlite, to_sqlite
 from einklang.store.book.postgres.dialect import REFUSE, Prepared, migration
 from einklang.store.book.postgres.lease import Leases, Listener, channel
 from einklang.store.book.postgres.rows import Reading, Writing, prepare
@@ -64,13 +66,7 @@ class PostgresBook:
         writer = Writer(server, together=False)
         with _told(server, writer):
             connection = writer.connect()
-            if format_of(connection, server):
-                raise Conflict(
-                    "home_exists",
-                    "there is a home already",
-                    where=server.where,
-                    mend="use another schema: ?schema=NAME",
-                )
+            _refuse_used(connection, server)
             migrate(connection, server, migrations(), {**(meta or {}), "salt": salt_hex})
             return cls._started(server, writer)
 
@@ -136,6 +132,10 @@ class PostgresBook:
         What `work` raises undoes everything and is raised here. Raises also Unavailable as `append`.
         """
         return self._writing().transact(work)
+
+    def transact_later(self, work: Callable[[Writing], T]) -> Future[T]:
+        """As `transact`, but at once: the future is done when it is durable. Works are run in their order."""
+        return self._writing().transact_later(work)
 
     def _writing(self) -> Writer:
         assert self._writer is not None, "this Book was opened for reading only"
@@ -273,20 +273,37 @@ class PostgresBook:
 
     # --- care -------------------------------------------------------------------------------------------------------
 
-    def backup(self, path: str | os.PathLike[str]) -> None:
+    @classmethod
+    def restore(
+        cls, url: str, file: str | os.PathLike[str], *, progress: Progress = silent, setup: Setup | None = None
+    ) -> None:
+        """The Book in `file`, a file of SQLite of this program's format, as a new Book in the schema that the address
+        names: exact and durable on return, or nothing is there.
+
+        Raises as `create`; Unavailable `copy_differs`; InputError `bad_value` for what PostgreSQL cannot hold.
+        """
+        server = server_of(url, setup or Setup())
+        writer = Writer(server, together=False)
+        with _told(server, writer):
+            connection = writer.connect()
+            _refuse_used(connection, server)
+            with connection.transaction():
+                migrate(connection, server, migrations())
+                from_sqlite(connection, Path(file), server.where, progress)
+        writer.let_go()
+
+    def backup(self, path: str | os.PathLike[str], *, progress: Progress = silent) -> None:
         """A compact copy of one state in the new file `path`, durable on return, made beside running writers.
 
         It is a Book of SQLite with the same rows: it is opened with any tool, and by Einklang itself. Raises Conflict
         `file_exists`, Unavailable.
         """
-        from einklang.store.book.postgres.copy import to_sqlite
-
         target = Path(path)
         if target.exists():
             raise Conflict("file_exists", "there is a file already", where=str(target), mend="name a new file")
         connection = self._borrow(_SNAPSHOT)
         try:
-            to_sqlite(connection, target)
+            to_sqlite(connection, target, progress)
         except psycopg.Error as error:
             raise translate(error, self.server, "backup") from error
         finally:
@@ -334,6 +351,14 @@ def _told(server: Server, writer: Writer | None) -> Iterator[None]:
         if isinstance(error, psycopg.Error):
             raise translate(error, server) from None
         raise
+
+
+def _refuse_used(connection: Connection, server: Server) -> None:
+    """Raises Conflict `home_exists`."""
+    if format_of(connection, server):
+        raise Conflict(
+            "home_exists", "there is a home already", where=server.where, mend="use another schema: ?schema=NAME"
+        )
 
 
 def format_of(connection: Connection, server: Server) -> int:
