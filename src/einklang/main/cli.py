@@ -212,6 +212,10 @@ def _look_over(sub: Any) -> None:
     report.add_argument("--again", metavar="FILE", help="the same report as in this file of `report --json`")
     verify = _command(sub, "verify", "the books balance and the state equals the rebuild from the log", commands.verify)
     verify.add_argument("--books", action="store_true", help="only the books, which is quick")
+    expire = _command(sub, "expire", "let go the events that are kept no longer, as `keep` says", commands.expire)
+    expire.add_argument(
+        "--prove", action="store_true", help="only prove the state without them, as a server has it done beside it"
+    )
     doctor = _command(
         sub, "doctor", "versions, settings, permissions, clocks, disk: what is wrong and the mend", commands.doctor
     )

@@ -317,6 +317,22 @@ def verify(args: Args) -> Answer:
     return (0 if found["ok"] else 1), found if args.json else found | {"findings": few(found["findings"])}
 
 
+def expire(args: Args) -> Answer:
+    """Let go what is kept no longer."""
+    from einklang.main import retention
+
+    progress = _Progress("expire")
+    with _open(args, writer=not args.prove) as home:
+        if args.prove:
+            os.nice(10)
+            different = retention.prove(home, progress=progress)
+            found: dict[str, Any] = {"ok": not different, "findings": different}
+        else:
+            found = retention.expire(home, progress=progress)
+    progress.close()
+    return (0 if found["ok"] else 1), found if args.json else found | {"findings": few(found["findings"])}
+
+
 #: What people are shown of a long list, and of each of its lines.
 _SHOWN_MAX, _SHOWN_CHARS = 20, 240
 

@@ -22,6 +22,7 @@ from einklang.kernel import time
 from einklang.kernel.errors import EinklangError, Unavailable
 from einklang.main import clock
 from einklang.main.home import Home
+from einklang.main.retention import Keeper
 from einklang.store.lake import refresh, ship_round, tidy
 
 SHIP_EVERY_S = 5.0
@@ -144,6 +145,7 @@ class Loop:
         self._tick = Beat("tick", self.tick, home.book.check, ended)
         self._post = Beat("deliver", self.deliver, home.book.check, ended)
         self._lake = Beat("lake", self.ship, home.book.check, ended)
+        self._keeper = Keeper(home, self.time, steady)
 
     @property
     def failed(self) -> BaseException | None:
@@ -173,6 +175,7 @@ class Loop:
         self._post.stop()
         self._tick.stop()
         self._lake.stop()
+        self._keeper.stop()
         if self._stopped:
             return
         self._stopped = True
@@ -296,6 +299,7 @@ class Loop:
         try:
             self._ship(self._lake.stopping.is_set)
             again = tidy(self.home.book, self.home.lake, stopping=self._lake.stopping.is_set)
+            self._keeper.look(self._lake.stopping.is_set)
         except EinklangError as error:
             log.warning("the lake lags", error=error.line())
             self.home.book.check()
