@@ -6,6 +6,7 @@ import argparse
 import asyncio
 import getpass
 import re
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path

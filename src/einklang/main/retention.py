@@ -223,7 +223,9 @@ class Keeper:
                 return
             self._proof, self._next = None, self._steady() + (AGAIN_S if status else 0)
             if status:
-                log.warning("expired events stay in the lake: the proof of the state without them failed", status=status)
+                log.warning(
+                    "expired events stay in the lake: the proof of the state without them failed", status=status
+                )
         if self._steady() < self._next:
             return
         if wanted(book, lake, self._now(), step_us=STEP_US):
