@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 import asyncio
 import getpass
-import re
 import os
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
