@@ -106,6 +106,18 @@ def test_an_agent_goes_on_by_a_code(home: Home) -> None:
     assert mine(home, saved["draft"]).json()["fields"]["amount"] == 900
 
 
+def test_an_agent_looks_again_at_what_was_shown(home: Home) -> None:
+    """The reference shows the draft as it is now, also when its code is over; no other token does."""
+    saved = save(home, code=True).json()
+    ref = agent(home, "/api/drafts/find", {"code": saved["code"]}).json()["ref"]
+    save(home, draft=saved["draft"], fields={"name": "Ada L."}, version=1)
+    home.time += drafts.CODE_US
+    shown = agent(home, "/api/drafts/find", {"ref": ref}).json()
+    assert (shown["ref"], shown["draft"]["version"], shown["draft"]["fields"]) == (ref, 2, {"name": "Ada L."})
+    for wrong in (saved["draft"], ref[:-1], "x"):
+        assert agent(home, "/api/drafts/find", {"ref": wrong}).json()["code"] == "unknown_draft"
+
+
 def test_an_agent_goes_on_before_anything_is_folded(home: Home) -> None:
     """A code works while the draft waits in the tail."""
     saved = save(home, code=True).json()

@@ -34,10 +34,11 @@ class AgentSaving(Saving, forbid_unknown_fields=True):
     ref: str = ""
 
 
-class Code(msgspec.Struct, forbid_unknown_fields=True):
-    """What a customer tells an agent."""
+class Wanted(msgspec.Struct, forbid_unknown_fields=True):
+    """What leads to a draft: the code that a customer tells, or the reference of one that was shown before."""
 
-    code: str
+    code: str = ""
+    ref: str = ""
 
 
 class AgentDraft(msgspec.Struct):
@@ -63,17 +64,25 @@ def person_drafts(state: State, person_id: PersonId) -> Page[AgentDraft]:
 
 @post("/api/drafts/find", opt=WRITE, status_code=200)
 async def find_draft(request: Req, state: State) -> AgentDraft:
-    """The draft of a code that a customer tells: `{"code": "K7F3-QX9P"}`. After five wrong ones: 429, five minutes."""
+    """The draft of a code that a customer tells: `{"code": "K7F3-QX9P"}`. After five wrong ones: 429, five minutes.
+
+    `{"ref"}`: one that was shown before, as it is now.
+    """
     found = wired(state)
     services, who = found.services, f"code {principal(request)}"
-    said = exact(await request.body(), Code)
-    found.attempts.check(who, services.now())
+    said = exact(await request.body(), Wanted)
 
     def look() -> AgentDraft:
         with services.book.snapshot() as reader:
-            ref = drafts.by_code(reader, said.code, now=services.now(), salt=services.salt)
+            if said.ref:
+                ref = drafts.unseal(services.link_key, drafts.AGENT, said.ref)
+            else:
+                ref = drafts.by_code(reader, said.code, now=services.now(), salt=services.salt)
             return _for_agent(services, ref, drafts.find(reader, ref, services.now()))
 
+    if said.ref:
+        return await asyncio.to_thread(look)
+    found.attempts.check(who, services.now())
     try:
         return await asyncio.to_thread(look)
     except NotFound:
