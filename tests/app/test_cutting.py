@@ -91,7 +91,7 @@ class EventsFirst(Engine):
     """An engine with the error that the cutting property is there to find: a batch's events first, its timers after."""
 
     def _work_off(self, inputs: Sequence[Event], bound: int, reader: Reader, *, stops: bool) -> None:
-        self.state.timers = TimerFeed(reader, bound)
+        self.state.timers = TimerFeed(reader, bound, {})
         for event in inputs:
             self.state.clock = max(self.state.clock, event.clock)
             self._event(event)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import chain
 
 from einklang.app import output
 from einklang.app.intake import take
@@ -70,8 +71,9 @@ def run(
         expand_pending(book, version=engine.version)
         source = RunSource(until, mode)
         while not source.finished:
-            total += engine.step(source, batch)
-            for channel, key, body in engine.state.out.files:
+            engine.step(source, batch)
+            total += sum(len(out.log) for out in engine.landed)
+            for channel, key, body in chain.from_iterable(out.files for out in engine.landed):
                 if handed is not None:
                     handed(channel, key, body)
             if deliver is not None and deliver(engine.state.clock):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from einklang.app.intake import from_row, take
 from einklang.app.output import entry_row
 from einklang.app.ports import Reader
-from einklang.app.state import DELIVER, LIVE, TICK, State
+from einklang.app.state import DELIVER, LIVE, RUN, TICK, State
 from einklang.app.working import to_json
 from einklang.event import EXPIRY, Event
 
@@ -26,6 +26,8 @@ class Source:
     """
 
     stops = False
+    #: whether the next tick may begin before the last one is durable
+    flies = False
     #: whether the tracking plan judges what comes: what is in the log already has been judged
     judges = True
 
@@ -144,7 +146,7 @@ class RunSource(Source):
                 first = reader.read("entry_first_at", 0)[0][0]
                 state.clock = min(self.until, first if first is not None else self.until)
             events.append(engine.tick_entry(state.clock, self.mode))
-        rows = reader.read("entry_pending", self.until, limit + 1)
+        rows = reader.read("entry_pending_after", self.until, *engine.pending_after, limit + 1)
         pending = [from_row(row) for row in rows[:limit]]
         reached = state.clock
         for event in pending:
@@ -154,6 +156,7 @@ class RunSource(Source):
             state.out.encoded[id(event)] = (row[-2], row[-1])
         events += pending
         self._last = len(rows) <= limit
+        self.flies = self.mode == RUN and self.started and not self._last
         if not self._last:
             following = max(from_row(rows[limit]).at, reached)
             last = events[-1].clock

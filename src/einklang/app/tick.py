@@ -13,16 +13,19 @@ gives the same state.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from typing import Any
 
 from einklang.app import expiry, lookups, output, sweep
+from einklang.app.ahead import AheadReader, Flight, MovedOn, light
 from einklang.app.apply import in_force
 from einklang.app.changes import change_definitions, put_row
+from einklang.app.definitions import Definitions
 from einklang.app.moment import Moments
 from einklang.app.output import COUNTERS, Output
 from einklang.app.people import STAFF, People
 from einklang.app.poison import Poison, dead_letter, hold
-from einklang.app.ports import Book, Reader
+from einklang.app.ports import Book, Reader, Tx
 from einklang.app.sources import Source
 from einklang.app.state import DELIVER, FOLD, RUN, SOURCE, TICK, State
 from einklang.app.timers import TimerFeed
@@ -32,8 +35,6 @@ from einklang.event import EXPIRY, LOOK, Event
 from einklang.kernel import ids
 from einklang.kernel.errors import Unavailable
 
-#: A place in the log that is none.
-_NOWHERE = -1
 #: How often members of groups make each other look again at one moment, so that it ends; who is left then is looked at
 #: when next concerned.
 _HEARING_MAX = 10_000
@@ -51,49 +52,63 @@ class Engine:
         self._poison = Poison()
         self._begun = False
         self._reached: int | None = None
+        self._flight: Flight | None = None
+        #: what became durable during the last `step`
+        self.landed: list[Output] = []
         self._limit, self._swept = 1, False
 
     # --- the tick -------------------------------------------------------------------------------------------------
 
     def step(self, source: Source, limit: int) -> int:
-        """One tick of at most about `limit` events; the number of log entries written, at least 1 if anything was done.
+        """One tick of at most about `limit` events; the number of its log entries, at least 1 if anything was done.
 
-        What raises is tried again in smaller ticks; what fails alone is put aside as a dead letter (invariant 6).
+        Durable on return, but for a source that `flies`: then what was durable by then is in `landed`. What raises is
+        tried again in smaller ticks; what fails alone is put aside as a dead letter (invariant 6).
         Raises Unavailable: a fault of the world, nothing has happened.
         """
+        self.landed = []
         while True:
             before = self.state.definitions
             try:
-                done = self._attempt(source, limit)
+                self._attempt(source, limit)
             except Exception as error:
-                self.state.forget(before)
-                self.moments = Moments(self.state)
+                self._fall_back(before)
                 if isinstance(error, Unavailable):
                     raise
-                limit = self._poison.found(error, limit)
+                if not isinstance(error, MovedOn):
+                    limit = self._poison.found(error, limit)
                 continue
-            if done:
-                if not self._swept:
-                    source.settled(self.state)
-                return len(self.state.out.log) or int(self._swept or "dead_put" in self.state.out.rows)
-            self.state.forget(before)
+            if not self._swept:
+                source.settled(self.state)
+            return len(self.state.out.log) or int(self._swept or "dead_put" in self.state.out.rows)
 
-    def _attempt(self, source: Source, limit: int) -> bool:
-        """Read, compute, commit; False if the log moved on meanwhile."""
+    def _fall_back(self, definitions: Definitions) -> None:
+        """Nothing of this tick is durable: know only what the Book knows."""
+        if self._flight is not None and self._flight.over():
+            self.landed.append(self._flight.out)
+        self._flight = None
+        self.state.forget(definitions)
+        self.moments = Moments(self.state)
+
+    def _attempt(self, source: Source, limit: int) -> None:
+        """Read, compute, commit. Raises MovedOn if the log moved on meanwhile."""
         self._poison.working_on = None
-        with self.book.snapshot() as reader:
+        with ExitStack() as until:
+            flight = self._flight
+            reader: Reader = (
+                AheadReader(self.book, flight, until) if flight else until.enter_context(self.book.snapshot())
+            )
             begun_at = self._begin(reader)
             self._limit, self._swept = limit, self.state.sweep is not None
             if self._swept:
-                self.state.timers = TimerFeed(reader, self.state.clock)
+                self.state.timers = TimerFeed(reader, self.state.clock, {})
                 self._sweep()
             else:
                 self._read_on(source, reader, limit)
             self._close()
             self._poison.working_on = None
-            done = self._commit(begun_at)
-            self._reached = self.state.counters["seq"] if done else _NOWHERE
-            return done
+            self._commit(begun_at, flies=source.flies)
+            self._reached = self.state.counters["seq"]
 
     def _read_on(self, source: Source, reader: Reader, limit: int) -> None:
         inputs, bound = source.inputs(self, reader, limit)
@@ -106,6 +121,19 @@ class Engine:
         state = self.state
         state.read_from(reader)
         state.out = Output()
+        if self._flight is None:
+            self._recall(reader)
+        self.people = People(state)
+        return state.counters["seq"]
+
+    @property
+    def pending_after(self) -> tuple[int, int]:
+        """(at, position) of the last pending entry that is on its way into the log."""
+        return (self._flight and self._flight.last) or (-(2**62), 0)
+
+    def _recall(self, reader: Reader) -> None:
+        """What an engine in flight has in memory: where the log stands, and how time goes on."""
+        state = self.state
         stored: dict[str, int] = dict(reader.read("counters"))
         if self._reached not in (None, stored.get("seq", 0)):
             self._learn(reader)
@@ -119,11 +147,9 @@ class Engine:
         state.unasked = set(unasked[0][0].split()) if unasked else set()
         last = reader.read("ledger_last")
         state.ledger_hash = last[0][0] if last else b""
-        self.people = People(state)
         if not self._begun:
             state.know_old_goals()
             self._begun = True
-        return state.counters["seq"]
 
     def _learn(self, reader: Reader) -> None:
         """Somebody else ticked, or what we wrote last is there although we were told that it might not be: what is in
@@ -136,7 +162,9 @@ class Engine:
     def _work_off(self, inputs: Sequence[Event], bound: int, reader: Reader, *, stops: bool) -> None:
         """Events and timers up to `bound`, in the order of moments. stops: at an instant that made a message ready."""
         state = self.state
-        timers = state.timers = TimerFeed(reader, max(bound, inputs[-1].clock) if inputs else bound)
+        timers = state.timers = TimerFeed(
+            reader, max(bound, inputs[-1].clock) if inputs else bound, self._flight.timers if self._flight else {}
+        )
         index = 0
         while True:
             event = inputs[index] if index < len(inputs) else None
@@ -227,7 +255,7 @@ class Engine:
         if event.type == TICK:
             event.message_id = event.message_id or ids.keyed_id(state.salt, "tick", "t_", str(event.seq))
             state.set_mode(str(event.properties.get("mode")))
-            state.fold = int(event.properties.get("fold", 1))
+            state.turn(int(event.properties.get("fold", 1)))
         elif event.type == "definition":
             change_definitions(state, event)
             self._sweep()
@@ -296,21 +324,37 @@ class Engine:
         state.counters["clock"] = state.clock
         self.people.write()
         state.groups.write()
+        state.object_index.write()
         for live in state.working.dirty():
             output.person_rows(state.out, live)
         state.out.close()
 
-    def _commit(self, begun_at: int) -> bool:
+    def _commit(self, begun_at: int, *, flies: bool) -> None:
         state = self.state
         if state.out.empty() and not self._swept:
-            return True
-        out, counters, meta = state.out, state.counters, {"code_version": self.version, "mode": state.mode}
+            return
+        out, counters, meta = state.out, dict(state.counters), {"code_version": self.version, "mode": state.mode}
         meta["fold"], meta["unasked"] = str(state.fold), " ".join(sorted(state.unasked))
         meta["sweep"] = sweep.text_of(state.sweep)
-        done = self.book.transact(lambda tx: output.write(tx, out, counters, meta, expected_seq=begun_at))
-        if done:
-            state.working.settled()
-        return done
+        self.land()
+
+        def work(tx: Tx) -> bool:
+            return output.write(tx, out, counters, meta, expected_seq=begun_at)
+
+        if flies and light(out) and state.sweep is None and not state.unasked:
+            self._flight = Flight(out, self.book.transact_later(work))
+        elif self.book.transact(work):
+            self.landed.append(out)
+        else:
+            raise MovedOn
+        state.working.settled()
+
+    def land(self) -> None:
+        """Wait until what is on its way is durable. Raises MovedOn, and what the Book raises."""
+        if self._flight is not None:
+            flight, self._flight = self._flight, None
+            flight.land()
+            self.landed.append(flight.out)
 
     # --- entries that the engine makes ------------------------------------------------------------------------------
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+from collections.abc import Mapping
 
 from einklang.app.ports import Reader
 
@@ -15,13 +16,18 @@ class TimerFeed:
     The truth is `Person.wake`: an entry with another moment is stale.
     """
 
-    def __init__(self, reader: Reader, bound: int) -> None:
+    def __init__(self, reader: Reader, bound: int, fresh: Mapping[str, int | None]) -> None:
+        """fresh: person -> moment, None if there is none any more; of these the Book may not know yet."""
         self._reader = reader
         self._bound = bound
         self._after = (-(2**62), "")
         self._all = False
         self._heap: list[tuple[int, str]] = []
         self._known: set[tuple[int, str]] = set()
+        self._fresh = fresh
+        for person, due in fresh.items():
+            if due is not None and due <= bound:
+                self.push(due, person)
 
     def push(self, due: int, person: str) -> None:
         """Add a moment; the same one twice counts once."""
@@ -35,7 +41,8 @@ class TimerFeed:
             due, person = self._after
             rows = self._reader.read("timers_due", self._bound, due, due, person, _PAGE)
             for row in rows:
-                self.push(*row)
+                if row[1] not in self._fresh:
+                    self.push(*row)
             if rows:
                 self._after = rows[-1]
             self._all = len(rows) < _PAGE

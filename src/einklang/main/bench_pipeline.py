@@ -90,10 +90,16 @@ class _Recording:
 
     def transact(self, work: Any) -> Any:
         """As the Book's."""
+        return self._book.transact(self._noting(work))
+
+    def transact_later(self, work: Any) -> Any:
+        """As the Book's."""
+        return self._book.transact_later(self._noting(work))
+
+    def _noting(self, work: Any) -> Any:
         log: list[tuple[str, list[Sequence[Any]]]] = []
-        result = self._book.transact(lambda tx: work(_Recorder(tx, log)))
         self.ticks.append(log)
-        return result
+        return lambda tx: work(_Recorder(tx, log))
 
 
 def _lines(persons: int) -> Iterable[bytes]:

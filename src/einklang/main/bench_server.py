@@ -12,6 +12,7 @@ from typing import Any
 
 import uvicorn
 
+from einklang.main import interpreter
 from einklang.main.home import opened
 from einklang.main.loop import Loop
 from einklang.main.serve import channels_of, services_of
@@ -65,7 +66,7 @@ def main() -> None:
 
     The second says `serve`, `store` (no ticks), `each` (no ticks, no group commit) or `null` (no store).
     """
-    sys.setswitchinterval(0.0005)
+    interpreter.settle()
     settings = Settings()
     listener = socket.create_server(("127.0.0.1", 0))
     with opened(Path(sys.argv[1]), base_url="http://127.0.0.1", writer=True) as home:

@@ -206,7 +206,6 @@ class Server:
 
     def run(self) -> None:
         """Serve until Ctrl-C or SIGTERM. Raises Unavailable if the tick, the deliveries or the Book failed."""
-        sys.setswitchinterval(0.0005)
         open_files(self._bounds.connections)
         with self._listener, quiet_signals():
             self.loop.start()

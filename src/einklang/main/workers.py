@@ -29,7 +29,7 @@ import structlog
 from einklang import __version__
 from einklang.kernel.errors import EinklangError, Unavailable, UsageError
 from einklang.kernel.limits import LANES
-from einklang.main import collector, settings
+from einklang.main import interpreter, settings
 from einklang.main.home import Home, opened
 from einklang.main.loop import IDLE_S, Loop
 from einklang.main.serve import channels_of, listen, logging, open_files, quiet_signals, services_of, web_of
@@ -119,7 +119,6 @@ def web(home: Home, found: Settings, count: int, listener: socket.socket, guard:
     watch(_book(home), guard, end)
     listener_of_book = _book(home).listener(told)
     listener_of_book.start()
-    sys.setswitchinterval(0.0005)
     open_files(services.bounds.connections)
     try:
         with quiet_signals():
@@ -163,7 +162,7 @@ def engine(home: Home, found: Settings, index: int, guard: int) -> None:
 
 def child(role: str, index: int, count: int, path: Path, file: int, guard: int) -> int:
     """A process of `serve --workers`, one of `count` in its role: its exit status."""
-    collector.settle()
+    interpreter.settle()
     found = settings.load()
     logging(found.log_level)
     with socket.socket(fileno=file) as listener:

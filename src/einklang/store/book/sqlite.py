@@ -149,6 +149,10 @@ class SqliteBook:
         """
         return self._writing().transact(work)
 
+    def transact_later(self, work: Callable[[Writing], T]) -> Future[T]:
+        """As `transact`, but at once: the future is done when it is durable. Works are run in their order."""
+        return self._writing().transact_later(work)
+
     def _writing(self) -> Writer:
         assert self._writer is not None, "this Book was opened for reading only"
         return self._writer
@@ -192,6 +196,11 @@ class SqliteBook:
             raise
         finally:
             self._give_back(connection, healthy)
+
+    def stream(self, name: str, *params: Any) -> Iterator[tuple[Any, ...]]:
+        """As `read`, but row by row: for what does not fit into the memory."""
+        with self.snapshot() as reader:
+            yield from reader.stream(name, *params)
 
     def read_many(self, name: str, rows: Iterable[Sequence[Any]]) -> list[tuple[Any, ...]]:
         """The rows of one named statement, run once for each of `rows`, in one state. Raises Unavailable."""

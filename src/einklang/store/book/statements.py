@@ -10,18 +10,23 @@ from importlib.resources import files
 import apsw
 import apsw.ext
 
+from einklang.store.book.bulk import Bulk, bulk_of
+
 _MARKER = re.compile(r"^--\s*name:\s*([a-z][a-z0-9_]*)\s*$")
 
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """One named statement: where it stands (`tick.sql:12`), its text, and (after `prepare`) whether it only reads."""
+    """One named statement: where it stands (`tick.sql:12`), its text, and (after `prepare`) whether it only reads and
+    its form for many rows.
+    """
 
     name: str
     where: str
     sql: str
     reads_only: bool = False
     parameters: int = 0
+    bulk: Bulk | None = None
 
 
 class StatementError(AssertionError):
@@ -79,6 +84,7 @@ def prepare(connection: apsw.Connection, statements: Iterable[Statement]) -> dic
         if details.is_explain or not details.has_vdbe:
             raise StatementError(f"{statement.where}: {statement.name} does nothing")
         ready[statement.name] = Statement(
-            statement.name, statement.where, statement.sql, details.is_readonly, details.bindings_count
-        )
+            statement.name, statement.where, statement.sql, details.is_readonly, details.bindings_count,
+            None if details.is_readonly else bulk_of(statement.sql),
+        )  # fmt: skip
     return ready

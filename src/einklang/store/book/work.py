@@ -131,12 +131,16 @@ class WorkQueue:
         rollback.
         """
         assert threading.current_thread() is not self._thread, "work inside work would wait for itself"
+        return self.transact_later(work).result()
+
+    def transact_later(self, work: Callable[[Any], T]) -> Future[T]:
+        """As `transact`, but at once: the future is done when it is durable. Works are run in their order."""
         future: Future[T] = Future()
         with self._wake:
             self.check()
             self._works.append((work, future))
             self._wake.notify()
-        return future.result()
+        return future
 
     # --- the thread -------------------------------------------------------------------------------------------------
 

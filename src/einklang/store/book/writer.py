@@ -10,13 +10,15 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any, TypeVar
 
 import apsw
 
 from einklang.kernel.errors import EinklangError, Unavailable
+from einklang.store.book.bulk import ROWS_MIN, Bulk
 from einklang.store.book.connect import RESERVE_FILE, book_failed, is_disk_full, is_fatal, translate
 from einklang.store.book.setup import Setup
 from einklang.store.book.statements import Statement
@@ -48,6 +50,19 @@ class Reading:
         except apsw.Error as error:
             raise translate(error, name) from error
 
+    def stream(self, name: str, *params: Any) -> Iterator[tuple[Any, ...]]:
+        """As `read`, but row by row: for what does not fit into the memory."""
+        statement = self._statements[name]
+        assert statement.reads_only, f"{name} ({statement.where}) writes"
+        try:
+            cursor = self._connection.execute(statement.sql, params)
+            try:
+                yield from cursor
+            finally:
+                cursor.close(True)
+        except apsw.Error as error:
+            raise translate(error, name) from error
+
     def read_many(self, name: str, rows: Iterable[Sequence[Any]]) -> list[tuple[Any, ...]]:
         """The rows of the named statement run once for each of `rows`, one after another in one list."""
         statement = self._statements[name]
@@ -62,17 +77,30 @@ class Writing(Reading):
     """Named reads and writes inside the writer's transaction; of no use after it."""
 
     def write(self, name: str, rows: Iterable[Sequence[Any]]) -> int:
-        """Run the named statement once a row (one executemany). Returns the number of rows changed. Raises as
-        `read`, and Conflict.
+        """Run the named statement once a row, or for hundreds at once where that is the same. Returns the number of
+        rows changed. Raises as `read`, and Conflict.
         """
         statement = self._statements[name]
         assert not statement.reads_only, f"{name} ({statement.where}) only reads"
         before = self._connection.total_changes()
+        given = rows if isinstance(rows, list) else list(rows)
         try:
-            self._connection.executemany(statement.sql, rows).fetchall()
+            if len(given) < ROWS_MIN or statement.bulk is None or not statement.bulk.takes(given):
+                self._connection.executemany(statement.sql, given).fetchall()
+            else:
+                self._write_many(statement.bulk, given)
         except apsw.Error as error:
             raise translate(error, name) from error
         return self._connection.total_changes() - before
+
+    def _write_many(self, bulk: Bulk, rows: list[Sequence[Any]]) -> None:
+        full = len(rows) - len(rows) % bulk.rows
+        if full:
+            parts = (list(chain.from_iterable(rows[n : n + bulk.rows])) for n in range(0, full, bulk.rows))
+            self._connection.executemany(bulk.sql(bulk.rows), parts).fetchall()
+        if rest := rows[full:]:
+            sql = bulk.sql(len(rest))
+            self._connection.execute(sql, list(chain.from_iterable(rest)), can_cache=False).fetchall()
 
 
 class Writer(WorkQueue):

@@ -156,6 +156,11 @@ class PostgresBook:
         """All rows of one named statement in a state of its own. Raises Unavailable."""
         return self._again(lambda reader: reader.read(name, *params))
 
+    def stream(self, name: str, *params: Any) -> Iterator[tuple[Any, ...]]:
+        """As `read`, but row by row: for what does not fit into the memory."""
+        with self.snapshot() as reader:
+            yield from reader.stream(name, *params)
+
     def read_many(self, name: str, rows: Iterable[Sequence[Any]]) -> list[tuple[Any, ...]]:
         """The rows of one named statement, run once for each of `rows`, in one state. Raises Unavailable."""
         given = list(rows)
