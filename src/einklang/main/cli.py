@@ -18,7 +18,7 @@ import msgspec
 from einklang import __version__
 from einklang.kernel.errors import EinklangError, InputError, UsageError
 from einklang.kernel.reasons import DeadLetter
-from einklang.main import collector, commands, dead_letters, settings, sources
+from einklang.main import commands, dead_letters, interpreter, settings, sources
 
 Answer = tuple[int, Any]
 
@@ -34,10 +34,16 @@ def emit(value: Any, *, as_json: bool) -> None:
     sys.stdout.flush()
 
 
+def _common(parser: argparse.ArgumentParser, default: Any = argparse.SUPPRESS) -> None:
+    """What may stand before the command and after it, where it counts if it stands in both places."""
+    home = "folder of the tenant (default: EINKLANG_HOME or ./einklang-home)"
+    parser.add_argument("--home", metavar="DIR", default=default, help=home)
+    parser.add_argument("--json", action="store_true", default=default, help="one JSON document on standard output")
+
+
 def _command(sub: Any, name: str, text: str, run: Any) -> argparse.ArgumentParser:
     parser: argparse.ArgumentParser = sub.add_parser(name, help=text, description=text)
-    parser.add_argument("--home", help="folder of the tenant (default: EINKLANG_HOME or ./einklang-home)")
-    parser.add_argument("--json", action="store_true", help="one JSON document on standard output")
+    _common(parser)
     parser.set_defaults(run=run)
     return parser
 
@@ -247,6 +253,7 @@ def build_parser() -> argparse.ArgumentParser:
         description="Cross-channel customer engagement: one log, one customer, one language, one door, one clock.",
     )
     parser.add_argument("--version", action="version", version=__version__)
+    _common(parser, None)
     sub = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for group in (_set_up, _move, _work, _ask, _sources, _letters, _look_over):
         group(sub)
@@ -271,7 +278,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if given[:1] == ["insight"]:
             raise _later(" ".join(given[:2]), "see: einklang --help")
         args = build_parser().parse_args(given)
-        collector.settle()
+        interpreter.settle()
         found = settings.load()
         level = found.log_level
         args.home_path = settings.home_of(args.home, found)
