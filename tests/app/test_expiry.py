@@ -217,7 +217,7 @@ def test_nothing_is_asked_where_nothing_is_limited() -> None:
 
 
 def test_what_is_kept_longer_now_goes_no_earlier() -> None:
-    """After `keep` was made longer, late events from before the old bound stay until the new one has passed them."""
+    """After `keep` was made longer, late events from before the old bound stay until the new one has passed it."""
     late = EngineCall("page", "Page Viewed", userId="u", messageId="late", at=START)
     with home("{kind: policy, timezone: UTC}\n---\n{kind: event, id: Page Viewed, keep: 2d}") as book:
         append(book, [EngineCall("page", "Page Viewed", userId="u", messageId="first", at=START)])
@@ -231,7 +231,7 @@ def test_what_is_kept_longer_now_goes_no_earlier() -> None:
         expiry.ask(book, now=UNTIL)
         settle(book, [3])
         assert [row[MESSAGE_ID] for row in table_rows(book, "history")] == ["late"]
-        run(book, until=START + 10 * DAY)
+        run(book, until=START + 13 * DAY)
         expiry.ask(book, now=UNTIL)
         settle(book, [3])
         assert not list(table_rows(book, "history"))
