@@ -38,6 +38,11 @@ ANCHORS = (
     'events("A").each(items).where(c == "a").sum(q)',
     'events("A").notFollowedBy(events("B"), "1d").count()',
     'events("A").followedBy(events("B").where(n == prior.properties.n), "2d").count()',
+    'events("A").followedBy(events("B"), "2d", events("C")).count()',
+    'events("A", "B").followedBy(events("B"), "36h", events("C", "A").where(n != prior.properties.n)).count()',
+    'events("A").nth(2, amount)',
+    'date(events("A", "B").nth(3, event.at)) >= startOf("week", today)',
+    'events("A").since(startOf("month", today)).count()',
     'group("firm").id',
     'group("firm").size() >= 3 || group("house").size() == null',
     'group("firm").trait.staff >= 50',
@@ -164,6 +169,9 @@ KINDS = frozenset(
         "distinct",
         "first",
         "last",
+        "nth",
+        "followed_without",
+        "start_of",
     ]
 )
 

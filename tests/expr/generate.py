@@ -10,6 +10,7 @@ from einklang.expr import Catalog, EventShape, Scope, type_of
 from einklang.kernel.time import format_moment
 from tests.expr.people import NOW, STEP, Chance
 
+PERIODS = ("week", "month", "quarter", "year")
 WINDOWS = ("6h", "12h", "1d", "36h", "2d", "1w")
 DECLARED = {
     "trait.birthday": "date",
@@ -187,15 +188,34 @@ class Writer:
             elif choice == "of":
                 found += ".of(step.s)"
             elif choice == "followed" and depth > 1 and not latest:
-                before, self.prior = (self.prior, self.typed), True
-                other = self.set(depth - 1)
-                self.prior, self.typed = before
-                found += f'.{self.chance.pick(["followedBy", "notFollowedBy"])}({other}, "{self.chance.pick(WINDOWS)}")'
+                found += self.sequence(depth)
         return found
+
+    def follower(self, depth: int) -> str:
+        """A set that speaks of the earlier event as `prior`."""
+        before, self.prior = (self.prior, self.typed), True
+        found = self.set(depth - 1)
+        self.prior, self.typed = before
+        return found
+
+    def sequence(self, depth: int) -> str:
+        """A follows B, does not, or does without a third in between."""
+        other, length = self.follower(depth), self.chance.pick(WINDOWS)
+        if self.chance.share(0.35):
+            return f'.followedBy({other}, "{length}", {self.follower(depth)})'
+        return f'.{self.chance.pick(["followedBy", "notFollowedBy"])}({other}, "{length}")'
 
     def bound(self) -> str:
         length = self.chance.pick(WINDOWS)
-        options = ["entry", "step.s", f'now - duration("{length}")', "today", "trait.ends", "trait.seen"]
+        options = [
+            "entry",
+            "step.s",
+            f'now - duration("{length}")',
+            "today",
+            'startOf("week", today)',
+            "trait.ends",
+            "trait.seen",
+        ]
         options.append(f'timestamp("{format_moment(NOW - self.chance.below(12) * STEP)}")')
         return self.chance.pick(options)
 
@@ -218,7 +238,8 @@ class Writer:
 
     def aggregate(self, name: str, kind: str) -> str:
         rows, element = self.rows_of()
-        return f"{rows}.{name}({self.row(kind, element=element)})"
+        place = f"{1 + self.chance.below(3)}, " if name == "nth" else ""
+        return f"{rows}.{name}({place}{self.row(kind, element=element)})"
 
     # numbers
 
@@ -272,7 +293,7 @@ class Writer:
         return f"{rows}.count()"
 
     def fold(self) -> str:
-        name = self.chance.pick(["sum", "sum", "avg", "avg", "min", "max", "distinct", "first", "last"])
+        name = self.chance.pick(["sum", "sum", "avg", "avg", "min", "max", "distinct", "first", "last", "nth"])
         if name == "distinct":
             return self.aggregate(name, self.chance.pick(["dyn", "number", "string"]))
         if name in ("min", "max"):
@@ -294,7 +315,11 @@ class Writer:
             lambda: f"({self.write('string')}) + ({self.write('string')})",
             lambda: f"weekday({self.write('date')})",
         ]
-        return found if self.inside else [*found, lambda: self.aggregate(self.chance.pick(["first", "last"]), "string")]
+        return (
+            found
+            if self.inside
+            else [*found, lambda: self.aggregate(self.chance.pick(["first", "last", "nth"]), "string")]
+        )
 
     def key(self) -> str:
         """A key of the catalog: a text, or data as it comes."""
@@ -327,6 +352,7 @@ class Writer:
         return [
             lambda: f'({self.write("date")}) {self.chance.pick("+-")} duration("{self.chance.pick(lengths)}")',
             lambda: f"anniversary({self.write('date')})",
+            lambda: f'startOf("{self.chance.pick(PERIODS)}", {self.write(self.chance.pick(["date", "timestamp"]))})',
             lambda: f"date({self.write('timestamp')})",
             lambda: f"date(coalesce(trait.nothing, {self.write('string')}))",
         ]
@@ -357,4 +383,8 @@ class Writer:
             lambda: f"coalesce({self.write('dyn')}, {self.write(self.chance.pick(['dyn', 'number', 'string']))})",
             lambda: f"({self.write('bool')} ? {self.write('dyn')} : {self.write('string')})",
         ]
-        return found if self.inside else [*found, lambda: self.aggregate(self.chance.pick(["first", "last"]), "dyn")]
+        return (
+            found
+            if self.inside
+            else [*found, lambda: self.aggregate(self.chance.pick(["first", "last", "nth"]), "dyn")]
+        )

@@ -324,7 +324,11 @@ class Naive(Functions):
     def followed(self, name: str, row: dict[str, Any], args: tuple[Tree, ...], env: dict[str, Any]) -> bool:
         end = row["at"] + length(args[1].value) // MICRO
         others = self.rows(args[0], {**env, "$prior": row}, has_machine(args[0]))
-        found = any(row["at"] < other["at"] <= end for other in others)
+        after = [other["at"] for other in others if row["at"] < other["at"] <= end]
+        for without in args[2:]:
+            others = self.rows(without, {**env, "$prior": row}, has_machine(without))
+            after = [at for at in after if not any(row["at"] < other["at"] < at for other in others)]
+        found = bool(after)
         return found if name == "followedBy" else end <= self.micros and not found
 
     def bound(self, tree: Tree, env: dict[str, Any]) -> int | None:
@@ -343,11 +347,13 @@ class Naive(Functions):
         rows = self.rows(holder, env, has_machine(holder))
         if not args:
             return len(rows) > 0 if name == "exists" else Fraction(len(rows))
-        found = [x for x in (self.value(args[0], {**env, "$row": row}) for row in rows) if x is not None]
+        found = [x for x in (self.value(args[-1], {**env, "$row": row}) for row in rows) if x is not None]
         if name == "list":
             return found[-1000:]
         if name in ("first", "last"):
             return None if not found else found[0 if name == "first" else -1]
+        if name == "nth":
+            return found[args[0].value - 1] if len(found) >= args[0].value else None
         if name == "distinct":
             return Fraction(sum(not any(same(x, y) for y in found[:at]) for at, x in enumerate(found)))
         if name in ("sum", "avg"):

@@ -257,6 +257,21 @@ class Functions:
     def f_weekday(self, args: tuple[Tree, ...], env: dict[str, Any]) -> Any:
         return self.part(args, env, lambda day: WEEKDAYS[day.weekday()], None)
 
+    def f_startOf(self, args: tuple[Tree, ...], env: dict[str, Any]) -> Any:
+        x = self.one(args[1:], env)
+        if isinstance(x, datetime):
+            x = self.local(x).date()
+        if not isinstance(x, date):
+            return None
+        while not {
+            "week": x.isoweekday() == 1,
+            "month": x.day == 1,
+            "quarter": x.day == 1 and x.month in (1, 4, 7, 10),
+            "year": x.day == x.month == 1,
+        }[args[0].value]:
+            x -= timedelta(days=1)
+        return x
+
     def f_hour(self, args: tuple[Tree, ...], env: dict[str, Any]) -> Any:
         x = self.one(args, env)
         return None if x is None else Fraction(self.local(x).hour)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import replace
+from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 
+import msgspec
 import polars as pl
 import pytest
 
-from einklang.expr import compile_one, crowd_groups, crowd_sets, numbers, python, rows, runtime
+from einklang.expr import compile_one, crowd_groups, crowd_sets, dates, numbers, python, rows, runtime
 from einklang.expr.crowd import Run
 from einklang.expr.crowd_values import equal, is_null
 from einklang.expr.flip import Flips
@@ -173,9 +175,27 @@ def _all_of_null_is_true(patch: pytest.MonkeyPatch) -> None:
     patch.setitem(python._GLOBALS, "every", lambda x, holds: all(map(holds, runtime.items(x))))
 
 
+def _nth_counts_from_zero(patch: pytest.MonkeyPatch) -> None:
+    patch.setitem(python._GLOBALS, "nth_of", lambda place, values: runtime.nth_of(place + 1, values))
+
+
+def _what_must_not_come_is_forgotten(patch: pytest.MonkeyPatch) -> None:
+    patch.setitem(python._GLOBALS, "unbroken", lambda follows, breaks: follows is not None)
+
+
+def _weeks_begin_on_sunday(patch: pytest.MonkeyPatch) -> None:
+    def start_of(day: Any, period: str) -> Any:
+        return dates.start_of(day + timedelta(days=1) if isinstance(day, date) else None, period)
+
+    patch.setitem(python._GLOBALS, "start_of", start_of)
+
+
 @pytest.mark.parametrize(
     ("plant", "ops"),
     [
+        (_nth_counts_from_zero, ("nth",)),
+        (_what_must_not_come_is_forgotten, ("followed_without",)),
+        (_weeks_begin_on_sunday, ("start_of",)),
         (_closed_window, ("within",)),
         (_not_equal_of_sql, ("ne",)),
         (_average_counts_nulls, ("avg",)),
@@ -252,9 +272,30 @@ def _crowd_rate_of_another_day(patch: pytest.MonkeyPatch) -> None:
     )
 
 
+def _crowd_nth_skips_one(patch: pytest.MonkeyPatch) -> None:
+    right = Run._nth
+
+    def nth(self: Run, term: Any, level: Any) -> Any:
+        place = msgspec.structs.replace(term.args[2], data=term.args[2].data + 1)
+        return right(self, msgspec.structs.replace(term, args=(*term.args[:2], place)), level)
+
+    patch.setattr(Run, "_nth", nth)
+
+
+def _crowd_forgets_what_must_not_come(patch: pytest.MonkeyPatch) -> None:
+    right = crowd_sets.Sets._narrow_followed
+
+    def without(self: Run, term: Any, made: Any) -> Any:
+        return right(self, msgspec.structs.replace(term, args=term.args[:2], data=term.data[:3]), made)
+
+    patch.setattr(crowd_sets.Sets, "_narrow_followed_without", without)
+
+
 @pytest.mark.parametrize(
     ("plant", "ops"),
     [
+        (_crowd_nth_skips_one, ("nth",)),
+        (_crowd_forgets_what_must_not_come, ("followed_without",)),
         (_crowd_not_equal_of_sql, ("ne",)),
         (_crowd_since_inclusive, ("since",)),
         (_crowd_latest_takes_the_earliest, ("latest",)),

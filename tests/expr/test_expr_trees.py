@@ -75,7 +75,7 @@ def trees(seed: int, count: int) -> list[Tree]:
 
 def test_text_of_a_tree_is_read_as_the_same_tree() -> None:
     """text -> tree -> text is a fixed point, and no bracket is needless."""
-    for tree in trees(1, 250):
+    for tree in trees(1, 150):
         text = write(tree)
         assert shape(parse(text)) == shape(tree), text
         assert write(parse(text)) == text

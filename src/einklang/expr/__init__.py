@@ -4,7 +4,8 @@ crowds.
 It says which events, traits and segments an expression reads, and when time alone can change its value. It never runs
 text that was not checked, never reads a clock, and never places a user's text into generated code. Start with `check`
 (text -> `Checked`), then `python` (one person, one moment), `crowd` (all persons) and `explain`; the functions of the
-language stand in one table, `functions`.
+language stand in one table, `functions`. `write`, `json_tree`, `speak` and `listen` write a tree down as text, JSON and
+plain words, and read it back.
 """
 
 from einklang.expr.check import Checked, check, check_condition
@@ -16,9 +17,12 @@ from einklang.expr.explain import ExplainNode, as_json, explain
 from einklang.expr.guide import hints
 from einklang.expr.json_tree import of_json, to_json
 from einklang.expr.json_tree import schema as json_schema
+from einklang.expr.listen import of_words
 from einklang.expr.parse import parse
+from einklang.expr.phrases import Tongue
 from einklang.expr.python import Condition, compile_one
 from einklang.expr.reach import Reach, reaches
+from einklang.expr.speak import to_words
 from einklang.expr.types import Catalog, EventShape, Needs, ObjectShape, Scope, Type, type_of
 from einklang.expr.view import EntryLike, EventLike, View
 from einklang.expr.write import write
@@ -38,6 +42,7 @@ __all__ = [
     "ObjectShape",
     "Reach",
     "Scope",
+    "Tongue",
     "Type",
     "View",
     "as_json",
@@ -50,9 +55,11 @@ __all__ = [
     "hints",
     "json_schema",
     "of_json",
+    "of_words",
     "parse",
     "reaches",
     "to_json",
+    "to_words",
     "type_of",
     "write",
 ]

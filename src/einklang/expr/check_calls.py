@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import re2
-
 from einklang.expr import roots
 from einklang.expr.check_base import Row
 from einklang.expr.check_functions import Functions
@@ -19,6 +17,7 @@ from einklang.expr.functions import (
     STRING_METHODS,
     Fn,
 )
+from einklang.expr.texts import pattern_of
 from einklang.expr.tree import Term, Tree
 from einklang.expr.types import (
     BOOL,
@@ -33,6 +32,7 @@ from einklang.expr.types import (
     Type,
     list_of,
 )
+from einklang.kernel.errors import InputError
 from einklang.kernel.limits import EXPRESSION_DEPTH_MAX, EXPRESSION_NODES_MAX, LIST_ITEMS_MAX
 
 _RESULTS = {"bool": BOOL, "string": STRING, "number": NUMBER, "date": DATE}
@@ -222,10 +222,15 @@ class Checker(Functions):
         return self._make(tree, "each", EVENTS, (holder, items), row.number), Row(row.number, row.names, types)
 
     def _set_followedBy(self, tree: Tree, holder: Term, row: Row) -> tuple[Term, Row]:
+        """The third argument: what must not happen before the other follows."""
         self.prior.append(Row(row.number, row.names))
         other, inner = self._set(tree.args[1])
+        without, between = self._set(tree.args[3]) if len(tree.args) > 3 else (None, inner)
         self.prior.pop()
         length = self._window(tree.args[2])
+        if without is not None:
+            data = (row.number, inner.number, length, between.number)
+            return self._make(tree, "followed_without", EVENTS, (holder, other, without), data), row
         op = "followed" if tree.value == "followedBy" else "notfollowed"
         return self._make(tree, op, EVENTS, (holder, other), (row.number, inner.number, length)), row
 
@@ -264,7 +269,8 @@ class Checker(Functions):
         """A receiver that is unknown, or that a later version brings, is named first."""
         unknown = None
         while holder.kind in ("method", "field", "index"):
-            if holder.kind == "method" and holder.value not in METHODS:
+            of_group = bool(holder.args) and self.is_group(holder.args[0])
+            if holder.kind == "method" and holder.value not in METHODS and not of_group:
                 unknown = holder
             holder = holder.args[0]
         if holder.kind == "call" and holder.value not in FUNCTIONS:
@@ -279,14 +285,9 @@ class Checker(Functions):
         text, other = self.typed(tree.args[0], "string"), self.typed(tree.args[1], "string")
         if tree.value == "matches" and other.op == "const" and other.data is not None:
             try:
-                re2.compile(other.data)
-            except re2.error:
-                raise self.fault(
-                    tree.args[1],
-                    "bad_pattern",
-                    f"not a regular expression: {other.data[:40]!r}",
-                    "write it in RE2's syntax",
-                ) from None
+                pattern_of(other.data)
+            except InputError as error:
+                raise self.fault(tree.args[1], error.code, error.what, error.mend) from None
         return self._make(tree, tree.value, BOOL, (text, other))
 
     def _aggregate(self, tree: Tree) -> Term:
@@ -297,6 +298,8 @@ class Checker(Functions):
         holder, row = self._set(tree.args[0])
         if len(tree.args) == 1:
             return self._make(tree, name, BOOL if name == "exists" else NUMBER, (holder,), row.number)
+        if name == "nth":
+            return self._nth(tree, holder, row)
         value = self._inside(row, tree.args[1])
         kind = value.type
         if name in ("sum", "avg"):
@@ -306,6 +309,15 @@ class Checker(Functions):
             kind = NUMBER if kind.kind in ("dyn", "null") else kind
         result = {"sum": NUMBER, "avg": NUMBER, "distinct": NUMBER, "list": list_of(kind)}.get(name, kind)
         return self._make(tree, "list_rows" if name == "list" else name, result, (holder, value), row.number)
+
+    def _nth(self, tree: Tree, holder: Term, row: Row) -> Term:
+        """The place is the third argument of the term."""
+        place = tree.args[1]
+        if place.kind != "number" or not isinstance(place.value, int) or not 1 <= place.value <= LIST_ITEMS_MAX:
+            mend = f"write a number from 1 to {LIST_ITEMS_MAX}, such as nth(3, price)"
+            raise self.fault(place, "wrong_type", "nth(...) needs a whole number first", mend)
+        value = self._inside(row, tree.args[2])
+        return self._make(tree, "nth", value.type, (holder, value, self._number(place)), row.number)
 
     def _macro(self, tree: Tree) -> Term:
         if len(tree.args) != 3 or tree.args[1].kind != "name":

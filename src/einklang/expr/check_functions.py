@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from einklang.expr.check_names import Names
-from einklang.expr.dates import date_of_text, moment_of_text
-from einklang.expr.errors import ExprError
+from einklang.expr.dates import PERIODS, date_of_text, moment_of_text
+from einklang.expr.errors import ExprError, nearest
 from einklang.expr.functions import (
     CEL_NAMES,
     FUNCTIONS,
@@ -228,6 +228,22 @@ class Functions(Names):
 
     def _call_weekday(self, tree: Tree) -> Term:
         return self._day(tree, "weekday", STRING, moving=True)
+
+    def _call_startOf(self, tree: Tree) -> Term:
+        period = self._literal(tree.args[0], "a period")
+        if period not in PERIODS:
+            what = f"`{period[:40]}` is no period"
+            near = nearest(period, PERIODS)
+            mend = "write one of: " + ", ".join(PERIODS)
+            raise self.fault(tree.args[0], "bad_period", what, mend, expected=PERIODS, near=near)
+        part = tree.args[1]
+        term = self.value(part)
+        if term.type.kind == "dyn":
+            raise self.undeclared(part, "date")
+        self.fits(part, term, "date", "timestamp")
+        if term.type.kind == "timestamp":
+            term = self._make(part, "date_of_ts", DATE, (term,))
+        return self._make(tree, "start_of", DATE, (term,), period)
 
     def _call_hour(self, tree: Tree) -> Term:
         term = self.check(tree.args[0])

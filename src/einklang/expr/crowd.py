@@ -24,6 +24,7 @@ from einklang.expr.crowd_groups import GroupSets, of_group
 from einklang.expr.crowd_reach import crowd_supports, is_path
 from einklang.expr.crowd_sets import free_names
 from einklang.expr.crowd_values import DTYPES, PARTS, Value, arithmetic, choose, equal, holds, is_null, literal, ordered
+from einklang.expr.dates import start_of
 from einklang.expr.tree import Term, walk
 from einklang.kernel.errors import UsageError
 from einklang.kernel.time import DAY, Micros
@@ -339,6 +340,10 @@ class Run(GroupSets):
         return {part: self.python(level, part, lambda d, y: function(d if d is not None else y), *days)}
 
     _month = _day = _weekday = _year
+
+    def _start_of(self, term: Term, level: Level) -> Value:
+        day = self.part(term.args[0], level, "d")
+        return _full_day(self.python(level, "d", lambda x: start_of(x, term.data), day))
 
     def _hour(self, term: Term, level: Level) -> Value:
         return {"n": self.python(level, "n", runtime.hour, self.part(term.args[0], level, "t"), self.zone(level))}

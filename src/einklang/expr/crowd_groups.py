@@ -13,12 +13,12 @@ import polars as pl
 
 from einklang.expr.crowd_frames import Docs, Level, holder_of
 from einklang.expr.crowd_reach import is_path
-from einklang.expr.crowd_sets import Sets
+from einklang.expr.crowd_sets import Sets, free_names
 from einklang.expr.crowd_values import DTYPES, Value
 from einklang.expr.rows import flatten
 from einklang.expr.tree import Term, walk
 
-_FOLDS = frozenset(["exists", "count", "sum", "avg", "min", "max", "distinct", "first", "last"])
+_FOLDS = frozenset(["exists", "count", "sum", "avg", "min", "max", "distinct", "first", "last", "nth"])
 #: What differs between members of one group in one time zone.
 _OF_PERSON = frozenset(["person", "trait", "segment", "consent", "events", "objects"])
 _GROUPED = frozenset(["groupid", "groupsize", "grouptrait", "groupevents"])
@@ -31,7 +31,7 @@ def group_type(term: Term) -> str:
 
 def of_group(term: Term) -> str:
     """The type of the group of which this is a fold that is the same for all its members; "" for anything else."""
-    if term.op not in _FOLDS or flatten(term.args[0])[0].op != "groupevents":
+    if term.op not in _FOLDS or flatten(term.args[0])[0].op != "groupevents" or free_names(term):
         return ""
     parts = list(walk(term))
     types = {group_type(part) for part in parts if part.op in _GROUPED}

@@ -14,7 +14,7 @@ from einklang.expr.types import DYN, Type
 from einklang.kernel.limits import LIST_ITEMS_MAX
 from einklang.kernel.time import Micros
 
-_FOLDS = frozenset(["exists", "count", "sum", "avg", "min", "max", "distinct", "first", "last", "list_rows"])
+_FOLDS = frozenset(["exists", "count", "sum", "avg", "min", "max", "distinct", "first", "last", "nth", "list_rows"])
 
 
 def free_names(term: Term) -> frozenset[Token]:
@@ -32,7 +32,9 @@ def free_names(term: Term) -> frozenset[Token]:
         return found - {("local", term.data)}
     if term.op in _FOLDS:
         return found - {("row", term.data), ("elem", term.data)}
-    if term.op in ("followed", "notfollowed"):
+    if term.op == "followed_without":
+        found -= {("row", term.data[3]), ("elem", term.data[3])}
+    if term.op in ("followed", "notfollowed", "followed_without"):
         return found - {("row", term.data[1]), ("elem", term.data[1])}
     return found
 
@@ -218,6 +220,18 @@ class Sets:
         inner = inner.filter((pl.col("at") > before) & (pl.col("at") <= before + length))
         return inner.counted().is_not_null()
 
+    def _narrow_followed_without(self, term: Term, rows: Level) -> Level:
+        """The first that follows comes no later than the first that must not come before it."""
+        at, (_, _, length, _) = rows.frame["at"], term.data
+        first: list[pl.Expr] = []
+        for part in term.args[1:]:
+            inner = self.rows(part, rows)
+            before = inner.add(at.gather(inner.frame["_up"]))
+            inner = inner.filter((pl.col("at") > before) & (pl.col("at") <= before + length))
+            first.append(inner.fold(pl.col("at"), pl.Expr.min))
+        follows, breaks = first
+        return rows.filter(follows.is_not_null() & (breaks.is_null() | (follows <= breaks)))
+
     def _narrow_followed(self, term: Term, rows: Level) -> Level:
         return rows.filter(self._followers(term, rows))
 
@@ -362,3 +376,10 @@ class Sets:
         return {part: kept.fold(code, _first if term.op == "first" else _last) for part, code in value.items()}
 
     _last = _first
+
+    def _nth(self, term: Term, level: Level) -> Value:
+        rows = self.rows(term.args[0], level)
+        value = self.value(term.args[1], rows)
+        kept = rows.filter(~is_null(value))
+        place = term.args[2].data - 1
+        return {part: kept.fold(code, lambda column: column.slice(place, 1).first()) for part, code in value.items()}

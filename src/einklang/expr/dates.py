@@ -11,6 +11,8 @@ from einklang.kernel.time import Micros, parse_moment
 #: A day of the calendar: with a year a `date`, without one a text such as `--05-17`.
 Day = date | str
 
+#: What has a first day: of ISO weeks a Monday.
+PERIODS = ("week", "month", "quarter", "year")
 _FULL = re.compile(r"(\d{4}-\d{2}-\d{2})(?:[Tt ].*)?", re.A | re.S)
 _YEARLESS = re.compile(r"--(\d{2})-(\d{2})", re.A)
 
@@ -41,3 +43,13 @@ def moment_of_text(text: str) -> Micros | None:
         return parse_moment(text)
     except InputError:
         return None
+
+
+def start_of(day: Day | None, period: str) -> date | None:
+    """The first day of the week (a Monday), month, quarter or year that a day is in; None without a year."""
+    if not isinstance(day, date):
+        return None
+    if period == "week":
+        return date.fromordinal(max(day.toordinal() - day.weekday(), 1))
+    first = {"month": day.month, "quarter": day.month - (day.month - 1) % 3, "year": 1}[period]
+    return date(day.year, first, 1)

@@ -18,7 +18,7 @@ from einklang.kernel.time import DAY, HOUR, MINUTE, SECOND, Micros, format_momen
 #: Parts that say nothing beyond their own text.
 _SILENT = frozenset({"const", "duration", "list", "map"})
 #: Parts whose arguments speak of a row of their own and have no value outside of it: their first argument may have one.
-_ROWS = frozenset(["exists", "count", "sum", "avg", "min", "max", "distinct", "first", "last", "list_rows"])
+_ROWS = frozenset(["exists", "count", "sum", "avg", "min", "max", "distinct", "first", "last", "nth", "list_rows"])
 
 
 class ExplainNode(msgspec.Struct, frozen=True):

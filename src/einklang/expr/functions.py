@@ -2,9 +2,9 @@
 
 Arguments: `any` `bool` `string` `number` `list` `date` `timestamp` `day` (a date or a timestamp) `duration`; `?` may
 be left out; `...` at the end repeats the last one; `literal` a text in quotes; `condition`, `value`: an expression
-over one event or element; `set`: a set of events; `step`: `step.ID`; `bound`: a moment, a date, `entry` or `step.ID`;
-`dur`: a duration text. crowd: whether `compile_crowd` knows it. later: what a later version brings; the check refuses
-it and says so.
+over one event or element; `set`: a set of events; `whole`: a whole number as it is written; `step`: `step.ID`;
+`bound`: a moment, a date, `entry` or `step.ID`; `dur`: a duration text. crowd: whether `compile_crowd` knows it.
+later: what a later version brings; the check refuses it and says so.
 """
 
 from __future__ import annotations
@@ -39,6 +39,7 @@ FUNCTIONS: dict[str, Fn] = {
     "days": Fn(("duration",), "number"),
     "age": Fn(("date",), "number"),
     "anniversary": Fn(("date",), "date"),
+    "startOf": Fn(("literal", "day"), "date"),
     "year": Fn(("day",), "number"),
     "month": Fn(("day",), "number"),
     "day": Fn(("day",), "number"),
@@ -69,7 +70,7 @@ NARROWING: dict[str, Fn] = {
     "of": Fn(("step",), "events", crowd=False),
     "latest": Fn(("number",), "events"),
     "each": Fn(("list",), "events"),
-    "followedBy": Fn(("set", "dur"), "events"),
+    "followedBy": Fn(("set", "dur", "set?"), "events"),
     "notFollowedBy": Fn(("set", "dur"), "events"),
     "withMachine": Fn((), "events"),
 }
@@ -85,6 +86,7 @@ AGGREGATES: dict[str, Fn] = {
     "distinct": Fn(("value",), "number"),
     "first": Fn(("value",), "value"),
     "last": Fn(("value",), "value"),
+    "nth": Fn(("whole", "value"), "value"),
     "list": Fn(("value",), "list"),
 }
 

@@ -12,8 +12,10 @@ from typing import Any
 
 from einklang.expr import numbers, runtime
 from einklang.expr.check import Checked
+from einklang.expr.dates import start_of
 from einklang.expr.flip import Flips
 from einklang.expr.rows import RowCode
+from einklang.expr.texts import matches
 from einklang.expr.tree import Term
 from einklang.expr.types import Needs, Type
 from einklang.expr.view import View
@@ -42,38 +44,19 @@ _GLOBALS: dict[str, Any] = {name: getattr(runtime, name) for name in dir(runtime
 _GLOBALS |= {name: getattr(numbers, name) for name in dir(numbers) if not name.startswith("_")}
 _GLOBALS |= {
     "is_in": runtime.within,
+    "matches": matches,
+    "start_of": start_of,
     "__builtins__": {"any": any, "all": all, "sum": sum, "reversed": reversed, "len": len, "True": True},
 }
 
 #: Ops whose value is never null and always a bool.
 _BOOLS = frozenset(
-    [
-        "eq",
-        "ne",
-        "lt",
-        "le",
-        "gt",
-        "ge",
-        "in",
-        "not",
-        "and",
-        "or",
-        "goal",
-        "segment",
-        "injourney",
-        "consent",
-        "reachable",
-        "exists",
-        "has",
-        "contains",
-        "startsWith",
-        "endsWith",
-        "matches",
-        "macro_exists",
-        "macro_all",
+    {
+        "eq", "ne", "lt", "le", "gt", "ge", "in", "not", "and", "or", "goal", "segment", "injourney", "consent",
+        "reachable", "exists", "has", "contains", "startsWith", "endsWith", "matches", "macro_exists", "macro_all",
         "macro_exists_one",
-    ]
-)
+    }
+)  # fmt: skip
 #: Ops whose value is always an int within bounds.
 _COUNTS = frozenset({"count", "distinct"})
 

@@ -11,10 +11,11 @@ from einklang.kernel.time import DAY
 
 #: A month at its longest, and the first moment of a day in any zone, on a day with 25 hours.
 _MONTH_DAYS, _TODAY_US = 31, DAY + DAY // 24
+_PERIOD_DAYS = {"week": 7, "month": 31, "quarter": 92, "year": 366}
 _SETS = frozenset(
     {
         "events", "groupevents", "objects", "within", "since", "until", "machine", "where", "of", "each", "latest",
-        "followed", "notfollowed",
+        "followed", "notfollowed", "followed_without",
     }
 )  # fmt: skip
 
@@ -60,7 +61,7 @@ def _visit(term: Term, outer: int | None, run: bool, found: list[Reach]) -> None
         found.append(Reach(tuple(first.data[1]), window, run))
     for part in chain[1:]:
         for other in part.args[1:]:
-            follows = part.op in ("followed", "notfollowed")
+            follows = part.op in ("followed", "notfollowed", "followed_without")
             _visit(other, window if follows else None, run and follows, found)
 
 
@@ -72,6 +73,9 @@ def _since(bound: Term) -> tuple[int | None, bool]:
         return 0, False
     if bound.op == "today":
         return _TODAY_US, False
+    if bound.op == "start_of":
+        ago, of_run = _since(bound.args[0])
+        return None if ago is None else ago + _PERIOD_DAYS[bound.data] * DAY, of_run
     if bound.op == "ts_of_date":
         return _since(bound.args[0])
     if bound.op in ("ts_move", "date_move") and bound.args[1].op == "duration":

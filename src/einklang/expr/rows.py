@@ -180,6 +180,13 @@ class RowCode:
     def _followed(self, rows: Rows, part: Term) -> None:
         self._add(rows, f" if {self._follower(part)}")
 
+    def _followed_without(self, rows: Rows, part: Term) -> None:
+        number, inner, length, between = part.data
+        extra = (Bound(True, f"e{number}.at"), Bound(False, f"e{number}.at + {length}"))
+        follows = f"first_of(e{inner}.at{RowCode(self.emitter).code(part.args[1], extra=extra)})"
+        breaks = f"first_of(e{between}.at{RowCode(self.emitter).code(part.args[2], extra=extra)})"
+        self._add(rows, f" if unbroken({follows}, {breaks})")
+
     def _notfollowed(self, rows: Rows, part: Term) -> None:
         number, _, length = part.data
         over = f"e{number}.at + {length}"

@@ -11,10 +11,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date, timedelta
 from decimal import ROUND_FLOOR, Decimal
 from functools import lru_cache
+from itertools import islice
 from operator import attrgetter
 from typing import Any
-
-import re2
 
 from einklang.expr.dates import Day, date_of_text, moment_of_text
 from einklang.expr.numbers import Number, add, div, mul, number_of, text_of
@@ -239,22 +238,6 @@ def ends_with(a: Any, b: Any) -> bool:
     return type(a) is str and type(b) is str and a.endswith(b)
 
 
-@lru_cache(maxsize=512)
-def _pattern(text: str) -> Any:
-    try:
-        return re2.compile(text)
-    except re2.error:
-        return None
-
-
-def matches(a: Any, b: Any) -> bool:
-    """Whether a part of text a matches the RE2 pattern b; false where b is none."""
-    if type(a) is not str or type(b) is not str:
-        return False
-    pattern = _pattern(b)
-    return pattern is not None and pattern.search(a) is not None
-
-
 def bucket(view: View, name: str) -> Decimal | None:
     """[0, 1), fixed per person and name, cut to 9 places."""
     person = view.person_field("id")
@@ -432,6 +415,16 @@ def items(x: Any) -> Sequence[Any]:
 def first_of(values: Iterable[Any]) -> Any:
     """The first value that is not null."""
     return next((value for value in values if value is not None), None)
+
+
+def nth_of(place: int, values: Iterable[Any]) -> Any:
+    """The value at a place, counted from 1, among those that are not null; None where there are fewer."""
+    return next(islice((value for value in values if value is not None), place - 1, None), None)
+
+
+def unbroken(follows: Micros | None, breaks: Micros | None) -> bool:
+    """Whether the first that follows comes no later than the first that must not come before it."""
+    return follows is not None and (breaks is None or follows <= breaks)
 
 
 def texts(values: Iterable[Any]) -> list[str]:
