@@ -204,6 +204,26 @@ def test_two_bodies_of_one_message_id_stay_two(tmp_path: Path) -> None:
         balanced(book, tmp_path)
 
 
+@pytest.mark.parametrize("batches", [(5_000,), (1,)])
+def test_the_same_conflict_is_put_aside_once(tmp_path: Path, batches: tuple[int, ...]) -> None:
+    """A file with a conflict, taken in three times, has one dead letter for each unlike body, in whatever batches."""
+    calls = [sent(1, "Page Read", n=n) for n in (1, 2, 3)]
+    with home() as book:
+        for _ in range(2):
+            append(book, calls, body=1)
+            run(book, batches)
+        append(book, calls, body=3)
+        run(book, batches)
+        assert dead.letters(book, code="", cursor="", limit=9).counts == {"id_conflict": 2}
+        assert dead.replay(book, as_new=True) == dead.Replayed(2, {})
+        append(book, calls, body=1)
+        run(book, batches)
+        assert dead.letters(book, code="", cursor="", limit=9).counts == {}
+        told = sorted(row[14]["n"] for row in table_rows(book, "history") if row[6] == "Page Read")
+        assert told == [1, 2, 3]
+        balanced(book, tmp_path)
+
+
 def test_an_undecodable_body_comes_in_again_as_it_was(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Our decoder failed on a body of three; with it mended all three are there, once."""
     from einklang.app import intake

@@ -15,6 +15,7 @@ from einklang.app.output import Output
 from einklang.app.ports import Reader, Row
 from einklang.app.working import from_json, to_json
 from einklang.event import KINDS, REPLAY, Event, expand, message_identity
+from einklang.kernel.ids import keyed_hash
 from einklang.kernel.reasons import DeadLetter
 
 
@@ -72,7 +73,13 @@ def take(rows: Sequence[Row], reader: Reader, out: Output, *, clock: int, versio
                 taken.events.append(event)
             elif known == told or (kind in KINDS and known == _before_sign_in(row, event.position, unsigned, salt)):
                 taken.duplicates += 1
+            elif (again := keyed_hash(salt, "put aside", key.hex(), told.hex())) in seen or (
+                reader.read("message_id_get", again)
+            ):
+                taken.duplicates += 1  # the same conflict once more, as when a file is imported again
             else:
+                seen[again] = told
+                out.add("message_id_put", again, told, event.position)
                 taken.dead += 1
                 original = to_json(event).encode()
                 detail = f"message id {event.message_id[:80]} came before with another body"
