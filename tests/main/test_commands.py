@@ -47,6 +47,28 @@ def test_what_never_was_is_wrong_usage(capsys: pytest.CaptureFixture[str], comma
     assert capsys.readouterr().err.endswith("[wrong_usage]\n")
 
 
+@pytest.mark.parametrize(
+    ("command", "as_json"),
+    [
+        ("--home {home} --json segment count none", True),
+        ("--json segment count none --home {home}", True),
+        ("--home={home} segment --json count none", True),
+        ("--home elsewhere segment count none --home {home} --json", True),
+        ("--home {home} segment count none", False),
+    ],
+)
+def test_the_home_may_stand_before_the_command(
+    home: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, command: str, as_json: bool
+) -> None:
+    """`--home` and `--json` are taken before the command and after it; of two homes the later one counts."""
+    asked: list[tuple[str, bool]] = []
+    monkeypatch.setattr(
+        commands, "segment", lambda args: (asked.append((str(args.home_path), args.json)), (0, None))[1]
+    )
+    assert main([part.format(home=home) for part in command.split()]) == 0
+    assert [(where, bool(json)) for where, json in asked] == [(home, as_json)]
+
+
 def test_long_findings_stay_readable(
     home: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
