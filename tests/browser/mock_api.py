@@ -21,6 +21,7 @@ from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
 from tests.browser import mock_data as data
 from tests.browser import mock_journeys as plans
 from tests.browser import mock_records as records
+from tests.browser.mock_drafts import Drafts
 
 CONSOLE = Path(__file__).parents[2] / "src" / "einklang" / "web" / "console"
 CSP = (
@@ -49,7 +50,7 @@ def problem(status: int, code: str, detail: str, mend: str, where: str = "") -> 
 WRITTEN = frozenset({
     "label", "name", "title", "detail", "message", "mend", "where", "body", "why", "source", "samples", "value",
     "evidence", "identifiers", "touchpoint", "type", "role", "traits", "properties", "fields", "category", "brand",
-    "texts", "branches", "reason_text", "wording", "country", "company", "step", "key", "actor",
+    "texts", "branches", "reason_text", "wording", "country", "company", "step", "key", "actor", "form",
 })  # fmt: skip
 
 
@@ -78,6 +79,7 @@ class MockApi(ThreadingHTTPServer):
         self.extra: list[dict[str, Any]] = []
         self.posted: list[tuple[str, Any]] = []
         self.evil: Iterator[str] | None = None
+        self.drafts = Drafts()
         self.arrived = threading.Condition()
         self.listening = 0
 
@@ -99,6 +101,7 @@ class MockApi(ThreadingHTTPServer):
         self.listening = 0
         self.posted = []
         self.evil = None
+        self.drafts = Drafts()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A browser that hangs up is no fault; anything else is told."""
@@ -165,6 +168,15 @@ class Handler(BaseHTTPRequestHandler):
             case ["sources", name, "keys"]:
                 source = next(one for one in records.SOURCES if one["id"] == name)
                 return 201, {"source": source, "key": "wk_shown-once-again"}
+            case ["drafts", "find"]:
+                found = self.server.drafts.find(body)
+                mend = "ask for a new code: they hold for half an hour"
+                return (200, found) if found else problem(404, "unknown_code", "no draft has this code", mend)
+            case ["drafts"]:
+                saved = self.server.drafts.save(body)
+                return (
+                    problem(409, saved, "somebody else did", "load again") if isinstance(saved, str) else (200, saved)
+                )
             case ["dead-letters", "replay"]:
                 return 200, {"replayed": 1, "kept": {} if body.get("positions") else {"id_conflict": 1}}
             case ["persons", _, "merge" | "split" as kind]:
@@ -339,6 +351,9 @@ class Handler(BaseHTTPRequestHandler):
                 return 200, data.timeline(query.get("kind", "all"), query.get("cursor", ""))
             case ["groups"]:
                 return 200, {"items": [records.BELONGS] if found["known"] else [], "next": None}
+            case ["drafts"]:
+                items = self.server.drafts.open_ones() if found["known"] and not self.server.empty else []
+                return 200, {"items": items, "next": None}
             case ["identity"]:
                 return 200, records.graph(found)
             case ["objects"]:

@@ -225,6 +225,7 @@ SPOILED = [
     "/persons/p_4fk2x9?tab=objects", "/persons/p_4fk2x9?tab=traits", "/persons/p_4fk2x9?tab=why&journey=cart-reminder",
     "/persons/p_4fk2x9/merge?other=p_2sd6r5", "/persons/p_4fk2x9/split", "/reviews", "/sources", "/catalog",
     "/catalog/Order%20Completed", "/dead-letters", "/products", "/products/g-118", "/groups/company/k-7",
+    "/persons/p_4fk2x9?tab=drafts",
 ]  # fmt: skip
 
 

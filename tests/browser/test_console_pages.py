@@ -41,6 +41,8 @@ PAGES = {
     "product": "/products/g-118",
     "groups": "/groups/company",
     "group": "/groups/company/k-7",
+    "drafts": "/drafts",
+    "drafts-of": "/persons/p_4fk2x9?tab=drafts",
 }
 EMPTY = ("/", "/persons", "/segments", "/journeys", "/reports", "/catalog", "/products")
 #: New homes have none of these either: the page says what that means.
@@ -50,6 +52,7 @@ NOTHING = {
     "/sources": "No source yet",
     "/groups/company": "None yet",
     "/persons/p_1zt7v4?tab=objects": "No orders, contracts or the like yet",
+    "/persons/p_1zt7v4?tab=drafts": "No open draft",
 }
 Visit = Callable[[str], Page]
 Check = Callable[..., list[str]]

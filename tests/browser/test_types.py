@@ -12,6 +12,7 @@ from einklang.app import (
     answers,
     dead,
     discovery,
+    drafts,
     graph,
     keys,
     queries_groups,
@@ -21,7 +22,7 @@ from einklang.app import (
     stitching,
 )
 from einklang.measure import Report
-from einklang.web import refusals, sources_api
+from einklang.web import drafts_api, refusals, sources_api
 
 API = Path(__file__).resolve().parents[2] / "console" / "src" / "api"
 TYPES, DATA = API / "types.ts", API / "data.ts"
@@ -42,7 +43,7 @@ ANSWERS: dict[str, type[msgspec.Struct]] = {
     "ObjectEvent": queries_objects.ObjectEvent, "ObjectItem": queries_objects.ObjectItem, "Product": answers.Product,
     "ProductRecord": queries_products.ProductRecord, "RelatedProduct": queries_products.Related,
     "Belonging": queries_groups.Belonging, "GroupItem": queries_groups.GroupItem, "Member": queries_groups.Member,
-    "Group": queries_groups.Group,
+    "Group": queries_groups.Group, "Draft": drafts.Draft, "AgentDraft": drafts_api.AgentDraft,
 }  # fmt: skip
 
 

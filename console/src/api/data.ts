@@ -50,6 +50,25 @@ export interface Refusal {
   times: number;
 }
 
+/** A half-filled form as it was last saved. */
+export interface Draft {
+  id: string;
+  form: string;
+  fields: Properties;
+  version: number;
+  status: string;
+  saved_at: string;
+  by: string;
+  touchpoint: string;
+  person: string | null;
+}
+
+/** ref: opens this draft; it stands in no address. */
+export interface AgentDraft {
+  ref: string;
+  draft: Draft;
+}
+
 export interface PropertySeen {
   name: string;
   declared: string | null;

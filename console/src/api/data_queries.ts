@@ -1,7 +1,7 @@
 import { infiniteQueryOptions, keepPreviousData, queryOptions } from '@tanstack/react-query';
-import { get, withQuery } from './client';
+import { get, post, withQuery } from './client';
 import type {
-  Arrivals, Belonging, EventSeen, Graph, Group, GroupItem, Letter, Letters, ObjectCount, ObjectItem, Product, ProductRecord, Refusal, Review, Source,
+  AgentDraft, Arrivals, Belonging, EventSeen, Graph, Group, GroupItem, Letter, Letters, ObjectCount, ObjectItem, Product, ProductRecord, Refusal, Review, Source,
 } from './data';
 import type { Page } from './types';
 
@@ -80,3 +80,10 @@ export const groupQuery = (type: string, id: string, limit: number) =>
     queryFn: () => get<Group>(withQuery(`/api/groups/${part(type)}/${part(id)}`, { limit })),
     placeholderData: keepPreviousData,
   });
+
+/** One draft as it is now. A reference stands in a body, never in an address. */
+export const draftQuery = (ref: string, id: string) =>
+  queryOptions({ queryKey: ['draft', id], queryFn: () => post<AgentDraft>('/api/drafts/find', { ref }), refetchInterval: 15_000 });
+
+export const draftsOfQuery = (id: string) =>
+  queryOptions({ queryKey: ['drafts-of', id], queryFn: () => get<Page<AgentDraft>>(`/api/persons/${part(id)}/drafts`) });

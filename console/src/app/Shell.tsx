@@ -14,6 +14,7 @@ import css from './shell.module.css';
 const ITEMS = [
   { to: '/', name: 'live', icon: 'live' },
   { to: '/persons', name: 'persons', icon: 'persons' },
+  { to: '/drafts', name: 'drafts', icon: 'pen' },
   { to: '/segments', name: 'segments', icon: 'segments' },
   { to: '/journeys', name: 'journeys', icon: 'journeys' },
   { to: '/reports', name: 'reports', icon: 'reports' },
@@ -104,7 +105,7 @@ function useLiveUpdates(): void {
       if (stale.size === 0) return;
       void client.invalidateQueries({
         predicate: ({ queryKey: [kind, id] }) =>
-          (['person', 'timeline', 'why', 'objects', 'identity', 'groups-of'].includes(String(kind)) && stale.has(String(id))) || kind === 'segments' || kind === 'journeys',
+          (['person', 'timeline', 'why', 'objects', 'identity', 'groups-of', 'drafts-of'].includes(String(kind)) && stale.has(String(id))) || kind === 'segments' || kind === 'journeys',
       });
       stale.clear();
     }, 2_000);

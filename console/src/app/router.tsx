@@ -93,7 +93,7 @@ const persons = createRoute({
   validateSearch: (search): PersonsSearch => ({ q: text(search['q']) || undefined }),
 });
 
-const TABS = ['timeline', 'objects', 'why', 'traits', 'identity'] as const;
+const TABS = ['timeline', 'objects', 'drafts', 'why', 'traits', 'identity'] as const;
 export type PersonTab = (typeof TABS)[number];
 export interface PersonSearch { tab?: PersonTab | undefined; show?: TimelineFilter | undefined; journey?: string | undefined }
 const person = createRoute({
@@ -115,6 +115,8 @@ const mergePerson = createRoute({
   validateSearch: (search): MergeSearch => ({ other: text(search['other']) || undefined }),
 });
 const splitPerson = createRoute({ getParentRoute: () => inside, path: '/persons/$id/split', component: lazyRouteComponent(dataPages, 'SplitPerson') });
+
+const drafts = createRoute({ getParentRoute: () => inside, path: '/drafts', component: lazyRouteComponent(dataPages, 'Drafts') });
 
 export interface ReviewsSearch { person?: string | undefined }
 const reviews = createRoute({
@@ -170,7 +172,7 @@ const tree = root.addChildren([
   signIn,
   inside.addChildren([
     livePage, persons, person, mergePerson, splitPerson, segments, segment, journeys, journey, reports, report,
-    groups, group, products, product, catalog, catalogEvent, deadLetters, reviews, sources,
+    groups, group, products, product, catalog, catalogEvent, deadLetters, reviews, sources, drafts,
   ]),
 ]);
 

@@ -39,7 +39,7 @@ export const de: Dictionary = {
     notFoundAction: 'Zur Startseite gehen',
   },
   nav: {
-    live: 'Übersicht', persons: 'Personen', segments: 'Segmente', journeys: 'Journeys', reports: 'Berichte',
+    live: 'Übersicht', persons: 'Personen', drafts: 'Zwischenstände', segments: 'Segmente', journeys: 'Journeys', reports: 'Berichte',
     data: 'Daten', products: 'Produkte', catalog: 'Ereigniskatalog', deadLetters: 'Zurückgestellt', reviews: 'Prüfliste', sources: 'Quellen und Schlüssel',
   },
   error: {
@@ -157,7 +157,7 @@ export const de: Dictionary = {
     traitName: 'Merkmal',
     traitValue: 'Wert',
     traitAt: 'Stand',
-    tabs: { timeline: 'Verlauf', objects: 'Objekte', why: 'Warum (nicht)?', traits: 'Merkmale', identity: 'Kennungen' },
+    tabs: { timeline: 'Verlauf', objects: 'Objekte', drafts: 'Zwischenstände', why: 'Warum (nicht)?', traits: 'Merkmale', identity: 'Kennungen' },
     computed: 'berechnet',
     views: 'Ansichten der Person',
   },

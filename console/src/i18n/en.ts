@@ -39,7 +39,7 @@ export const en = {
     notFoundAction: 'Go to the start page',
   },
   nav: {
-    live: 'Live', persons: 'Persons', segments: 'Segments', journeys: 'Journeys', reports: 'Reports',
+    live: 'Live', persons: 'Persons', drafts: 'Drafts', segments: 'Segments', journeys: 'Journeys', reports: 'Reports',
     data: 'Data', products: 'Products', catalog: 'Event catalog', deadLetters: 'Dead letters', reviews: 'Merge review', sources: 'Sources and keys',
   },
   error: {
@@ -157,7 +157,7 @@ export const en = {
     traitName: 'Trait',
     traitValue: 'Value',
     traitAt: 'As of',
-    tabs: { timeline: 'Timeline', objects: 'Objects', why: 'Why (not)?', traits: 'Traits', identity: 'Identifiers' },
+    tabs: { timeline: 'Timeline', objects: 'Objects', drafts: 'Drafts', why: 'Why (not)?', traits: 'Traits', identity: 'Identifiers' },
     computed: 'computed',
     views: 'Views of the person',
   },

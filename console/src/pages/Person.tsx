@@ -1,6 +1,8 @@
 import { Tabs } from '@mantine/core';
 import { useQuery } from '@tanstack/react-query';
-import { Link, useNavigate, useParams, useSearch } from '@tanstack/react-router';
+import { lazyRouteComponent, Link, useNavigate, useParams, useSearch } from '@tanstack/react-router';
+import { Suspense } from 'react';
+import { draftsOfQuery } from '../api/data_queries';
 import { personQuery } from '../api/queries';
 import type { Consent, Person as PersonData, PersonRun } from '../api/types';
 import type { PersonTab } from '../app/router';
@@ -17,6 +19,8 @@ import { Objects } from './Objects';
 import css from './person.module.css';
 import { Timeline } from './Timeline';
 import { Why } from './Why';
+
+const DraftsOf = lazyRouteComponent(() => import('./data_pages'), 'DraftsOf');
 
 const CONSENT_TONE: Record<string, Tone> = { given: 'teal', confirmed: 'teal', withdrawn: 'red', objected: 'red', requested: 'warm' };
 
@@ -140,8 +144,10 @@ export function Person() {
   const { tab = 'timeline', show = 'all', journey = '' } = useSearch({ from: '/inside/persons/$id' });
   const navigate = useNavigate();
   const { data: person, error, refetch, isPending } = useQuery(personQuery(id));
+  const { data: drafts } = useQuery({ ...draftsOfQuery(person?.person_id ?? ''), enabled: person !== undefined });
   const put = (search: { tab?: PersonTab; show?: typeof show; journey?: string }, replace = true) =>
     void navigate({ to: '/persons/$id', params: { id }, search: { tab, show, journey, ...search }, replace });
+  const waiting = drafts?.items.length ?? 0;
   if (isPending) return <Rows count={8} />;
   if (error !== null || person === undefined) return <Failure error={error} retry={() => void refetch()} />;
   return (
@@ -171,6 +177,11 @@ export function Person() {
             <Tabs.List px="md" pt={6} aria-label={t.person.views}>
               <Tabs.Tab value="timeline" leftSection={<Icon name="clock" size={16} />}>{t.person.tabs.timeline}</Tabs.Tab>
               <Tabs.Tab value="objects" leftSection={<Icon name="box" size={16} />}>{t.person.tabs.objects}</Tabs.Tab>
+              {(tab === 'drafts' || waiting > 0) && (
+                <Tabs.Tab value="drafts" leftSection={<Icon name="pen" size={16} />} rightSection={waiting > 0 && <Pill tone="warm">{f.number(waiting)}</Pill>}>
+                  {t.person.tabs.drafts}
+                </Tabs.Tab>
+              )}
               <Tabs.Tab value="why" leftSection={<Icon name="door" size={16} />}>{t.person.tabs.why}</Tabs.Tab>
               <Tabs.Tab value="traits" leftSection={<Icon name="user" size={16} />}>{t.person.tabs.traits}</Tabs.Tab>
               <Tabs.Tab value="identity" leftSection={<Icon name="graph" size={16} />}>{t.person.tabs.identity}</Tabs.Tab>
@@ -179,6 +190,7 @@ export function Person() {
             <Tabs.Panel value="why"><Why id={person.person_id} journey={journey} onJourney={(next) => put({ journey: next })} /></Tabs.Panel>
             <Tabs.Panel value="traits"><Traits person={person} /></Tabs.Panel>
             <Tabs.Panel value="objects"><Objects id={person.person_id} /></Tabs.Panel>
+            <Tabs.Panel value="drafts"><Suspense fallback={<Rows count={3} />}><DraftsOf id={person.person_id} /></Suspense></Tabs.Panel>
             <Tabs.Panel value="identity"><Identity id={person.person_id} /></Tabs.Panel>
           </Tabs>
         </Card>
