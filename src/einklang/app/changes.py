@@ -52,6 +52,7 @@ def change_definitions(state: State, event: Event) -> None:
             _put(state, key[1], str(row.get(name)), row)
     paused = {name for name, journey in state.definitions.journeys.items() if journey.state == "paused"}
     rules, kinds = state.definitions.trait_rules, state.definitions.identity
+    objects = state.definitions.objects
     state.take(compile_all(docs, versions))
     resumed = {name for name in paused if state.definitions.journeys[name].state != "paused"}
     if state.fold >= 2:
@@ -60,9 +61,10 @@ def change_definitions(state: State, event: Event) -> None:
         change["kind"] in ("segment", "policy", "trait", "purpose", "object") for change in event.properties["changes"]
     )
     again = event.message_id if state.definitions.identity != kinds else ""
-    if resumed or all_of_them or again:
+    index = state.definitions.objects != objects
+    if resumed or all_of_them or again or index:
         retell = state.definitions.trait_rules != rules
-        state.sweep = Sweep(all_of_them, tuple(sorted(resumed)), retell=retell, kinds=again)
+        state.sweep = Sweep(all_of_them, tuple(sorted(resumed)), retell=retell, kinds=again, index=index)
 
 
 def _note_pauses(state: State, event: Event, paused: set[str], resumed: set[str]) -> None:

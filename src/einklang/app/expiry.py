@@ -102,6 +102,7 @@ def _without(state: State, live: Live, bounds: Bounds) -> None:
         else:
             kept.append(event)
     live.replace_history(kept)
+    state.object_index.again(live)
     state.working.mark(live)
 
 

@@ -148,6 +148,7 @@ class Moments:
         state.working.mark(live)
         names = names_of(event)
         live.add(event, names)
+        state.object_index.touch(live, event)
         touched = Touched(events=set(names))
         if event.origin == 0:
             person.last_seen_at = max(person.last_seen_at, event.at)

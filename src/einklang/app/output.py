@@ -171,6 +171,8 @@ AFTER = (
     "party_member_drop",
     "party_member_put",
     "party_put",
+    "object_drop",
+    "object_put",
 )
 #: Statements (lane, person) -> (lane, person) that give a merged person's rows to the living one.
 REKEYS = (

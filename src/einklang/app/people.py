@@ -213,6 +213,8 @@ class People:
         loser.gone = True
         state.groups.sync(loser)
         state.groups.sync(winner)
+        state.object_index.gone(lost.id)
+        state.object_index.again(winner)
         self._gone.add(lost.id)
         state.working.mark(loser)
         state.working.mark(winner)

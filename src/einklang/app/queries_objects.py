@@ -103,11 +103,21 @@ def counts(reader: Reader, known: Mapping[str, Kind], text: str, now: int) -> Pa
     person = load(reader, text)[1]
     items = []
     for kind in known.values():
-        found = _objects(reader, kind, _owners(reader, kind, person), now)
+        found = objects_of(reader, kind, owners_of(reader, kind, person), now)
         if found:
             states = Counter(one.state or "" for one in found)
             items.append(ObjectCount(kind.id, kind.title, len(found), dict(sorted(states.items()))))
     return Page(items)
+
+
+def known_kind(known: Mapping[str, Kind], name: str) -> Kind:
+    """The kind of this id. Raises NotFound `unknown_object`."""
+    kind = known.get(name)
+    if kind is None:
+        raise NotFound(
+            "unknown_object", f"no kind of objects {name[:60]!r}", where="kind", mend="known: " + ", ".join(known)
+        )
+    return kind
 
 
 def objects(
@@ -115,23 +125,19 @@ def objects(
 ) -> Page[ObjectItem]:
     """A person's objects of a kind, the one that began last first. Raises NotFound, InputError."""
     limit_of(limit)
-    kind = known.get(name)
-    if kind is None:
-        raise NotFound(
-            "unknown_object", f"no kind of objects {name[:60]!r}", where="kind", mend="known: " + ", ".join(known)
-        )
-    people = _owners(reader, kind, load(reader, text)[1])
-    found = [one for one in reversed(_objects(reader, kind, people, now)) if not state or one.state == state]
+    kind = known_kind(known, name)
+    people = owners_of(reader, kind, load(reader, text)[1])
+    found = [one for one in reversed(objects_of(reader, kind, people, now)) if not state or one.state == state]
     if cursor:
         places = [place for place, one in enumerate(found) if one.id == cursor]
         if not places:
             raise bad_cursor(cursor)
         found = found[places[0] + 1 :]
     following = found[limit - 1].id if len(found) > limit else None
-    return Page([_item(kind, one, now) for one in found[:limit]], following)
+    return Page([as_item(kind, one, now) for one in found[:limit]], following)
 
 
-def _owners(reader: Reader, kind: Kind, person: Person) -> list[str]:
+def owners_of(reader: Reader, kind: Kind, person: Person) -> list[str]:
     """Whose events make a person's objects: the person's own, or those of all members of the group that owns them."""
     one = person.groups.get(kind.owner)
     if kind.owner == PERSON or one is None or not one.id:
@@ -139,7 +145,8 @@ def _owners(reader: Reader, kind: Kind, person: Person) -> list[str]:
     return [row[0] for row in reader.read("party_members", kind.owner, one.id)][:MEMBERS_MAX]
 
 
-def _objects(reader: Reader, kind: Kind, people: list[str], now: int) -> list[Object]:
+def objects_of(reader: Reader, kind: Kind, people: list[str], now: int) -> list[Object]:
+    """The objects that the events of these people make, as they are at a moment."""
     told = [
         Told(name, at, seq, source, bool(machine), from_json(properties))
         for person in people
@@ -149,7 +156,8 @@ def _objects(reader: Reader, kind: Kind, people: list[str], now: int) -> list[Ob
     return fold_objects(kind, told, until=now)
 
 
-def _item(kind: Kind, one: Object, now: int) -> ObjectItem:
+def as_item(kind: Kind, one: Object, now: int) -> ObjectItem:
+    """An object as it is shown."""
     fields = {name: value for name, value in one.fields.items() if value is not None}
     valid_from, valid_until = fields.get(kind.valid_from), fields.get(kind.valid_until)
     money, currency = fields.get(kind.money), fields.get("currency")

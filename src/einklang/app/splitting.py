@@ -87,6 +87,7 @@ class Division:
         if self.rest != source.person.id:
             source.gone = True
             self.state.groups.sync(source)
+            self.state.object_index.gone(source.person.id)
             del changed[source.person.id]
         return changed
 
@@ -246,6 +247,7 @@ class Division:
         person, out = live.person, self.state.out
         refold(live, self.state.definitions.trait_rules)
         self.state.working.mark(live)
+        self.state.object_index.again(live)
         if not self.whole:
             return
         person.groups = belongs(live.history)

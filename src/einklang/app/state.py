@@ -15,6 +15,7 @@ from einklang.app.definitions import Definitions, compile_old
 from einklang.app.entries import Entries
 from einklang.app.groups import Groups
 from einklang.app.known import Remembered
+from einklang.app.object_index import SINCE, ObjectIndex
 from einklang.app.output import Output
 from einklang.app.ports import Reader
 from einklang.app.sweep import Sweep
@@ -38,7 +39,8 @@ STANDSTILL_US = 6 * time.HOUR
 #: The version of the fold, stamped on each entry that moves time: what a log says under an older one is folded again as
 #: it was then (docs/decisions/0006-fold-version.md). 1: without a stamp; 2: merges are part of the history; the door
 #: asks first whether a channel is set up, last whether the message can be made, and says `sent`; money has a currency,
-#: a missing touchpoint is null. 3: the price of a product is the one valid at the moment.
+#: a missing touchpoint is null. 3: the price of a product is the one valid at the moment;
+#: there is an index of objects.
 FOLD = 3
 TICK = "tick"
 _PAGE = 1_000
@@ -91,6 +93,7 @@ class State:
         self.catalogs = Catalogs()
         self.remembered = Remembered()
         self.groups = Groups(self)
+        self.object_index = ObjectIndex(self)
         self.goal_events: set[str] = set()
         self.timers: TimerFeed | None = None
         self.out = Output()
@@ -118,9 +121,16 @@ class State:
     def fold(self, version: int) -> None:
         self._fold = self.rules.fold = version
 
+    def turn(self, version: int) -> None:
+        """From the present entry on the log is folded by this version."""
+        if self._fold < SINCE <= version and self.after("", 1):
+            self.sweep = Sweep(False, (), index=True)
+        self.fold = version
+
     def take(self, definitions: Definitions) -> None:
         """Put these definitions in force."""
         self.definitions = definitions
+        self.object_index.take(definitions.objects.values())
         for journey in definitions.journeys.values():
             if journey.goal is not None:
                 self.goal_events |= journey.goal.events
@@ -150,6 +160,7 @@ class State:
         self.catalogs.forget()
         self.remembered.forget()
         self.groups.forget()
+        self.object_index.forget()
         self.entries.forget()
         if definitions is not self.definitions:
             self.take(definitions)

@@ -26,7 +26,7 @@ class Sweep(msgspec.Struct, frozen=True):
 
     retell: conflicts about traits are settled by other rules, so the traits are folded anew. kinds: message id of the
     entry that brought other kinds of identifier, so everybody is solved anew. expire: whose history holds what has
-    expired, and nobody else (app.expiry).
+    expired, and nobody else (app.expiry). index: the kinds of objects are others, so all objects are indexed anew.
     """
 
     whole: bool
@@ -35,6 +35,7 @@ class Sweep(msgspec.Struct, frozen=True):
     retell: bool = False
     kinds: str = ""
     expire: bool = False
+    index: bool = False
 
 
 _DECODER = msgspec.json.Decoder(Sweep)
@@ -71,6 +72,8 @@ def work(
         live = state.working.get(person)
         if live is not None and sweep.retell:
             traits.retell(live, state)
+        if live is not None and sweep.index:
+            state.object_index.again(live)
         if live is not None and (sweep.whole or any(run.journey in sweep.journeys for run in live.runs)):
             act(live, partial(moments.everything, live))
     state.sweep = msgspec.structs.replace(sweep, after=found[-1]) if len(found) == limit else None

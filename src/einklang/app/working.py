@@ -95,6 +95,7 @@ class Live:
 
     __slots__ = (
         "by_name",
+        "by_object",
         "changed",
         "gathered",
         "gone",
@@ -128,6 +129,8 @@ class Live:
         #: type -> id of the groups that count the person as a member
         self.indexed = {kind: one.id for kind, one in person.groups.items() if one.id}
         self.by_name: dict[str, list[Event]] = {}
+        #: kind -> id of an object -> the events that speak of it, of kinds that were asked for
+        self.by_object: dict[str, dict[str, list[Event]]] = {}
         self._index(history)
         self.stored_wake = person.wake
         self.changed = False
@@ -171,6 +174,7 @@ class Live:
         self.heavy = None
         self.objects.clear()
         self.gathered.clear()
+        self.by_object.clear()
         self.by_name = {}
         self._index(self.history)
 
@@ -281,6 +285,10 @@ class WorkingSet:
         self._persons[person] = live
         self._weigh(live)
         return live
+
+    def holds(self, person: str) -> bool:
+        """Whether the person is in memory."""
+        return person in self._persons
 
     def _weigh(self, live: Live) -> None:
         weight = live.weight()

@@ -133,6 +133,15 @@ BOOK: dict[str, tuple[Column, ...]] = {
         _book("id", "text", "", PSEUDONYM),
         _book("body", "text", JSON, CONTENT),
     ),
+    "object": (
+        _book("kind", "text"),
+        _book("id", "text", "", CONTENT),
+        _book("person", "text", "", PSEUDONYM),
+        _book("state", "text", "", CONTENT),
+        _book("first", "integer"),
+        _book("began", "integer", US),
+        _book("changed", "integer", US),
+    ),
     "party_member": (
         _book("type", "text"),
         _book("id", "text", "", PSEUDONYM),

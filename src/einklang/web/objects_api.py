@@ -6,6 +6,7 @@ from litestar import get
 from litestar.datastructures import State
 from litestar.params import FromQuery
 
+from einklang.app import queries_all_objects as everybody
 from einklang.app import queries_objects as queries
 from einklang.app.answers import Page
 from einklang.web.api import READ, Cursor, Id, Limit, plain, wired
@@ -44,4 +45,44 @@ def objects(
         )
 
 
-ROUTES = (object_kinds, object_counts, objects)
+@get("/api/objects/{kind:str}", opt=READ, sync_to_thread=True)
+def all_objects(
+    state: State,
+    kind: Id,
+    status: FromQuery[str] = "",
+    q: FromQuery[str] = "",
+    cursor: Cursor = "",
+    limit: Limit = 50,
+) -> Page[everybody.HeldObject]:
+    """The objects of a kind of all persons, by id; `status`: only those in this state, `q`: how the id begins."""
+    found = wired(state)
+    with found.services.book.snapshot() as reader:
+        return everybody.objects(
+            reader,
+            found.in_force().objects,
+            plain(kind),
+            state=status,
+            q=q,
+            cursor=cursor,
+            limit=limit,
+            now=found.services.now(),
+        )
+
+
+@get("/api/objects/{kind:str}/{object_id:str}", opt=READ, sync_to_thread=True)
+def object_of_id(state: State, kind: Id, object_id: Id) -> Page[everybody.HeldObject]:
+    """The object of an id as it is, with the person it belongs to; several where several persons have one."""
+    found = wired(state)
+    with found.services.book.snapshot() as reader:
+        return everybody.one(reader, found.in_force().objects, plain(kind), plain(object_id), now=found.services.now())
+
+
+@get("/api/object-search", opt=READ, sync_to_thread=True)
+def object_search(state: State, q: FromQuery[str] = "", limit: Limit = 50) -> Page[everybody.Found]:
+    """Objects of any kind whose id begins with `q`: their kind, and the person they belong to."""
+    found = wired(state)
+    with found.services.book.snapshot() as reader:
+        return everybody.search(reader, found.in_force().objects, q, limit)
+
+
+ROUTES = (object_kinds, object_counts, objects, all_objects, object_of_id, object_search)

@@ -1,0 +1,18 @@
+-- The index of business objects (app/object_index.py).
+
+-- name: object_put
+INSERT INTO object (kind, id, person, state, first, began, changed) VALUES (?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (kind, id, person) DO UPDATE SET state = excluded.state, first = excluded.first, began = excluded.began,
+  changed = excluded.changed
+-- name: object_drop
+DELETE FROM object WHERE person = ?
+-- name: object_owners
+SELECT person, first FROM object WHERE kind = ? AND id = ? ORDER BY first, person
+-- Those of a kind with ids from a first one on and below a bound, after (id, person); all, or those in a state.
+-- name: objects_page
+SELECT id, person FROM object WHERE kind = ? AND id >= ? AND id < ? AND (id > ? OR person > ?) ORDER BY id, person LIMIT ?
+-- name: objects_page_in
+SELECT id, person FROM object WHERE kind = ? AND state = ? AND id >= ? AND id < ? AND (id > ? OR person > ?)
+ORDER BY id, person LIMIT ?
+-- name: all_object
+SELECT kind, id, person, state, first, began, changed FROM object ORDER BY kind, id, person

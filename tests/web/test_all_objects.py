@@ -1,0 +1,84 @@
+"""The business objects of everybody over REST: by kind, state and id, with those to whom they belong."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.web.homes import Home, call, home
+
+
+def told(user: str, name: str, **properties: Any) -> dict[str, Any]:
+    """A track call of somebody."""
+    return call(userId=user, event=name, properties=properties)
+
+
+def joined(user: str, house: str) -> dict[str, Any]:
+    """Somebody joins a household."""
+    return call("group", userId=user, groupId=house, traits={"type": "household"})
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Iterator[Home]:
+    """Five people with invoices, two of whom share a household and its loan."""
+    with home(tmp_path) as made:
+        made.define("{kind: object, id: loan, key: loan_id, owner: household, events: {Loan Asked: asked, Lent: lent}}")
+        calls = [told(f"u{n}", "Invoice Issued", invoice_id=f"r-{n % 4}", amount=10 * n) for n in range(5)]
+        calls += [told("u1", "Invoice Paid", invoice_id="r-1"), told("u2", "Invoice Paid", invoice_id="r-2")]
+        calls += [joined("u1", "h1"), joined("u2", "h1"), told("u1", "Loan Asked", loan_id="l/1")]
+        calls += [told("u2", "Lent", loan_id="l/1"), told("u3", "Loan Asked", loan_id="l/1")]
+        made.track(*calls)
+        made.tick()
+        yield made
+
+
+def listed(shop: Home, query: str) -> list[tuple[str, str | None, int]]:
+    """(id, state, how many persons) of a list."""
+    items = shop.get(f"/api/objects/{query}").json()["items"]
+    return [(one["object"]["id"], one["object"]["state"], len(one["persons"])) for one in items]
+
+
+def test_the_objects_of_everybody_by_id(shop: Home) -> None:
+    """One row an object and holder; what two persons have under one id are two objects."""
+    found = [("r-0", "open", 1), ("r-0", "open", 1), ("r-1", "paid", 1), ("r-2", "paid", 1), ("r-3", "open", 1)]
+    assert listed(shop, "invoice") == found
+    assert listed(shop, "invoice?status=open") == [row for row in found if row[1] == "open"]
+    assert listed(shop, "invoice?status=paid&q=r-2") == [("r-2", "paid", 1)]
+    assert listed(shop, "invoice?q=r-9") == []
+
+
+def test_what_a_household_owns_is_one_object(shop: Home) -> None:
+    """Both members of the household hold the one loan; who belongs to none has another."""
+    assert listed(shop, "loan") == [("l/1", "lent", 2), ("l/1", "asked", 1)]
+    assert listed(shop, "loan?status=asked") == [("l/1", "asked", 1)]
+    items = shop.get("/api/objects/loan/l%2F1").json()["items"]
+    assert [one["group"] for one in items] == ["household h1", None]
+    assert len(items[0]["object"]["events"]) == 2
+
+
+@pytest.mark.parametrize("limit", [1, 2, 4])
+def test_pages_hold_each_object_once(shop: Home, limit: int) -> None:
+    """Pages of any size, with and without a state, are the list."""
+    for query in ("invoice?", "invoice?status=open&", "loan?"):
+        found, cursor = [], ""
+        while cursor is not None:
+            page = shop.get(f"/api/objects/{query}limit={limit}&cursor={cursor}").json()
+            found += [(one["object"]["id"], one["persons"][0]["person_id"]) for one in page["items"]]
+            cursor = page["next"]
+        whole = shop.get(f"/api/objects/{query}limit=100").json()["items"]
+        assert found == [(one["object"]["id"], one["persons"][0]["person_id"]) for one in whole]
+
+
+def test_an_id_is_found_among_all_kinds(shop: Home) -> None:
+    """The search tells the kind and the person; an empty search and unknown objects are refused."""
+    found = shop.get("/api/object-search?q=r-1").json()["items"]
+    assert [(one["kind"], one["id"]) for one in found] == [("invoice", "r-1")]
+    assert shop.get(f"/api/persons/{found[0]['person_id']}/objects/invoice").status_code == 200
+    assert shop.get("/api/object-search?q=").json()["code"] == "bad_search"
+    assert shop.get("/api/objects/invoice/r-77").json()["code"] == "unknown_object"
+    assert shop.get("/api/objects/lease").status_code == 404
+    assert shop.get("/api/objects/invoice?cursor=x").json()["code"] == "bad_cursor"
+    assert shop.call("GET", "/api/objects/invoice").status_code == 401
