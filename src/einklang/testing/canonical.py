@@ -24,7 +24,7 @@ Row = tuple[Any, ...]
 BY_LANE = ("person", "history", "run", "member", "timer", "outbox")
 WHOLE = (
     "identifier", "edge", "apart", "alias", "sign_in", "refused_merge", "suppression", "definition", "catalog", "stop",
-    "expired", "counter", "party", "party_member",
+    "expired", "counter", "party", "party_member", "object",
 )  # fmt: skip
 BY_NUMBER = ("ledger", "verdict", "assignment", "outcome", "message_log")
 TABLES = BY_LANE + WHOLE + BY_NUMBER
