@@ -28,9 +28,11 @@ from einklang.app.output import COUNTERS
 from einklang.app.state import TICK, State
 from einklang.consent import ChainRow, first_broken
 from einklang.kernel import time
+from einklang.kernel.errors import Conflict
 from einklang.store.book import AnyBook, SqliteBook
 from einklang.store.lake import Lake, read_log
 from einklang.store.lake.checkpoint import Checkpoint, newest
+from einklang.testing import canonical
 from einklang.testing.rebuild import findings, inputs_of, rebuilt
 
 _PAGE = 5_000
@@ -42,6 +44,10 @@ class Reader(Protocol):
 
     def read(self, name: str, *params: Any) -> list[tuple[Any, ...]]:
         """Rows of a named statement."""
+
+
+class Snapshot(ports.Reader, canonical.Reader, Protocol):
+    """One state of the Book, whatever its size."""
 
 
 class HomeLike(Protocol):
@@ -57,7 +63,7 @@ class HomeLike(Protocol):
 
 
 def verify_home(home: HomeLike, *, books_only: bool) -> dict[str, Any]:
-    """The findings about a home, at one snapshot; `ok` without any. Raises Unavailable."""
+    """The findings about a home, at one snapshot; `ok` without any. Raises Unavailable, Conflict `too_early`."""
     progress = _Progress()
     with one_state(home) as (reader, lake, base):
         found, figures = check_books(reader, lake, base)
@@ -74,10 +80,17 @@ def verify_home(home: HomeLike, *, books_only: bool) -> dict[str, Any]:
 
 
 @contextmanager
-def one_state(home: HomeLike) -> Iterator[tuple[ports.Reader, Lake, Checkpoint | None]]:
-    """A snapshot of the Book, the lake as it was then or a little later, and the checkpoint to begin at."""
+def one_state(home: HomeLike) -> Iterator[tuple[Snapshot, Lake, Checkpoint | None]]:
+    """A snapshot of the Book, the lake as it was then or a little later, and the checkpoint to begin at.
+
+    Raises Conflict `too_early` while definitions, or the expiry of events, are being carried out: between two slices of
+    that the state is none that follows from the log alone.
+    """
     while True:
         with home.book.snapshot() as reader:
+            if any(text for (text,) in reader.read("meta_value", "sweep")):
+                what = "changed definitions or the expiry of events are being carried out"
+                raise Conflict("too_early", what, mend="try again a little later; where no server runs: einklang run")
             # in this order: the lake lacks nothing that the Book has not, the checkpoint knows of all that left it
             lake = home.lake.pinned()
             base = newest(home.lake.root)
@@ -91,13 +104,15 @@ def scratch_state(home: HomeLike) -> Callable[[SqliteBook], State]:
     channels = home.reading_state()
 
     def state_of(book: SqliteBook) -> State:
-        return State(
+        state = State(
             home.salt,
             in_force(book),
             link_key=channels.link_key,
             base_url=channels.base_url,
             channels=channels.channels,
         )
+        state.working.bytes_max = channels.working.bytes_max
+        return state
 
     return state_of
 
