@@ -85,14 +85,14 @@ class Home:
 
     def reading_state(self) -> State:
         """The definitions in force, for reading only."""
-        return State(self.salt, in_force(self.book), link_key=self.link_key, base_url=self.base_url, channels=CHANNELS)
-
-    def engine(self) -> Engine:
-        """The engine of the writer, its definitions in force."""
         definitions = in_force(self.book)
         state = State(self.salt, definitions, link_key=self.link_key, base_url=self.base_url, channels=CHANNELS)
         state.working.bytes_max = self.working_set_mb * MEGABYTE
-        engine = Engine(self.book, state, version=__version__)
+        return state
+
+    def engine(self) -> Engine:
+        """The engine of the writer, its definitions in force."""
+        engine = Engine(self.book, self.reading_state(), version=__version__)
         settle_definitions(self.book, engine)
         self.hand_out_rest()
         return engine

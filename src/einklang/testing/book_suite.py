@@ -10,7 +10,7 @@ Derive a class whose name begins with `Test`, say how to make and open a Book, a
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import partial
@@ -43,6 +43,9 @@ class ReaderUnderTest(Protocol):
 
     def read_many(self, name: str, rows: Iterable[Sequence[Any]]) -> list[tuple[Any, ...]]:
         """Rows of a named statement, run once for each of `rows`."""
+
+    def stream(self, name: str, *params: Any) -> Iterator[tuple[Any, ...]]:
+        """Rows of a named statement, one by one."""
 
 
 class TxUnderTest(ReaderUnderTest, Protocol):
@@ -268,6 +271,23 @@ class BookSuite:
         reader = self.open(tmp_path / "home", writer=False)
         assert reader.read("counter_value", "position") == [(2,)]
         reader.close()
+
+    def test_a_stream_gives_the_rows_of_a_read(self, tmp_path: Path) -> None:
+        """Row by row the same as at once, also two side by side and beside other reads; one may be left half-way."""
+        book = self.make(tmp_path / "home")
+        book.append([Body(b"%d" % n) for n in range(2_500)])
+        whole = book.read("tail_page", 0, 5_000)
+        assert len(whole) == 2_500
+        assert list(book.stream("tail_page", 0, 5_000)) == whole
+        with book.snapshot() as reader:
+            half = reader.stream("tail_page", 0, 5_000)
+            assert next(half) == whole[0]
+            book.append([Body(b"later")])
+            assert reader.read("counter_value", "position") == [(2_500,)]
+            assert list(reader.stream("tail_page", 10, 20)) == whole[10:30]
+            assert next(half) == whole[1]
+        assert book.read("counter_value", "position") == [(2_501,)]
+        book.close()
 
     def test_a_closed_book_refuses(self, tmp_path: Path) -> None:
         """After `close` every call raises Unavailable, and closing again does nothing."""

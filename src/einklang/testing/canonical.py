@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from decimal import Decimal
 from hashlib import blake2b
-from itertools import islice
 from typing import Any, Protocol
 
 import msgspec
@@ -24,10 +23,15 @@ Row = tuple[Any, ...]
 BY_LANE = ("person", "history", "run", "member", "timer", "outbox")
 WHOLE = (
     "identifier", "edge", "apart", "alias", "sign_in", "refused_merge", "suppression", "definition", "catalog", "stop",
-    "expired", "counter", "party", "party_member", "object",
+    "expired", "counter", "party", "party_member",
 )  # fmt: skip
 BY_NUMBER = ("ledger", "verdict", "assignment", "outcome", "message_log")
 TABLES = BY_LANE + WHOLE + BY_NUMBER
+#: How many cells of a row are its key and give the order, if more than one.
+KEY_CELLS = {
+    "history": 3, "run": 2, "member": 2, "outbox": 2, "identifier": 2, "edge": 4, "apart": 4, "sign_in": 3,
+    "suppression": 4, "definition": 3, "catalog": 2, "party": 2, "party_member": 3,
+}  # fmt: skip
 #: The log itself, where it has not been shipped and trimmed.
 LOG = "entry"
 #: Columns that hold JSON whose keys have no order: table -> places in the row.
@@ -49,10 +53,13 @@ class Reader(Protocol):
     def read(self, name: str, *params: Any) -> list[Row]:
         """Rows of a named statement."""
 
+    def stream(self, name: str, *params: Any) -> Iterator[Row]:
+        """The same, row by row."""
+
 
 def table_rows(reader: Reader, table: str) -> Iterator[Row]:
     """The rows of one table in the order of its key, JSON columns decoded."""
-    for row in _stored(reader, table):
+    for _, row in _stored(reader, table):
         yield comparable(table, row)
 
 
@@ -72,16 +79,17 @@ def _plain(value: Any) -> Any:
     return msgspec.to_builtins(value, builtin_types=(Decimal,))
 
 
-def _stored(reader: Reader, table: str) -> Iterator[Row]:
+def _stored(reader: Reader, table: str) -> Iterator[tuple[int, Row]]:
+    """(lane, row), in the order of the key."""
     if table in BY_LANE:
         for lane in range(LANES):
-            yield from reader.read(f"all_{table}", lane)
+            yield from ((lane, row) for row in reader.stream(f"all_{table}", lane))
     elif table in WHOLE:
-        yield from reader.read(f"all_{table}")
+        yield from ((0, row) for row in reader.stream(f"all_{table}"))
     else:
         after = 0
         while page := reader.read(f"all_{table}", after, _PAGE):
-            yield from page
+            yield from ((0, row) for row in page)
             after = page[-1][0]
 
 
@@ -116,20 +124,38 @@ def canonical_hash(reader: Reader, *, log: bool = False) -> str:
 
 
 def difference(a: Reader, b: Reader, *, log: bool = False, rows_max: int = 3) -> list[str]:
-    """Where two states differ, for people: a few rows of each table; empty if they are equal.
+    """Where two states differ, for people: a few rows of each table; empty if they are equal. Bounded memory.
 
     `-`: only in a, `+`: only in b.
     """
-    found: list[str] = []
-    for table in _tables(log):
-        if table_hash(a, table) != table_hash(b, table):
-            found += _only(table, "-", a, b, rows_max) + _only(table, "+", b, a, rows_max)
-    return found
+    return [text for table in _tables(log) for text in _table_difference(table, a, b, rows_max)]
 
 
-def _only(table: str, sign: str, here: Reader, there: Reader, rows_max: int) -> list[str]:
-    known = {blake2b(line(row), digest_size=16).digest() for row in table_rows(there, table)}
-    lines = (line(row) for row in table_rows(here, table))
-    only = (text for text in lines if blake2b(text, digest_size=16).digest() not in known)
-    shown = [f"{table} {sign} {text.decode()}" for text in islice(only, rows_max + 1)]
-    return shown[:rows_max] + ([f"{table} {sign} and more"] if len(shown) > rows_max else [])
+def _table_difference(table: str, a: Reader, b: Reader, rows_max: int) -> list[str]:
+    """Both tables are read once, side by side in the order of their keys."""
+    here, there = _keyed(table, a), _keyed(table, b)
+    one, other = next(here, None), next(there, None)
+    only: dict[str, list[bytes]] = {"-": [], "+": []}
+    while (one is not None or other is not None) and min(len(rows) for rows in only.values()) <= rows_max:
+        if one is not None and other is not None and one == other:
+            one, other = next(here, None), next(there, None)
+        elif other is None or (one is not None and one < other):
+            assert one is not None, "one of them is there"
+            only["-"].append(one[1])
+            one = next(here, None)
+        else:
+            only["+"].append(other[1])
+            other = next(there, None)
+        for rows in only.values():
+            del rows[rows_max + 1 :]
+    return [
+        f"{table} {sign} {text}"
+        for sign, rows in only.items()
+        for text in [*(row.decode() for row in rows[:rows_max]), *(["and more"] if len(rows) > rows_max else [])]
+    ]
+
+
+def _keyed(table: str, reader: Reader) -> Iterator[tuple[Row, bytes]]:
+    """(key, row as canonical JSON), rising."""
+    for lane, row in _stored(reader, table):
+        yield (lane, *row[: KEY_CELLS.get(table, 1)]), line(comparable(table, row))

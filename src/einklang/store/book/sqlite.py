@@ -168,8 +168,9 @@ class SqliteBook:
             connection.execute("BEGIN DEFERRED")
             # The first read pins the state: do it now, not whenever the caller first reads.
             connection.execute("SELECT value FROM meta WHERE key = 'format'").fetchall()
+            reader = Reading(connection, self._statements)
             try:
-                yield Reading(connection, self._statements)
+                yield reader
                 healthy = True
             except EinklangError as error:
                 healthy = self._note(error.__cause__)
@@ -177,6 +178,8 @@ class SqliteBook:
             except BaseException:
                 healthy = True
                 raise
+            finally:
+                reader.close()
         except apsw.Error as error:
             self._note(error)
             raise translate(error, "snapshot") from error

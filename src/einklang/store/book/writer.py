@@ -38,6 +38,12 @@ class Reading:
     def __init__(self, connection: apsw.Connection, statements: Mapping[str, Statement]) -> None:
         self._connection = connection
         self._statements = statements
+        self._streams: list[apsw.Cursor] = []
+
+    def close(self) -> None:
+        """End streams that were left half-way: they would hold the state that they read."""
+        for cursor in self._streams:
+            cursor.close(True)
 
     def read(self, name: str, *params: Any) -> list[tuple[Any, ...]]:
         """All rows of the named statement. Raises the kernel's errors; an unknown name is a fault of ours
@@ -56,10 +62,8 @@ class Reading:
         assert statement.reads_only, f"{name} ({statement.where}) writes"
         try:
             cursor = self._connection.execute(statement.sql, params)
-            try:
-                yield from cursor
-            finally:
-                cursor.close(True)
+            self._streams.append(cursor)
+            yield from cursor
         except apsw.Error as error:
             raise translate(error, name) from error
 

@@ -147,9 +147,11 @@ class PostgresBook:
     def snapshot(self) -> Iterator[Reading]:
         """A Reader that sees the one state of now, whatever is committed meanwhile. Use it within one thread."""
         connection = self._borrow(_SNAPSHOT)
+        reader = Reading(connection, self._statements, self.server)
         try:
-            yield Reading(connection, self._statements, self.server)
+            yield reader
         finally:
+            reader.close()
             self._give_back(connection)
 
     def read(self, name: str, *params: Any) -> list[tuple[Any, ...]]:

@@ -6,13 +6,13 @@ which one statement takes them on (docs/decisions/0008-postgresql.md has the mea
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
 import msgspec
 import psycopg
-from psycopg import RawCursor, pq
+from psycopg import RawCursor, RawServerCursor, pq
 from psycopg.generators import execute
 
 from einklang.store.book.postgres.dialect import Bulk, Prepared, for_many, statement
@@ -25,6 +25,8 @@ Row = tuple[Any, ...]
 #: From so many rows on COPY is quicker than a pipeline, and one query for a list quicker than one for each of it.
 BULK_ROWS_MIN = 96
 MANY_ROWS_MIN = 8
+#: How many rows of a stream are fetched at once.
+STREAMED_ROWS = 2_000
 _TEXT, _BYTEA = 25, 17
 _JSON = msgspec.json.Encoder(enc_hook=str)
 
@@ -55,6 +57,12 @@ class Reading:
         self._statements = statements
         self._server = server
         self._cursor: RawCursor[Row] = RawCursor(connection)
+        self._streams: list[RawServerCursor[Row]] = []
+
+    def close(self) -> None:
+        """End streams that were left half-way."""
+        for cursor in self._streams if not self._connection.closed else ():
+            cursor.close()
 
     def read(self, name: str, *params: Any) -> list[Row]:
         """All rows of the named statement. Raises the kernel's errors; an unknown name is a fault of ours
@@ -64,6 +72,19 @@ class Reading:
         assert found.reads_only, f"{name} ({found.where}) writes"
         try:
             return self._cursor.execute(found.sql.encode(), params, prepare=True, binary=True).fetchall()
+        except psycopg.Error as error:
+            raise translate(error, self._server, name) from error
+
+    def stream(self, name: str, *params: Any) -> Iterator[Row]:
+        """As `read`, but row by row: for what does not fit into the memory."""
+        found = self._statements[name]
+        assert found.reads_only, f"{name} ({found.where}) writes"
+        try:
+            cursor: RawServerCursor[Row] = RawServerCursor(self._connection, f"{name}_{len(self._streams)}")
+            self._streams.append(cursor)
+            cursor.itersize = STREAMED_ROWS
+            yield from cursor.execute(found.sql.encode(), params, binary=True)
+            cursor.close()
         except psycopg.Error as error:
             raise translate(error, self._server, name) from error
 
