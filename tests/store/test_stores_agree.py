@@ -99,6 +99,12 @@ def test_every_write_changes_the_same_rows(both: tuple[SqliteBook, PostgresBook]
     assert len(filled) > len(BOOK) * 0.7
 
 
+def read_each(book: AnyBook, name: str, rows: list[tuple[Any, ...]]) -> list[list[tuple[Any, ...]]]:
+    """The answers for each of some parameter rows, in one state."""
+    with book.snapshot() as reader:
+        return list(reader.read_each(name, rows))
+
+
 def test_every_read_finds_the_same_rows(both: tuple[SqliteBook, PostgresBook]) -> None:
     """Over the same random rows every statement gives the same rows in the same order, one by one and for many."""
     _, server = both
@@ -123,5 +129,7 @@ def test_every_read_finds_the_same_rows(both: tuple[SqliteBook, PostgresBook]) -
         answers = [book.read_many(statement.name, rows) for book in both]
         assert comparable(statement, answers[0]) == comparable(statement, answers[1]), statement.name
         many += len(answers[0])
+        each = [read_each(book, statement.name, rows[:12]) for book in both]
+        assert [comparable(statement, one) for one in each[0]] == [comparable(statement, one) for one in each[1]]
     assert found > 100
     assert many > 1_000

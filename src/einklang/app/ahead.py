@@ -7,13 +7,13 @@ are the same before and after. Any other question waits until the write set has 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import ExitStack
 from typing import Any
 
 from einklang.app.output import Output
-from einklang.app.ports import Book, Reader, Row
+from einklang.app.ports import Book, Each, Row
 
 #: What a write set may hold to be flown: all else is rare, and concerns more than the rows of its own key.
 LIGHT = frozenset({
@@ -113,7 +113,7 @@ class AheadReader:
         self._book = book
         self._flight: Flight | None = flight
         self._until = until
-        self._reader: Reader = until.enter_context(book.snapshot())
+        self._reader: Each = until.enter_context(book.snapshot())
 
     def read(self, name: str, *params: Any) -> list[Row]:
         """All rows of the named statement."""
@@ -127,6 +127,20 @@ class AheadReader:
         if self._flight is not None and any(self._flight.concerns(name, params) for params in asked):
             self._land()
         return self._reader.read_many(name, asked)
+
+    def stream(self, name: str, *params: Any) -> Iterator[Row]:
+        """As `read`, row by row."""
+        if self._flight is not None and self._flight.concerns(name, params):
+            self._land()
+        return self._reader.stream(name, *params)
+
+    def read_each(self, name: str, rows: Sequence[Sequence[Any]]) -> list[list[Row] | None]:
+        """The rows of the named statement for each of `rows`; None where the flight may change the answer."""
+        flight = self._flight
+        free = [flight is None or not flight.concerns(name, params) for params in rows]
+        asked = [params for params, known in zip(rows, free, strict=True) if known]
+        answers = iter(self._reader.read_each(name, asked))
+        return [next(answers) if known else None for known in free]
 
     def _land(self) -> None:
         assert self._flight is not None

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import AbstractContextManager
 from typing import Any, Protocol, TypeVar
@@ -40,6 +40,14 @@ class Reader(Protocol):
 
     def read(self, name: str, *params: Any) -> list[Row]: ...
     def read_many(self, name: str, rows: Iterable[Sequence[Any]]) -> list[Row]: ...
+    def stream(self, name: str, *params: Any) -> Iterator[Row]: ...
+
+
+class Each(Reader, Protocol):
+    """Reads of one state, also of many keys at once."""
+
+    def read_each(self, name: str, rows: Sequence[Sequence[Any]]) -> Sequence[list[Row] | None]:
+        """The rows of the named statement for each of `rows`; None for what cannot be said yet."""
 
 
 class Tx(Reader, Protocol):
@@ -49,8 +57,10 @@ class Tx(Reader, Protocol):
 
 
 class Book(Reader, Protocol):
-    """Rows that must be right now."""
+    """Rows that must be right now. far: whether each question is a way to a server and back."""
 
+    @property
+    def far(self) -> bool: ...
     def append(self, blobs: Sequence[Any]) -> list[int]: ...
     def transact(self, work: Callable[[Any], T]) -> T: ...
     def transact_later(self, work: Callable[[Any], T]) -> Future[T]: ...

@@ -33,6 +33,9 @@ class SqliteBook:
     of ours.
     """
 
+    #: whether a question is a way to a server and back
+    far = False
+
     def __init__(self, home: Path, setup: Setup, lock: HomeLock | None) -> None:
         self.home = home
         self._setup = setup

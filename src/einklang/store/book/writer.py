@@ -76,6 +76,10 @@ class Reading:
         except apsw.Error as error:
             raise translate(error, name) from error
 
+    def read_each(self, name: str, rows: Iterable[Sequence[Any]]) -> list[list[tuple[Any, ...]]]:
+        """The rows of the named statement for each of `rows`."""
+        return [self.read(name, *params) for params in rows]
+
 
 class Writing(Reading):
     """Named reads and writes inside the writer's transaction; of no use after it."""

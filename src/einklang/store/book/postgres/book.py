@@ -43,6 +43,9 @@ class PostgresBook:
     `together=True` it is one of the processes of one server, which write side by side.
     """
 
+    #: whether a question is a way to a server and back
+    far = True
+
     def __init__(self, server: Server) -> None:
         self.server = server
         self._writer: Writer | None = None

@@ -76,7 +76,9 @@ class Bulk:
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A statement in PostgreSQL's words. types: OIDs of its parameters; many: the same for a list of parameter rows."""
+    """A statement in PostgreSQL's words. types: OIDs of its parameters; many: the same for a list of parameter rows;
+    each: as `many`, with the number of the parameter row before each row.
+    """
 
     name: str
     where: str
@@ -84,6 +86,7 @@ class Prepared:
     reads_only: bool
     types: tuple[int, ...] = ()
     many: str = ""
+    each: str = ""
     bulk: Bulk | None = None
 
 
@@ -161,8 +164,9 @@ def _keys(where: str) -> tuple[int, ...] | None:
 _FROM_JSON = {20: "({})::bigint", 23: "({})::integer", 25: "{}", 17: "decode({}, 'hex')", 701: "({})::float8"}
 
 
-def for_many(sql: str, types: Sequence[int]) -> str:
+def for_many(sql: str, types: Sequence[int], *, numbered: bool = False) -> str:
     """The statement for a JSON list of parameter rows, in their order; "" where a type does not go through JSON.
+    numbered: each row begins with the number, from 1, of the parameter row that it is for.
 
     OFFSET 0 keeps the inner query whole, so that it is run once for each row of the list, one after another.
     """
@@ -170,7 +174,8 @@ def for_many(sql: str, types: Sequence[int]) -> str:
         return ""
     cells = ", ".join(f"{_FROM_JSON[oid].format(f'j.v->>{place}')} AS _{place + 1}" for place, oid in enumerate(types))
     inner = _MARK.sub(r"given_._\1", sql)
+    number = ("given_.n, ", ", j.n AS n", " WITH ORDINALITY j(v, n)") if numbered else ("", "", " j(v)")
     return (
-        f"SELECT q.* FROM (SELECT {cells} FROM json_array_elements($1::text::json) j(v) OFFSET 0) given_, "
-        f"LATERAL ({inner} OFFSET 0) q"
+        f"SELECT {number[0]}q.* FROM (SELECT {cells}{number[1]} FROM json_array_elements($1::text::json){number[2]} "
+        f"OFFSET 0) given_, LATERAL ({inner} OFFSET 0) q"
     )

@@ -45,7 +45,10 @@ def prepare(connection: Connection, statements: Iterable[Statement]) -> dict[str
         connection.pgconn.send_describe_prepared(b"")
         (told,) = connection.wait(execute(connection.pgconn))
         types = tuple(told.param_type(place) for place in range(told.nparams))
-        ready[found.name] = replace(found, types=types, many=for_many(found.sql, types) if found.reads_only else "")
+        ready[found.name] = replace(found, types=types)
+        if found.reads_only:
+            many, each = for_many(found.sql, types), for_many(found.sql, types, numbered=True)
+            ready[found.name] = replace(found, types=types, many=many, each=each)
     return ready
 
 
@@ -95,13 +98,28 @@ class Reading:
         given = list(rows)
         if len(given) < MANY_ROWS_MIN or not found.many:
             return [row for params in given for row in self.read(name, *params)]
+        return self._at_once(found, found.many, given)
+
+    def read_each(self, name: str, rows: Sequence[Sequence[Any]]) -> list[list[Row]]:
+        """The rows of the named statement for each of `rows`."""
+        found = self._statements[name]
+        assert found.reads_only, f"{name} ({found.where}) writes"
+        if len(rows) < MANY_ROWS_MIN or not found.each:
+            return [self.read(name, *params) for params in rows]
+        answers: list[list[Row]] = [[] for _ in rows]
+        for row in self._at_once(found, found.each, rows):
+            answers[row[0] - 1].append(row[1:])
+        return answers
+
+    def _at_once(self, found: Prepared, sql: str, rows: Sequence[Sequence[Any]]) -> list[Row]:
+        """One of the forms for a list of parameter rows."""
         if _BYTEA in found.types:
-            given = [[cell.hex() if isinstance(cell, bytes) else cell for cell in row] for row in given]
+            rows = [[cell.hex() if isinstance(cell, bytes) else cell for cell in row] for row in rows]
         try:
-            told = (_JSON.encode(given).decode(),)
-            return self._cursor.execute(found.many.encode(), told, prepare=True, binary=True).fetchall()
+            told = (_JSON.encode(rows).decode(),)
+            return self._cursor.execute(sql.encode(), told, prepare=True, binary=True).fetchall()
         except psycopg.Error as error:
-            raise translate(error, self._server, name) from error
+            raise translate(error, self._server, found.name) from error
 
 
 class Stages:
