@@ -7,6 +7,7 @@ from pathlib import Path
 
 from einklang.app.definitions import compile_all, merge
 from einklang.app.yaml import parse_text
+from einklang.kernel.time import DAY
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "data.md"
 BLOCK = re.compile(r"```yaml\n(.*?)```", re.DOTALL)
@@ -17,7 +18,8 @@ def test_the_examples_apply() -> None:
     blocks = BLOCK.findall(PAGE.read_text("utf-8"))
     docs = [doc for block in blocks for doc in parse_text(block, "data.md")]
     found = compile_all(merge({}, docs), {})
-    assert len(docs) == len(found.docs) == 10
+    assert len(docs) == len(found.docs) == 11
     assert found.objects["loan"].owner == "household"
     assert set(found.trait_rules) == {"customer_since", "favourite_branch", "bonus", "phone_of_record"}
+    assert found.keeps == {"Page Viewed": 400 * DAY}
     assert (list(found.computed), list(found.schemas)) == (["spent"], ["Order Completed"])
