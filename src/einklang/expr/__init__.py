@@ -8,7 +8,8 @@ language stand in one table, `functions`. `write`, `json_tree`, `speak` and `lis
 plain words, and read it back.
 """
 
-from einklang.expr.check import Checked, check, check_condition
+from einklang.expr.check import Checked, check, check_condition, check_tree
+from einklang.expr.cost import Cost, cost_of
 from einklang.expr.crowd import CrowdPlan, compile_crowd
 from einklang.expr.crowd_frames import Crowd
 from einklang.expr.crowd_reach import crowd_supports
@@ -31,6 +32,7 @@ __all__ = [
     "Catalog",
     "Checked",
     "Condition",
+    "Cost",
     "Crowd",
     "CrowdPlan",
     "EntryLike",
@@ -48,8 +50,10 @@ __all__ = [
     "as_json",
     "check",
     "check_condition",
+    "check_tree",
     "compile_crowd",
     "compile_one",
+    "cost_of",
     "crowd_supports",
     "explain",
     "hints",

@@ -5,9 +5,12 @@ from __future__ import annotations
 import msgspec
 
 from einklang.expr.check_calls import Checker
+from einklang.expr.cost import COST_MAX, cost_of
+from einklang.expr.errors import error_at
 from einklang.expr.parse import parse
-from einklang.expr.tree import Term, walk
+from einklang.expr.tree import Term, Tree, walk
 from einklang.expr.types import Needs, Scope, Type
+from einklang.expr.write import write
 
 
 class Checked(msgspec.Struct, frozen=True):
@@ -22,13 +25,28 @@ class Checked(msgspec.Struct, frozen=True):
 
 def check(text: str, scope: Scope) -> Checked:
     """Parses an expression and checks it for the place where it stands. Raises ExprError."""
-    term = Checker(text, scope).run(parse(text))
-    return Checked(text, term, term.type, needs_of(term), scope)
+    return _checked(text, Checker(text, scope).run(parse(text)), scope)
 
 
 def check_condition(text: str, scope: Scope) -> Checked:
     """The same for a field that asks whether something holds: refuses what is no condition."""
-    term = Checker(text, scope).run(parse(text), condition=True)
+    return _checked(text, Checker(text, scope).run(parse(text), condition=True), scope)
+
+
+def check_tree(tree: Tree, text: str, scope: Scope) -> Checked:
+    """The same for a tree that was read of something else than a text, such as plain words. text: where its positions
+    are; `Checked.source` is the text that the tree writes as.
+    """
+    _checked(text, Checker(text, scope).run(tree), scope)
+    return check(write(tree), scope)
+
+
+def _checked(text: str, term: Term, scope: Scope) -> Checked:
+    cost = cost_of(term)
+    if cost.looks > COST_MAX:
+        what = f"for a busy person this looks at about {cost.looks:.0e} values: loops stand inside loops"
+        mend = "look at a shorter time, or put a part of it into a segment"
+        raise error_at(text, cost.start, "too_costly", what, mend=mend)
     return Checked(text, term, term.type, needs_of(term), scope)
 
 
