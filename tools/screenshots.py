@@ -1,8 +1,9 @@
 """Takes the pictures of the documentation, docs/img/*.png (English, light): live, persons and who they are, segments,
-journey, report, the catalog of events, sources.
+journey, report, the catalog of events, sources, a half-filled form.
 
 It starts nothing: a server must be running, by default that of `make demo`. The person shown is the one
-in most segments among the last seen, the journey the first whose report makes a statement, else the first.
+in most segments among the last seen, the journey the first whose report makes a statement, else the first. The form is
+found by `--code`, as `make demo` printed it; without, its picture stays as it is.
 """
 
 from __future__ import annotations
@@ -96,7 +97,15 @@ def best_link(page: Page, url: str, path: str, rows: str, score: str) -> str:
     return f"{url}{found}"
 
 
-def take(url: str, user: str, password: str, folder: Path) -> list[Path]:
+def half_filled(page: Page, url: str, code: str) -> None:
+    """A form that a customer left, and what an agent types into it."""
+    settled(page, f"{url}/drafts")
+    page.get_by_label("Code").fill(code)
+    page.get_by_label("Delivery date").fill("Tuesday afternoon")
+    page.mouse.move(0, 0)
+
+
+def take(url: str, user: str, password: str, folder: Path, code: str = "") -> list[Path]:
     """Takes all pictures; returns their paths."""
     folder.mkdir(parents=True, exist_ok=True)
     made = []
@@ -118,6 +127,10 @@ def take(url: str, user: str, password: str, folder: Path) -> list[Path]:
         for name, path in (("catalog", "catalog/Order%20Completed"), ("sources", "sources")):
             settled(page, f"{url}/{path}")
             shot(page, name)
+        if code:
+            half_filled(page, url, code)
+            shot(page, "draft")
+            page.on("dialog", lambda asked: asked.accept())
         settled(page, f"{url}/segments")
         shot(page, "segments")
         unsaid = "(row) => (row.innerText.includes('No statement yet') ? 0 : 1)"
@@ -136,10 +149,11 @@ def main() -> int:
     parser.add_argument("--url", default="http://127.0.0.1:8787", help="address of the running server")
     parser.add_argument("--user", default=os.environ.get("EINKLANG_USER", USER))
     parser.add_argument("--password", default=os.environ.get("EINKLANG_PASSWORD", PASSWORD))
+    parser.add_argument("--code", default="", help="code of the half-filled form, as make demo printed it")
     parser.add_argument("--to", type=Path, default=IMAGES, help="folder of the pictures")
     options = parser.parse_args()
     try:
-        made = take(options.url.rstrip("/"), options.user, options.password, options.to)
+        made = take(options.url.rstrip("/"), options.user, options.password, options.to, options.code)
     except RuntimeError as error:
         sys.stderr.write(f"screenshots: {error}\n")
         return 1

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
+from typing import Any
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -219,6 +220,35 @@ def test_staff_merges_and_splits_with_a_preview(page: Page, served: Served, axe:
     expect(page.get_by_role("tabpanel")).to_contain_text("Kept apart by staff", timeout=15_000)
     expect(page.get_by_role("tabpanel")).to_contain_text("They are sisters.")
     expect(page.get_by_role("tabpanel").get_by_role("img")).to_have_accessible_name(re.compile("2 identifiers"))
+
+
+def test_a_form_is_gone_on_with_while_its_customer_types(page: Page, served: Served) -> None:
+    """What a customer saved opens by the code, later saves appear by themselves, the agent's are the customer's."""
+
+    def customer(**said: object) -> dict[str, Any]:
+        body = json.dumps({"writeKey": served.write_key, "anonymousId": "d-31", "userId": "c-31", **said}).encode()
+        with urllib.request.urlopen(f"{served.url}/v1/draft", body, timeout=10) as answer:
+            found: dict[str, Any] = json.load(answer)
+        return found
+
+    first = customer(form="loan", fields={"name": "Dora", "amount": "1200"}, code=True)
+    sign_in(page, served, "/drafts")
+    page.get_by_label("Code").fill(first["code"])
+    expect(page.get_by_label("Amount")).to_have_value("1200")
+    page.get_by_label("Name").fill("Dora Maar")
+    customer(draft=first["draft"], fields={"name": "Dora", "amount": "1500"}, version=1)
+    expect(page.get_by_label("Amount")).to_have_value("1500", timeout=15_000)
+    page.get_by_role("button", name="Save", exact=True).click()
+    expect(page.get_by_text("Saved. The customer sees it too.")).to_be_visible()
+    shown = urllib.request.Request(f"{served.url}/v1/draft", headers={"Authorization": f"Bearer {first['draft']}"})
+    with urllib.request.urlopen(shown, timeout=10) as answer:
+        found = json.load(answer)
+    assert (found["fields"], found["version"], found["by"]) == ({"name": "Dora Maar", "amount": "1500"}, 3, "agent")
+    page.goto(f"{served.url}/persons/userId%3Ac-31")
+    page.get_by_role("tab", name="Drafts 1").click()
+    expect(page.get_by_role("tabpanel").get_by_label("Name")).to_have_value("Dora Maar")
+    customer(draft=first["draft"], outcome="submitted")
+    expect(page.get_by_text("This form was submitted.")).to_be_visible(timeout=15_000)
 
 
 def test_unknown_person_and_wrong_password_say_the_mend(page: Page, served: Served) -> None:

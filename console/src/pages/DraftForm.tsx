@@ -33,7 +33,7 @@ function Field({ name, was, value, disabled, onChange }: {
   const label = readable(name);
   const shape = shapeOf(was ?? value);
   const text = value === null || value === undefined ? '' : String(value);
-  const [long] = useState(text.length > 60 || text.includes('\n'));
+  const [long] = useState(text.length > 40 || text.includes('\n'));
   if (shape === 'yes') return <Checkbox label={label} checked={value === true} disabled={disabled} onChange={(event) => onChange(event.currentTarget.checked)} />;
   if (shape === 'choices') {
     const boxes = value as Properties;

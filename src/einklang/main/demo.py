@@ -17,11 +17,12 @@ from typing import Any
 import msgspec
 
 from einklang.app import apply as applying
-from einklang.app import imports, yaml
+from einklang.app import drafts, imports, yaml
 from einklang.app.apply import Body
 from einklang.app.counts import decode_run
 from einklang.app.run import run as run_until
 from einklang.app.run import settle_definitions
+from einklang.event import LIMITS
 from einklang.kernel import ids, time
 from einklang.kernel.errors import InputError
 from einklang.main import clock
@@ -215,7 +216,7 @@ def run_demo(path: Path, settings: Settings, *, host: str, port: int, persons: i
         world = _world(home)
         server = Server(home, settings, host=host, port=port)
         life = Life(home, world, server.loop.wake)
-        _say(_addresses(home.book, host, port))
+        _say(_addresses(home.book, host, port, _half_filled(home, world)))
         life.start()
         try:
             server.run()
@@ -223,7 +224,27 @@ def run_demo(path: Path, settings: Settings, *, host: str, port: int, persons: i
             life.stop()
 
 
-def _addresses(book: AnyBook, host: str, port: int) -> str:
+def _half_filled(home: Home, world: World) -> str:
+    """Somebody fills in half of a form in the shop, and asks for a code for the phone."""
+    person = next(number for number, known in enumerate(world.crowd.known) if known)
+    user, said = world.crowd.user_id(person), world.crowd.traits(person)
+    fields = {
+        "first_name": said["firstName"],
+        "last_name": said["lastName"],
+        "email": said.get("email", ""),
+        "delivery_date": "",
+        "message": "The box was open when it came, and the lid is missing.",
+        "wishes": {"replacement": True, "refund": False},
+        "call_me_back": True,
+    }
+    now, ref = clock.now(), drafts.begin("complaint", {"userId": user}, clock.new_key(""))
+    more: dict[str, Any] = {"by": drafts.OWNER, "actor": "", "source": "web", "touchpoint": "web", "limits": LIMITS}
+    owner = {"userId": user}
+    drafts.save(home.book, ref, drafts.Saving(fields), form="complaint", identifiers=owner, now=now, **more)
+    return drafts.make_code(home.book, ref, clock.new_key(""), now=now, salt=home.salt)
+
+
+def _addresses(book: AnyBook, host: str, port: int, code: str) -> str:
     write_key = book.read("meta_value", "write_key")[0][0]
     return "\n".join(
         [
@@ -231,6 +252,7 @@ def _addresses(book: AnyBook, host: str, port: int) -> str:
             f"  Console    http://{host}:{port}/          sign in as {USER} with {PASSWORD}",
             f"  Collect    http://{host}:{port}/v1/track  write key {write_key}",
             f"  API        http://{host}:{port}/api/openapi.json",
+            f"  Drafts     http://{host}:{port}/drafts    code {code} (half an hour): a customer on the phone",
             "  Ctrl-C ends it; `make demo` goes on where it stopped.",
             "",
         ]
