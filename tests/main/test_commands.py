@@ -61,12 +61,15 @@ def test_the_home_may_stand_before_the_command(
     home: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, command: str, as_json: bool
 ) -> None:
     """`--home` and `--json` are taken before the command and after it; of two homes the later one counts."""
-    asked: list[tuple[str, bool]] = []
-    monkeypatch.setattr(
-        commands, "segment", lambda args: (asked.append((str(args.home_path), args.json)), (0, None))[1]
-    )
+    asked: list[Any] = []
+
+    def segment(args: Any) -> tuple[int, None]:
+        asked.append((str(args.home_path), bool(args.json)))
+        return 0, None
+
+    monkeypatch.setattr(commands, "segment", segment)
     assert main([part.format(home=home) for part in command.split()]) == 0
-    assert [(where, bool(json)) for where, json in asked] == [(home, as_json)]
+    assert asked == [(home, as_json)]
 
 
 def test_long_findings_stay_readable(

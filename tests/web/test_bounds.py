@@ -124,6 +124,52 @@ def test_a_head_has_an_end() -> None:
     assert b"431" not in answer, "positive control: uvicorn alone takes it"
 
 
+BROKEN = [
+    b"\x16\x03\x01\x02\x00\x01\x00\r\n\r\n",
+    b"GET\r\n\r\n",
+    b"GET / HTTP/9.9\r\n\r\n",
+    b"GET / HTTP/1.1\r\nHost x\r\n\r\n",
+    b"GET /\x00 HTTP/1.1\r\nHost: x\r\n\r\n",
+    b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: nine\r\n\r\n",
+]
+
+
+LONG = b"GET / HTTP/1.1\r\nHost: x\r\nX: " + b"y" * 20_000 + b"\r\n\r\n"
+
+
+LONG_TOO = [
+    LONG,
+    LONG[:-4] + b"y" * 280_000,
+    LONG.replace(b"/ ", b"/" + b"y" * 20_000 + b" "),
+    LONG.replace(b"GET", b"POST").replace(b"X:", b"Content-Length: 2\r\nX:") + b"{}" + GET,
+    LONG + LONG + BROKEN[0],
+]
+
+
+@pytest.mark.parametrize("said", [*BROKEN, *LONG_TOO])
+def test_what_is_no_request_is_answered_as_every_other_error(said: bytes) -> None:
+    """A malformed request line or header, or too much of it: a problem document with code and mend, then the end."""
+    with serving(head_bytes=8_192) as port:
+        answer = sent_in_pieces(connected(port), said)
+    head, _, body = answer.partition(b"\r\n\r\n")
+    status, code = (400, "not_http") if said in BROKEN else (431, "head_too_large")
+    assert head.startswith(b"HTTP/1.1 %d " % status)
+    headers = dict(line.lower().split(b": ", 1) for line in head.split(b"\r\n")[1:])
+    assert headers[b"content-type"] == b"application/problem+json"
+    assert int(headers[b"content-length"]) == len(body)
+    found = json.loads(body)
+    assert (found["status"], found["code"], found["where"]) == (status, code, "head")
+    assert found["mend"]
+    assert b"Traceback" not in answer
+
+
+@pytest.mark.parametrize("said", BROKEN)
+def test_the_server_library_alone_answers_in_plain_text(said: bytes) -> None:
+    """Positive control: none of these reaches an application that could answer."""
+    with serving() as port:
+        assert b"text/plain" in heard(connected(port, said))
+
+
 def sent_in_pieces(connection: socket.socket, said: bytes) -> bytes:
     """The answer to something that is sent in pieces, whether the server listens to the end or not."""
     with suppress(BrokenPipeError, ConnectionResetError):  # it has heard enough; its answer may be there

@@ -11,25 +11,43 @@ from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
+from einklang.web.body import HttpError
+from einklang.web.errors import PROBLEM, encoded, headers_of, problem_of
 from einklang.web.limits import Bounds
 
-_CLOSE = b"retry-after: 1\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
-_FULL = b"HTTP/1.1 503 Service Unavailable\r\n" + _CLOSE
-_LONG = b"HTTP/1.1 431 Request Header Fields Too Large\r\n" + _CLOSE
+
+def _answer(error: HttpError) -> bytes:
+    """A whole answer, for a connection on which no application can answer any more; it ends there."""
+    found = problem_of(error)
+    body = encoded(found)
+    headers = {"content-type": PROBLEM, "content-length": str(len(body)), "connection": "close"}
+    lines = [f"HTTP/1.1 {error.status} {found.title}"]
+    lines += [f"{name.lower()}: {value}" for name, value in {**headers, **headers_of(error.status)}.items()]
+    return "\r\n".join([*lines, "", ""]).encode() + body
+
+
+_FULL = _answer(HttpError(503, "overloaded", "too many connections", mend="connect again a little later"))
+_LONG = _answer(
+    HttpError(431, "head_too_large", "address and headers are too long", where="head", mend="send shorter ones")
+)
+_BROKEN = _answer(HttpError(400, "not_http", "this is no HTTP/1.1 request", where="head", mend="see RFC 9112"))
 #: How much longer than its route allows a body may take before the connection is cut without an answer.
 _LENIENCE = 2.0
+#: How long somebody who was refused may go on sending.
+_LISTEN_SECONDS = 1.0
 
 
 class _Bounded(HttpToolsProtocol):
     bounds: Bounds
     _timer: asyncio.TimerHandle | None = None
-    _in_head = _begun = False
+    _in_head = _begun = _refused = False
     _head_bytes = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
         super().connection_made(transport)
         if len(self.connections) > self.bounds.connections:
-            self._end(_FULL)
+            self.transport.write(_FULL)
+            self.transport.close()
         else:
             self._arm(self.bounds.head_seconds)
 
@@ -38,17 +56,20 @@ class _Bounded(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        if self.transport.is_closing():
+        if self.transport.is_closing() or self._refused:
             return
         self._begun = False
         super().data_received(data)
         if self._in_head and not self._begun:  # this piece belongs to the head alone
             self._head_bytes += len(data)
             if self._head_bytes > self.bounds.head_bytes:
-                self._end(_LONG)
+                self._refuse(_LONG)
         cycle: RequestResponseCycle | None = self.cycle
         if self._timer is None and (cycle is None or cycle.response_complete):
             self._arm(self.bounds.head_seconds)
+
+    def send_400_response(self, msg: str) -> None:
+        self._refuse(_BROKEN)
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
@@ -58,12 +79,20 @@ class _Bounded(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         self._in_head = False
-        super().on_headers_complete()
-        self._arm(self.bounds.body_seconds * _LENIENCE)
+        if len(self.url) + sum(len(name) + len(value) for name, value in self.headers) > self.bounds.head_bytes:
+            self._refuse(_LONG)  # it came in one piece
+        if not self._refused:
+            super().on_headers_complete()
+            self._arm(self.bounds.body_seconds * _LENIENCE)
+
+    def on_body(self, body: bytes) -> None:
+        if not self._refused:
+            super().on_body(body)
 
     def on_message_complete(self) -> None:
-        self._arm(None)
-        super().on_message_complete()
+        if not self._refused:
+            self._arm(None)
+            super().on_message_complete()
 
     def _arm(self, seconds: float | None) -> None:
         """Let go of the connection in so many seconds unless something arrives; None: it may take its time."""
@@ -73,10 +102,19 @@ class _Bounded(HttpToolsProtocol):
         if seconds is not None and not self.transport.is_closing():
             self._timer = self.loop.call_later(seconds, self.transport.abort)
 
-    def _end(self, answer: bytes) -> None:
-        self._arm(None)
+    def _refuse(self, answer: bytes) -> None:
+        """Answer what no application can read. What still comes is thrown away for a moment: to close with bytes unread
+        would reset the connection, and the answer with it."""
+        if self._refused:
+            return
+        self._refused = True
+        if self.cycle is not None:
+            self.cycle.disconnected = True
+            self.cycle.message_event.set()
+        self.pipeline.clear()
         self.transport.write(answer)
-        self.transport.close()
+        self.transport.write_eof()
+        self._arm(min(_LISTEN_SECONDS, self.bounds.head_seconds))
 
 
 def protocol(bounds: Bounds) -> type[asyncio.Protocol]:
