@@ -29,7 +29,7 @@ class Options:
 
 
 BENCHES: dict[str, Callable[[Path, Options], dict[str, Any]]] = {
-    "collect": lambda folder, _: bench_collect.collect(folder),
+    "collect": lambda folder, given: bench_collect.collect(folder, given.database_url),
     "identity": lambda folder, given: bench_identity.identity(
         folder, events=given.size or bench_identity.EVENTS, database_url=given.database_url
     ),
@@ -37,7 +37,7 @@ BENCHES: dict[str, Callable[[Path, Options], dict[str, Any]]] = {
     "pipeline": lambda folder, given: bench_pipeline.pipeline(
         folder, persons=given.size or bench_pipeline.PERSONS, batch=given.batch, database_url=given.database_url
     ),
-    "visible": lambda folder, _: bench_collect.visible(folder),
+    "visible": lambda folder, given: bench_collect.visible(folder, given.database_url),
 }
 
 

@@ -10,6 +10,7 @@ import statistics
 import subprocess
 import sys
 import time as system
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -23,13 +24,18 @@ VISIBLE = 200
 SINGLES = 64
 
 
-def _body(number: int, batch: int = BATCH) -> bytes:
+#: What differs from body to body, so that making one costs the load generator next to nothing.
+_NUMBER, _PEOPLE = b"00000000", b"#people#"
+
+
+@cache
+def _pattern(batch: int) -> bytes:
     calls = [
         {
             "type": "track",
             "event": "Product Viewed",
-            "userId": f"u{(number * batch + n) % 20_000}",
-            "messageId": f"b{number}-{n}",
+            "userId": f"u#people#{n}",
+            "messageId": f"b00000000-{n}",
             "timestamp": "2026-01-01T00:00:00.000Z",
             "properties": {"product_id": f"P{n}", "price": 19.99, "category": "coffee", "cart_id": f"c{n}"},
             "context": {
@@ -40,6 +46,12 @@ def _body(number: int, batch: int = BATCH) -> bytes:
         for n in range(batch)
     ]
     return json.dumps({"batch": calls, "sentAt": "2026-01-01T00:00:00.000Z"}).encode()
+
+
+def _body(number: int, batch: int = BATCH) -> bytes:
+    """A batch of its own, of 20,000 people."""
+    people = b"%08d" % (number % (20_000 // batch))
+    return _pattern(batch).replace(_NUMBER, b"%08d" % number).replace(_PEOPLE, people)
 
 
 def _request(path: str, body: bytes, key: str, port: int) -> bytes:
@@ -64,10 +76,13 @@ class _Server:
     """A server in a process of its own: `serve` as users run it, `store` without ticks, `each` with a commit for
     each request, `null` without a store."""
 
-    def __init__(self, home: Path, mode: str) -> None:
+    def __init__(self, home: Path, mode: str, database_url: str = "") -> None:
         code = "from einklang.main.bench_server import main; main()"
         self.process = subprocess.Popen(
-            [sys.executable, "-c", code, str(home), mode], stdout=subprocess.PIPE, text=True
+            [sys.executable, "-c", code, str(home), mode],
+            stdout=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "EINKLANG_DATABASE_URL": database_url},
         )
         assert self.process.stdout is not None
         self.port = int(self.process.stdout.readline())
@@ -98,7 +113,9 @@ async def _load(port: int, key: str, numbers: Any, *, batch: int, connections: i
 
 
 def _to_disk(file: Path, numbers: Any) -> float:
-    """Events a second of the plainest durable thing: decode each batch, write it, fdatasync, one after another."""
+    """Events a second of the plainest durable thing: decode each batch, write it, fdatasync, one after another. (The
+    bodies are made meanwhile, as the load generator makes them for the server.)
+    """
     count, end = 0, system.perf_counter() + SECONDS
     begun = system.perf_counter()
     with file.open("wb", buffering=0) as out:
@@ -118,8 +135,9 @@ def _numbers(start: int) -> Any:
         yield number
 
 
-def collect(folder: Path) -> dict[str, Any]:
-    """Acknowledged events/s as ratios measured in turn, medians of ROUNDS.
+def collect(folder: Path, database_url: str = "") -> dict[str, Any]:
+    """Acknowledged events/s as ratios measured in turn, medians of ROUNDS. On PostgreSQL the address names no schema:
+    each home gets a new one, `bench_...`, which stays.
 
     100 a batch over 16 connections: the store alone, and as users run it with ticks beside it, against the same server
     whose append does nothing; and against decoding, writing and fdatasync of each batch in one process. One event a
@@ -136,11 +154,13 @@ def collect(folder: Path) -> dict[str, Any]:
             (singles, 1, SINGLES, "singles"),
         ):
             for mode, rates in found.items():
-                rate, took = _served(folder / f"home-{number}-{name}-{mode}", mode, number, batch, connections)
+                home = folder / f"home-{number}-{name}-{mode}"
+                rate, took = _served(home, database_url, mode, number, batch, connections)
                 rates.append(rate)
                 if mode == "store":
                     p99[name].append(took[int(len(took) * 0.99)] * 1000)
     return {
+        "store": "PostgreSQL" if database_url else "SQLite",
         "events_per_s": {name: round(statistics.median(rates)) for name, rates in (batches | {"disk": disk}).items()},
         "singles_per_s": {name: round(statistics.median(rates)) for name, rates in singles.items()},
         "ratio_store_to_no_store": _ratio(batches["store"], batches["null"]),
@@ -153,14 +173,22 @@ def collect(folder: Path) -> dict[str, Any]:
     }
 
 
-def _served(home: Path, mode: str, number: int, batch: int, connections: int) -> tuple[float, list[float]]:
-    keys = create(home, None)
-    server = _Server(home, mode)
+def _served(
+    home: Path, database_url: str, mode: str, number: int, batch: int, connections: int
+) -> tuple[float, list[float]]:
+    url = schema_url(database_url, home.name.replace("-", "_"))
+    keys = create(home, None, database_url=url)
+    server = _Server(home, mode, url)
     try:
         load = _load(server.port, keys.write_key, _numbers(number * 1_000_000), batch=batch, connections=connections)
         return asyncio.run(load)
     finally:
         server.stop()
+
+
+def schema_url(database_url: str, name: str) -> str:
+    """The address of a schema `bench_NAME` of a database; "" without one."""
+    return f"{database_url}{'&' if '?' in database_url else '?'}schema=bench_{name}" if database_url else ""
 
 
 def _ratio(ours: list[float], theirs: list[float]) -> dict[str, Any]:
@@ -191,11 +219,11 @@ async def _visible(port: int, write_key: str, server_key: str) -> list[float]:
     return sorted(found)
 
 
-def visible(folder: Path) -> dict[str, Any]:
+def visible(folder: Path, database_url: str = "") -> dict[str, Any]:
     """Single event, acknowledged -> visible in the timeline API, milliseconds."""
-    home = folder / "home"
-    keys = create(home, None)
-    server = _Server(home, "serve")
+    home, url = folder / "home", schema_url(database_url, "visible")
+    keys = create(home, None, database_url=url)
+    server = _Server(home, "serve", url)
     try:
         found = asyncio.run(_visible(server.port, keys.write_key, keys.server_key))
     finally:

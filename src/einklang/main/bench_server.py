@@ -10,14 +10,10 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-import uvicorn
-
-from einklang.main import interpreter
+from einklang.main import interpreter, settings
 from einklang.main.home import opened
 from einklang.main.loop import Loop
-from einklang.main.serve import channels_of, services_of
-from einklang.main.settings import Settings
-from einklang.web.app import create_app
+from einklang.main.serve import channels_of, services_of, web_of
 from einklang.web.services import Hub
 
 
@@ -67,9 +63,10 @@ def main() -> None:
     The second says `serve`, `store` (no ticks), `each` (no ticks, no group commit) or `null` (no store).
     """
     interpreter.settle()
-    settings = Settings()
+    found = settings.load()
     listener = socket.create_server(("127.0.0.1", 0))
-    with opened(Path(sys.argv[1]), base_url="http://127.0.0.1", writer=True) as home:
+    url = found.database_url
+    with opened(Path(sys.argv[1]), base_url="http://127.0.0.1", database_url=url, writer=True) as home:
         hub = Hub()
         services = services_of(home, hub)
         loop = None
@@ -78,12 +75,10 @@ def main() -> None:
         elif sys.argv[2] == "each":
             services.book = CommitEach(home.book)
         elif sys.argv[2] == "serve":
-            loop = Loop(home, channels_of(settings, home), hub.notify)
+            loop = Loop(home, channels_of(found, home), hub.notify)
             services.wake = loop.wake
             loop.start()
-        server = uvicorn.Server(
-            uvicorn.Config(create_app(services), http="httptools", log_level="warning", access_log=False)
-        )
+        server = web_of(services, hub)
         threading.Timer(0, lambda: print(listener.getsockname()[1], flush=True)).start()
         try:
             server.run(sockets=[listener])

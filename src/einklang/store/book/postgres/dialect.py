@@ -94,7 +94,7 @@ def statement(shared: Statement) -> Prepared:
     """A shared statement. Raises StatementError."""
     sql = _numbered(shared.sql)
     reads_only = sql.lstrip().upper().startswith(("SELECT", "WITH"))
-    if ";" in sql:
+    if ";" in "".join(sql.split("'")[::2]):
         raise StatementError(f"{shared.where}: {shared.name} holds more than one statement")
     return Prepared(shared.name, shared.where, sql, reads_only, bulk=None if reads_only else _bulk(shared.name, sql))
 
