@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from einklang.main.soak import Plan, judge, memory, soak, spread
+from einklang.main.soak import Plan, judge, soak, spread
 from einklang.main.soak_load import BATCH, calls
+from einklang.main.soak_memory import memory
 
 pytestmark = pytest.mark.faults
 
@@ -47,14 +48,38 @@ def test_a_batch_is_the_same_whenever_it_is_sent() -> None:
     assert len(set(ids)) == len(ids) == 2 * 20 * BATCH
 
 
-def test_memory_that_grows_is_seen() -> None:
-    """The slope of the second half, per minute; too few samples say nothing."""
-    flat = [(float(at), 100.0) for at in range(60)]
-    grows = [(at, value + at / 6) for at, value in flat]
-    assert memory(flat) == {"after_a_quarter": 100.0, "at_the_end": 100.0, "max": 100.0, "growth_per_minute": 0.0}
-    found = memory(grows)
-    assert found is not None
-    assert found["growth_per_minute"] == pytest.approx(10.0)
-    assert memory(flat[:3]) is None
+def _resident(seconds: int, leak: float, seed: int) -> list[tuple[float, float]]:
+    """What a server under 500 events a second looks like: caches fill, the lake is joined now and then, and `leak`
+    bytes an event are never given back.
+    """
+    noise = np.random.Generator(np.random.Philox([seed])).normal(0, 3, seconds)
+    return [
+        (float(at), 400 + 190 * (1 - np.exp(-at / 120)) + (150 if at % 250 < 8 else 0) + wave + leak * 500 * at / 1e6)
+        for at, wave in enumerate(noise)
+    ]
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_leak_is_told_from_caches_that_fill(seed: int) -> None:
+    """Ten minutes whose caches have filled are flat; with 400 bytes an event that stay (positive control) not."""
+    flat, leaking = memory(_resident(600, 0, seed)), memory(_resident(600, 400, seed))
+    assert flat is not None
+    assert leaking is not None
+    assert flat["flat"] is True
+    assert leaking["flat"] is False
+    assert leaking["last_quarter"] > leaking["third_quarter"] * 1.03
+
+
+def test_what_cannot_be_judged_is_not() -> None:
+    """A short run, and one whose server was killed, have figures and no verdict; a handful of samples have nothing."""
+    for found in (memory(_resident(120, 5_000, 1)), memory(_resident(600, 5_000, 1), killed=True)):
+        assert found is not None
+        assert found["flat"] is None
+        assert len(found["over_time"]) == 12
+    assert memory(_resident(3, 0, 1)) is None
+
+
+def test_the_spread_of_waits() -> None:
+    """Percentiles of few values; nothing of none."""
     assert spread([]) is None
     assert spread([1.0, 2.0, 3.0]) == {"p50": 2.0, "p95": 2.9, "p99": 2.98, "max": 3.0}

@@ -25,7 +25,8 @@ from einklang.app.run import settle_definitions
 from einklang.app.yaml import parse_text
 from einklang.main import clock
 from einklang.main import home as homes
-from einklang.main.soak_load import BATCH, Client, Server, prefix
+from einklang.main.soak_load import BATCH, SERVE, Client, Server, prefix, working_set_mb
+from einklang.main.soak_memory import memory
 from einklang.main.verify import verify_home
 from einklang.store.lake import read_log
 
@@ -33,7 +34,7 @@ Counts = npt.NDArray[np.uint32]
 
 CLIENTS = 8
 REPEATED_EVERY = 100
-SAMPLE_S = 1.0
+SAMPLE_S = 0.25
 DRAIN_S = 120.0
 DEFINITIONS = """
 {kind: segment, id: keen, where: 'events("Product Viewed").within("7d").count() >= 3'}
@@ -49,13 +50,16 @@ steps:
 
 @dataclass(frozen=True)
 class Plan:
-    """What is soaked. rate: events a second; kill_every: seconds, 0 = never; seed: of persons, events, repeats."""
+    """What is soaked. rate: events a second; kill_every: seconds, 0 = never; seed: of persons, events, repeats; serve:
+    what the interpreter is told to run as the server.
+    """
 
     seconds: float
     rate: int
     kill_every: float
     seed: int
     database_url: str = ""
+    serve: tuple[str, ...] = SERVE
 
     @property
     def batches(self) -> int:
@@ -124,7 +128,7 @@ class Soak:
     # --- the server ---------------------------------------------------------------------------------------------------
 
     def _start(self) -> None:
-        self._server = Server(self.home, self.keys, self.plan.database_url)
+        self._server = Server(self.home, self.keys, self.plan.database_url, self.plan.serve)
         self._up.set()
 
     def _pace(self, begun: float) -> None:
@@ -208,7 +212,9 @@ class Soak:
             verified = verify_home(home, books_only=False)
         found["findings"] = verified["findings"][:5]
         broken = found["lost"] + found["doubled"] + found["never_acknowledged"] + verified["dead_letters"]
-        found["ok"] = verified["ok"] and status == 0 and not broken
+        resident = memory(told.memory_mb, killed=bool(told.kills))
+        grows = resident is not None and resident["flat"] is False
+        found["ok"] = verified["ok"] and status == 0 and not broken and not grows
         sent = len(noted) * BATCH
         return {
             **found,
@@ -226,7 +232,8 @@ class Soak:
             "batches_repeated": told.repeated,
             "back_after_kill_s": spread(told.back_s),
             "ack_ms": spread(told.waits_ms),
-            "memory_mb": memory(told.memory_mb),
+            "working_set_mb": working_set_mb(),
+            "memory_mb": resident,
         }
 
     def _in_log(self, home: homes.Home) -> Counts:
@@ -261,24 +268,6 @@ def spread(values: Sequence[float]) -> dict[str, float] | None:
         return None
     found = {f"p{share}": float(np.percentile(values, share)) for share in (50, 95, 99)}
     return {name: round(value, 2) for name, value in {**found, "max": max(values)}.items()}
-
-
-def memory(samples: Sequence[tuple[float, float]]) -> dict[str, float] | None:
-    """Resident memory over time: a quarter in, at the end, the largest, and its growth per minute in the second half.
-
-    None where the system does not tell.
-    """
-    if len(samples) < 4:
-        return None
-    values = [value for _, value in samples]
-    late = samples[len(samples) // 2 :]
-    slope = float(np.polyfit([at / 60 for at, _ in late], [value for _, value in late], 1)[0])
-    return {
-        "after_a_quarter": round(values[len(values) // 4], 1),
-        "at_the_end": round(values[-1], 1),
-        "max": round(max(values), 1),
-        "growth_per_minute": round(slope, 2),
-    }
 
 
 def soak(plan: Plan, folder: Path | None = None) -> dict[str, Any]:

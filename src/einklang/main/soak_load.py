@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 import time as system
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +19,17 @@ import numpy as np
 
 from einklang.kernel.errors import Unavailable
 from einklang.main.home import Keys
+from einklang.main.soak_memory import WORKING_SET_MB
 
 BATCH = 20
 PERSONS = 20_000
 _ANSWER_S = 30.0
+SERVE = ("-m", "einklang.main.cli", "serve")
+
+
+def working_set_mb() -> int:
+    """What the server may keep of persons: as the setting says, else little."""
+    return int(os.environ.get("EINKLANG_WORKING_SET_MB", WORKING_SET_MB))
 
 
 def prefix(seed: int) -> str:
@@ -89,9 +97,13 @@ class Client:
 class Server:
     """`einklang serve` over a home, on a free port. Raises Unavailable `soak_failed` if it does not begin."""
 
-    def __init__(self, home: Path, keys: Keys, database_url: str) -> None:
-        command = [sys.executable, "-m", "einklang.main.cli", "serve", "--home", str(home), "--port", "0"]
-        settings = {"EINKLANG_LOG_LEVEL": "error", "EINKLANG_DATABASE_URL": database_url}
+    def __init__(self, home: Path, keys: Keys, database_url: str, serve: Sequence[str] = SERVE) -> None:
+        command = [sys.executable, *serve, "--home", str(home), "--port", "0"]
+        settings = {
+            "EINKLANG_LOG_LEVEL": "error",
+            "EINKLANG_DATABASE_URL": database_url,
+            "EINKLANG_WORKING_SET_MB": str(working_set_mb()),
+        }
         self._keys = keys
         self.process = subprocess.Popen(
             command, stderr=subprocess.PIPE, text=True, env={**os.environ, **{k: v for k, v in settings.items() if v}}
