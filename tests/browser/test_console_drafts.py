@@ -176,12 +176,6 @@ def test_in_german(visit: Visit, api: MockApi, axe: Check) -> None:
     page.get_by_label("Code").fill("K7F3QX9P")
     page.get_by_label("Email").fill("a@example.org")
     api.push(api.drafts.saved("r-1", email="b@example.org"))
-    for text in (
-        "Hier eingegeben",
-        "Vom Kunden gespeichert",
-        "Dies behalten",
-        "Verwerfen",
-        "Als abgeschickt markieren",
-    ):
+    for text in ("Hier eingegeben", "Vom Kunden gespeichert", "Dies behalten", "Verwerfen"):
         expect(page.get_by_text(text).first).to_be_visible()
     assert axe(page) == []

@@ -118,31 +118,21 @@ function useDraft(first: AgentDraft): { there: Draft; fresh: string[]; put: (nex
   return { there, fresh, put, error: query.error };
 }
 
-/** A half-filled form, gone on with while its customer may type as well. */
-export function DraftForm({ first }: { first: AgentDraft }) {
-  const { t, f } = useWords();
-  const client = useQueryClient();
-  const { there, fresh, put, error } = useDraft(first);
-  const [edits, setEdits] = useState<Edits>({});
-  const [done, setDone] = useState('');
-  const mine = open(edits, there.fields);
-  const both = conflicts(mine, there.fields);
-  const dirty = Object.keys(mine).length > 0;
-  const closed = there.status !== 'open';
-  useBlocker({ shouldBlockFn: () => dirty && !window.confirm(t.drafts.leave), enableBeforeUnload: () => dirty });
+const lost = (problem: unknown): boolean => problem instanceof ApiError && ['draft_changed', 'draft_closed'].includes(problem.problem.code ?? '');
 
-  /** Save over the newest version; where only other fields changed meanwhile, once more by itself. */
+/** Saving and closing. Where the customer saved other fields in the same moment, a saving is tried again by itself. */
+function useSaving(first: AgentDraft, there: Draft, put: (next: AgentDraft) => void, edits: Edits, setEdits: (next: (now: Edits) => Edits) => void) {
+  const client = useQueryClient();
   const saveAll = async (): Promise<void> => {
     let base = there;
     for (let tries = 1; ; tries++) {
       try {
         const sent = open(edits, base.fields);
-        const saved = await post<AgentDraft>('/api/drafts', { ref: first.ref, fields: merged(sent, base.fields), version: base.version });
-        put(saved);
+        put(await post<AgentDraft>('/api/drafts', { ref: first.ref, fields: merged(sent, base.fields), version: base.version }));
         setEdits((now) => Object.fromEntries(Object.entries(now).filter(([name, edit]) => !same(edit.value, sent[name]?.value))));
         return;
       } catch (problem) {
-        if (!(problem instanceof ApiError) || !['draft_changed', 'draft_closed'].includes(problem.problem.code ?? '')) throw problem;
+        if (!lost(problem)) throw problem;
         const newest = await post<AgentDraft>('/api/drafts/find', { ref: first.ref });
         put(newest);
         base = newest.draft;
@@ -150,63 +140,91 @@ export function DraftForm({ first }: { first: AgentDraft }) {
       }
     }
   };
-  const tidy = () => void client.invalidateQueries({ queryKey: ['drafts-of'] });
-  const save = useMutation({ mutationFn: saveAll, onMutate: () => setDone(''), onSuccess: () => setDone(t.drafts.saved), onSettled: tidy });
+  const onSettled = () => void client.invalidateQueries({ queryKey: ['drafts-of'] });
+  const save = useMutation({ mutationFn: saveAll, onSettled });
   const close = useMutation({
     mutationFn: async (outcome: string) => {
-      if (outcome === 'submitted' && dirty) await saveAll();
+      if (outcome === 'submitted' && Object.keys(open(edits, there.fields)).length > 0) await saveAll();
       put(await post<AgentDraft>('/api/drafts', { ref: first.ref, outcome }));
-      if (outcome === 'discarded') setEdits({});
+      if (outcome === 'discarded') setEdits(() => ({}));
     },
-    onSettled: tidy,
+    onSettled,
   });
+  return { save, close };
+}
+
+/** All fields, each with what is to be said of it. */
+function Fields({ there, mine, both, fresh, onEdits }: { there: Draft; mine: Edits; both: string[]; fresh: string[]; onEdits: (next: Edits) => void }) {
+  const { t } = useWords();
+  const names = [...new Set([...Object.keys(there.fields), ...Object.keys(mine)])];
+  const notes = { both: t.drafts.bothChanged, mine: t.drafts.notSaved, fresh: t.drafts.fresh };
+  const stateOf = (name: string): keyof typeof notes | undefined => (both.includes(name) ? 'both' : name in mine ? 'mine' : fresh.includes(name) ? 'fresh' : undefined);
+  if (names.length === 0) return <p className={ui.dim}>{t.drafts.noFields}</p>;
+  return (
+    <div className={css.fields}>
+      {names.map((name) => {
+        const state = stateOf(name);
+        return (
+          <div className={css.field} key={name} data-state={state}>
+            <Field
+              name={name} was={there.fields[name]} value={name in mine ? mine[name]?.value : there.fields[name]} disabled={there.status !== 'open' && !(name in mine)}
+              onChange={(value) => onEdits(typed(mine, there.fields, name, value))}
+            />
+            <small className={css.note}>{state === undefined ? '' : notes[state]}</small>
+            {state === 'both' && (
+              <Both
+                mine={mine[name]?.value ?? null} theirs={there.fields[name]} by={there.by}
+                onMine={() => onEdits({ ...mine, [name]: { value: mine[name]?.value ?? null, from: there.fields[name] } })}
+                onTheirs={() => onEdits(Object.fromEntries(Object.entries(mine).filter(([other]) => other !== name)))}
+              />
+            )}
+          </div>
+        );
+      })}
+    </div>
+  );
+}
+
+function Closed({ status, dirty }: { status: string; dirty: boolean }) {
+  const { t } = useWords();
+  return (
+    <Notice tone={status === 'submitted' ? 'teal' : 'warm'} icon={status === 'submitted' ? 'check' : 'info'}>
+      <b>{word(t.drafts.closed, status)}</b>
+      {dirty && <div className={ui.small}>{t.drafts.closedMine}</div>}
+    </Notice>
+  );
+}
+
+/** A half-filled form, gone on with while its customer may type as well. */
+export function DraftForm({ first }: { first: AgentDraft }) {
+  const { t, f } = useWords();
+  const { there, fresh, put, error } = useDraft(first);
+  const [edits, setEdits] = useState<Edits>({});
+  const { save, close } = useSaving(first, there, put, edits, setEdits);
+  const mine = open(edits, there.fields);
+  const both = conflicts(mine, there.fields);
+  const dirty = Object.keys(mine).length > 0;
+  const closed = there.status !== 'open';
+  useBlocker({ shouldBlockFn: () => dirty && !window.confirm(t.drafts.leave), enableBeforeUnload: () => dirty });
   const submit = (event: FormEvent) => {
     event.preventDefault();
     if (dirty && both.length === 0 && !save.isPending) save.mutate();
   };
-  const known = (problem: unknown) => problem instanceof ApiError && ['draft_changed', 'draft_closed'].includes(problem.problem.code ?? '');
-  const faults = [save.error, close.error, error].filter((one) => one !== null && one !== undefined && !known(one));
-  const names = [...new Set([...Object.keys(there.fields), ...Object.keys(mine)])];
-  const stateOf = (name: string) => (both.includes(name) ? 'both' : name in mine ? 'mine' : fresh.includes(name) ? 'fresh' : undefined);
-  const noteOf = (name: string) => {
-    const state = stateOf(name);
-    return state === 'both' ? t.drafts.bothChanged : state === 'mine' ? t.drafts.notSaved : state === 'fresh' ? t.drafts.fresh : '';
-  };
-  const said = both.length > 0 ? t.drafts.decide(both.length, f.number(both.length)) : dirty ? t.drafts.unsaved : fresh.length > 0 ? t.drafts.freshAll(f.time(there.saved_at)) : done;
+  const faults = [save.error, close.error, error].filter((one) => one !== null && !lost(one));
+  const said = both.length > 0 ? t.drafts.decide(both.length, f.number(both.length)) : dirty ? t.drafts.unsaved
+    : fresh.length > 0 ? t.drafts.freshAll(f.time(there.saved_at)) : save.isSuccess ? t.drafts.saved : '';
   return (
     <form onSubmit={submit} aria-label={readable(there.form)}>
-      {closed && (
-        <Notice tone={there.status === 'submitted' ? 'teal' : 'warm'} icon={there.status === 'submitted' ? 'check' : 'info'}>
-          <b>{word(t.drafts.closed, there.status)}</b>
-          {dirty && <div className={ui.small}>{t.drafts.closedMine}</div>}
-        </Notice>
-      )}
-      <div className={css.fields}>
-        {names.map((name) => (
-          <div className={css.field} key={name} data-state={stateOf(name)}>
-            <Field name={name} was={there.fields[name]} value={name in mine ? mine[name]?.value : there.fields[name]} disabled={closed && !(name in mine)} onChange={(value) => { setDone(''); setEdits(typed(mine, there.fields, name, value)); }} />
-            <small className={css.note}>{noteOf(name)}</small>
-            {both.includes(name) && (
-              <Both
-                mine={mine[name]?.value ?? null} theirs={there.fields[name]} by={there.by}
-                onMine={() => setEdits({ ...mine, [name]: { value: mine[name]?.value ?? null, from: there.fields[name] } })}
-                onTheirs={() => setEdits(Object.fromEntries(Object.entries(mine).filter(([other]) => other !== name)))}
-              />
-            )}
-          </div>
-        ))}
-      </div>
-      {names.length === 0 && <p className={ui.dim}>{t.drafts.noFields}</p>}
+      {closed && <Closed status={there.status} dirty={dirty} />}
+      <Fields there={there} mine={mine} both={both} fresh={fresh} onEdits={setEdits} />
       {faults.map((one, place) => <div key={place} style={{ marginTop: 16 }}><Failure error={one} /></div>)}
       <div className={css.actions}>
         {!closed && (
-          <>
-            <span className={ui.pills} style={{ gap: 10 }}>
-              <Button type="submit" loading={save.isPending} disabled={!dirty || both.length > 0}>{t.app.save}</Button>
-              <Confirm label={t.drafts.submit} ask={t.drafts.submitAsk} action={t.drafts.submitNow} icon="check" busy={close.isPending} onYes={() => { if (both.length === 0) close.mutate('submitted'); }} />
-              <Confirm label={t.drafts.discard} ask={t.drafts.discardAsk} action={t.drafts.discardNow} icon="cross" busy={close.isPending} onYes={() => close.mutate('discarded')} danger />
-            </span>
-          </>
+          <span className={ui.pills} style={{ gap: 10 }}>
+            <Button type="submit" loading={save.isPending} disabled={!dirty || both.length > 0}>{t.app.save}</Button>
+            {both.length === 0 && <Confirm label={t.drafts.submit} ask={t.drafts.submitAsk} action={t.drafts.submitNow} icon="check" busy={close.isPending} onYes={() => close.mutate('submitted')} />}
+            <Confirm label={t.drafts.discard} ask={t.drafts.discardAsk} action={t.drafts.discardNow} icon="cross" busy={close.isPending} onYes={() => close.mutate('discarded')} danger />
+          </span>
         )}
         <span className={css.said} role="status">{closed ? '' : said}</span>
       </div>
