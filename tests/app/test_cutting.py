@@ -10,12 +10,11 @@ from collections.abc import Sequence
 
 import pytest
 
-from einklang.app.ports import Reader
-from einklang.app.tick import Engine
+from einklang.app import tick
+from einklang.app.course import Course
 from einklang.app.timers import TimerFeed
 from einklang.event import EngineCall, Event
 from einklang.testing.canonical import canonical_hash, difference
-from tests.app import worlds
 from tests.app.dice import Random
 from tests.app.worlds import DAY, START, append, churning_calls, home, random_calls, run, with_reactions
 
@@ -87,20 +86,21 @@ def test_one_event_more_is_another_state() -> None:
         assert not difference(a, a)
 
 
-class EventsFirst(Engine):
-    """An engine with the error that the cutting property is there to find: a batch's events first, its timers after."""
+class EventsFirst(Course):
+    """A course with the error that the cutting property is there to find: a batch's events first, its timers after."""
 
-    def _work_off(self, inputs: Sequence[Event], bound: int, reader: Reader, *, stops: bool) -> None:
-        self.state.timers = TimerFeed(reader, bound, {})
+    def go(self, inputs: Sequence[Event], bound: int, timers: TimerFeed, *, stops: bool) -> None:
+        """The events, then what is due."""
+        self.state.timers = timers
         for event in inputs:
             self.state.clock = max(self.state.clock, event.clock)
             self._event(event)
-        super()._work_off([], bound, reader, stops=stops)
+        super().go([], bound, timers, stops=stops)
 
 
 def test_timers_after_events_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
     """A tick that folds its events before its timers fails the cutting property: positive control."""
-    monkeypatch.setattr(worlds, "Engine", EventsFirst)
+    monkeypatch.setattr(tick, "Course", EventsFirst)
     for seed in range(3):
         with pytest.raises(AssertionError, match="ticks of"):
             check_cuttings(seed)

@@ -10,6 +10,7 @@ import pytest
 
 from einklang.app import segments
 from einklang.app.groups import Groups
+from einklang.app.moment import Moments
 from einklang.app.state import State
 from einklang.audience import crowd as crowds
 from einklang.event import EngineCall
@@ -148,6 +149,7 @@ def test_members_of_segments_are_those_told_by_hand(seed: int) -> None:
     assert held > 20, "segments have members"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(4))
 def test_plans_and_person_by_person_see_the_same_groups(seed: int, tmp_path: Path) -> None:
     """At random moments the plan over the lake and asking each person agree; at the end the live members are those."""
@@ -214,3 +216,27 @@ def test_roles_and_contact_persons_stand_with_the_members() -> None:
         ((_, _, body),) = book.read("all_party")
         assert '"name":[[' in body
         assert "buyer" not in body
+
+
+def test_members_who_move_each_other_without_an_end_are_put_aside(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Conditions about members that change each other end, and each person concerned is a dead letter that says so."""
+    look = Moments.groups
+
+    def again(moments: Moments, live: Any, kinds: set[str]) -> None:
+        look(moments, live, kinds)
+        moments.state.groups.concerned[live.person.id] = set(kinds)
+
+    monkeypatch.setattr(Moments, "groups", again)
+    sent = [
+        EngineCall(
+            type="group", userId=user, groupId="acme", messageId=user, at=START, traits={"type": "household", "size": n}
+        )
+        for n, user in enumerate("ab")
+    ]
+    with home(DEFINITIONS) as book:
+        append(book, sent)
+        run(book)
+        letters = [row[5] for row in book.read("dead_page", 2**62, "", "", 10)]
+        assert letters
+        assert all("without an end" in detail for detail in letters)
+        assert dict(book.read("counters"))["projected"] >= 2

@@ -8,9 +8,9 @@ import pytest
 
 from einklang.app.apply import apply
 from einklang.app.counts import journey_counts
+from einklang.app.course import Course
 from einklang.app.run import settle_definitions
 from einklang.app.sources import LiveSource
-from einklang.app.tick import Engine
 from einklang.event import EngineCall
 from einklang.store.book import SqliteBook
 from einklang.store.lake import Lake
@@ -106,7 +106,7 @@ def test_definitions_come_after_what_was_due_at_their_instant(monkeypatch: pytes
     with home(HOURLY) as book:
         definitions_at_an_instant(book)
         assert differences(book, Lake(tmp_path)) == []
-        monkeypatch.setattr(Engine, "_first", lambda engine, due, event: due < event.clock)
+        monkeypatch.setattr(Course, "_first", lambda course, due, event: due < event.clock)
         assert differences(book, Lake(tmp_path))
 
 

@@ -13,8 +13,8 @@ import pytest
 
 from einklang.app import moment, people
 from einklang.app.contact import Desk
+from einklang.app.course import Course
 from einklang.app.moment import Moments
-from einklang.app.tick import Engine
 from einklang.event import Event
 from einklang.testing.canonical import difference
 from tests.app.dice import Random
@@ -46,18 +46,18 @@ class Fault:
         self.event = ""
         self._at = ""
         self._call = getattr(place, name)
-        work, timer = Engine._event, Engine._timer
+        work, timer = Course._event, Course._timer
 
-        def event_of(engine: Engine, event: Event) -> None:
+        def event_of(course: Course, event: Event) -> None:
             self._at = event.message_id if event.origin == 0 else ""
-            work(engine, event)
+            work(course, event)
 
-        def timer_of(engine: Engine, *due: Any) -> None:
+        def timer_of(course: Course, *due: Any) -> None:
             self._at = ""
-            timer(engine, *due)
+            timer(course, *due)
 
-        patch.setattr(Engine, "_event", event_of)
-        patch.setattr(Engine, "_timer", timer_of)
+        patch.setattr(Course, "_event", event_of)
+        patch.setattr(Course, "_timer", timer_of)
         patch.setattr(place, name, lambda *args, **more: self._station(*args, **more))
 
     def _station(self, *args: Any, **more: Any) -> Any:

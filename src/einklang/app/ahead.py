@@ -23,7 +23,18 @@ LIGHT = frozenset({
     "party_member_drop", "catalog_put", "object_put",
 })  # fmt: skip
 #: Statements whose answer no light write set changes.
-_FREE = frozenset({"tail_of_kind", "alias_get", "stops", "entry_pending_after", "timers_due"})
+_FREE = frozenset(
+    {
+        "object_waiting_any",
+        "object_waiting_of",
+        "object_waiting_count",
+        "tail_of_kind",
+        "alias_get",
+        "stops",
+        "entry_pending_after",
+        "timers_due",
+    }
+)
 #: Statement -> what it asks about, and where in its parameters the key stands.
 _BY_KEY = {
     "person_get": ("person", slice(1, 2)),
@@ -38,6 +49,7 @@ _BY_KEY = {
     "catalog_get": ("catalog", slice(0, 2)),
     "party_get": ("group", slice(0, 2)),
     "party_members": ("group", slice(0, 2)),
+    "object_owners": ("object", slice(0, 2)),
 }
 #: What is asked about -> the statements that change it, each with where in its rows the key stands.
 _CHANGED_BY: dict[str, dict[str, tuple[slice, ...]]] = {
@@ -45,6 +57,7 @@ _CHANGED_BY: dict[str, dict[str, tuple[slice, ...]]] = {
     "node": {"identifier_put": (slice(0, 2),), "edge_put": (slice(0, 2), slice(2, 4))},
     "device": {"sign_in_put": (slice(2, 3),)},
     "address": {"suppression_lift": (slice(0, 1),), "suppression_raise": (slice(0, 1),)},
+    "object": {"object_put": (slice(0, 2),)},
     "catalog": {"catalog_put": (slice(0, 2),)},
     "group": {
         "party_put": (slice(0, 2),), "party_member_put": (slice(0, 2),), "party_member_drop": (slice(0, 2),),

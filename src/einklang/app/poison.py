@@ -33,6 +33,14 @@ class Poison:
             self.aside[key] = f"{type(error).__name__}: {str(error)[:500]}"
         return 1
 
+    def without(self, state: State, inputs: list[Event], version: str) -> list[Event]:
+        """What is not put aside; the others become dead letters."""
+        for event in inputs if self.aside else ():
+            detail = self.aside.get(event.position)
+            if detail is not None:
+                dead_letter(state, event, detail, version)
+        return [event for event in inputs if event.position not in self.aside]
+
 
 def dead_letter(state: State, event: Event, detail: str, version: str, code: DeadLetter = DeadLetter.POISON) -> None:
     """Put an event aside: it is not folded, and nothing behind it waits."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from einklang.app.intake import from_row, take
 from einklang.app.output import entry_row
 from einklang.app.ports import Reader
-from einklang.app.state import DELIVER, LIVE, RUN, TICK, State
+from einklang.app.state import DELIVER, LIVE, RUN, TICK, State, tick_entry
 from einklang.app.working import to_json
 from einklang.event import EXPIRY, Event
 
@@ -87,7 +87,7 @@ class LiveSource(Source):
         state.counters["dead_letters"] += taken.dead
         floor = state.clock + 1
         if not self.started:
-            events.append(engine.tick_entry(max(self.now, state.clock), LIVE, resume=True))
+            events.append(tick_entry(max(self.now, state.clock), LIVE, engine.version, resume=True))
             floor = max(floor, self.now)
         for moment, event in self._came(taken.events, engine, reader, limit):
             floor = event.clock = max(floor, moment)
@@ -96,7 +96,7 @@ class LiveSource(Source):
         due = next_due[0][0] if next_due else None
         waits = state.unasked or (due is not None and due <= self.now)
         if waits and self.now >= floor and count < limit:
-            events.append(engine.tick_entry(self.now, LIVE))
+            events.append(tick_entry(self.now, LIVE, engine.version))
         return events, events[-1].clock if events else state.clock - 1
 
     def _came(self, fresh: list[Event], engine: Engine, reader: Reader, limit: int) -> list[tuple[int, Event]]:
@@ -145,7 +145,7 @@ class RunSource(Source):
             if state.clock == 0:
                 first = reader.read("entry_first_at", 0)[0][0]
                 state.clock = min(self.until, first if first is not None else self.until)
-            events.append(engine.tick_entry(state.clock, self.mode))
+            events.append(tick_entry(state.clock, self.mode, engine.version))
         rows = reader.read("entry_pending_after", self.until, *engine.pending_after, limit + 1)
         pending = [from_row(row) for row in rows[:limit]]
         reached = state.clock
@@ -161,7 +161,7 @@ class RunSource(Source):
             following = max(from_row(rows[limit]).at, reached)
             last = events[-1].clock
             return events, last if following > last else last - 1
-        self._end = engine.tick_entry(max(self.until, reached), self.mode)
+        self._end = tick_entry(max(self.until, reached), self.mode, engine.version)
         events.append(self._end)
         return events, events[-1].clock
 

@@ -10,13 +10,13 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
-from einklang.app import consents, traits
+from einklang.app import consents, sweep, traits
 from einklang.app.definitions import Definitions, compile_old
 from einklang.app.entries import Entries
 from einklang.app.groups import Groups
 from einklang.app.known import Remembered
 from einklang.app.object_index import SINCE, ObjectIndex
-from einklang.app.output import Output
+from einklang.app.output import COUNTERS, Output
 from einklang.app.ports import Reader
 from einklang.app.sweep import Sweep
 from einklang.app.timers import TimerFeed
@@ -170,6 +170,20 @@ class State:
         self.working.reader = self.catalogs.reader = reader
         self._stops = None
         self.entries.settled()
+
+    def recall(self, reader: Reader) -> None:
+        """Where the log stands and how time goes on, as the Book knows it."""
+        stored: dict[str, int] = dict(reader.read("counters"))
+        self.counters = {name: stored.get(name, 0) for name in COUNTERS}
+        self.clock = self.counters["clock"]
+        mode, fold = reader.read("meta_value", "mode"), reader.read("meta_value", "fold")
+        self.set_mode(mode[0][0] if mode else RUN)
+        self.fold = int(fold[0][0]) if fold else 1
+        unasked, swept = reader.read("meta_value", "unasked"), reader.read("meta_value", "sweep")
+        self.sweep = sweep.stored(swept[0][0] if swept else "")
+        self.unasked = set(unasked[0][0].split()) if unasked else set()
+        last = reader.read("ledger_last")
+        self.ledger_hash = last[0][0] if last else b""
 
     @property
     def reader(self) -> Reader:
@@ -425,3 +439,14 @@ class State:
     def withdraw(self, live: Live, run: Run, step: str, key: str) -> None:
         """A message that was ready when its run ended is not sent."""
         self.out.add("outbox_withdraw", "withdrawn", "exited", self.clock, key)
+
+
+def tick_entry(clock: int, mode: str, version: str, *, resume: bool = False) -> Event:
+    """An entry that moves time to `clock`; with `resume` what fell due meanwhile is late. version: of the code.
+
+    Nobody sent it, so the books leave it out: `ticks` counts it, `accepted`, `in_log` and `projected` do not.
+    """
+    properties: dict[str, Any] = {"mode": mode, "code_version": version, "fold": FOLD}
+    if resume:
+        properties["resume"] = True
+    return Event(0, clock, clock, TICK, "Tick", "", (), properties, {}, SOURCE, "", origin=1, clock=clock)
