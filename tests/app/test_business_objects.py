@@ -92,6 +92,7 @@ def objects_of(book: SqliteBook) -> dict[tuple[str, str], Any]:
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(4))
 def test_live_plan_and_person_by_person_see_the_same_objects(seed: int, tmp_path: Path) -> None:
     """At random moments the plan over the lake and asking each person agree; at the end the live members are those."""

@@ -82,6 +82,7 @@ def _there_and_back(random: Random, book: SqliteBook, engine: Any, keys: list[tu
 QUIET = "---".join(part for part in DEFINITIONS.split("---") if "kind: journey" not in part)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(max(1, SEQUENCES // COUPLES // 5)))
 def test_a_split_gives_each_what_came_in_the_joint_time(seed: int, tmp_path: Path) -> None:
     """Merged, lived on, split: profile, consent, segments are those of two who were never merged; a rebuild agrees."""
@@ -123,6 +124,7 @@ def own(book: SqliteBook, person: str) -> Any:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(3))
 def test_a_merge_by_a_call_is_taken_back_by_staff(seed: int, tmp_path: Path) -> None:
     """Joined by an alias or a shared address; split, each has what one has who was never joined; a rebuild agrees."""

@@ -240,6 +240,7 @@ def test_counts_balance(seed: int) -> None:
             previous = len(known)
 
 
+@pytest.mark.slow
 def test_the_worlds_are_rich() -> None:
     """The random logs hold what they are for: merges, refusals, late events, every kind of verdict."""
     found: dict[str, int] = defaultdict(int)

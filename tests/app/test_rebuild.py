@@ -80,6 +80,7 @@ def changed(day: int) -> list[Document]:
     return list(documents(text))
 
 
+@pytest.mark.slow
 def test_a_rebuild_follows_changes_of_definitions(tmp_path: Path) -> None:
     """Definitions applied between runs come at their place in the log; runs stay on their version."""
     random = Random(9)
@@ -95,6 +96,7 @@ def test_a_rebuild_follows_changes_of_definitions(tmp_path: Path) -> None:
         assert differences(book, Lake(tmp_path)) == []
 
 
+@pytest.mark.slow
 def test_a_rebuild_reads_lake_and_tail(tmp_path: Path) -> None:
     """Shipped and trimmed entries come from the lake, the newest from the Book; later entries stay out of both."""
     random = Random(3)
@@ -199,6 +201,7 @@ def test_a_rebuild_of_a_server_gives_the_same_state(seed: int, tmp_path: Path) -
         assert differences(book, lake, batch=random.choice((1, 7, 5_000))) == []
 
 
+@pytest.mark.slow
 def test_a_tick_that_looks_ahead_of_the_log_is_found(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Positive control: verdicts that know of withdrawals not yet folded cannot be made again from the log."""
     begin = Engine._begin

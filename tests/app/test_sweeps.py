@@ -42,6 +42,7 @@ def world(seed: int, slices: list[int], *, restart: bool, folder: Path | None = 
         return canonical_hash(book, log=True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(3))
 def test_any_slicing_gives_the_same_state(seed: int, tmp_path: Path) -> None:
     """Slices of one, of a few, of all, with restarts in between, and a rebuild in slices of two: one state."""

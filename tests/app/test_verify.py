@@ -65,6 +65,7 @@ def test_a_home_is_in_order_at_every_stage(tmp_path: Path) -> None:
         assert verified(book, tmp_path, books_only=True)["state_equal"] is None
 
 
+@pytest.mark.slow
 def test_beside_a_running_server(tmp_path: Path) -> None:
     """A reader verifies one snapshot while the writer goes on."""
     calls = sorted(random_calls(Random(2), 60), key=lambda call: call.at or 0)

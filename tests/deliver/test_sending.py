@@ -87,11 +87,13 @@ def races() -> list[str]:
     return found
 
 
+@pytest.mark.slow
 def test_an_earlier_withdrawal_always_wins() -> None:
     """Nothing is handed over after a withdrawal was acknowledged, sequenced or not, over random interleavings."""
     assert races() == []
 
 
+@pytest.mark.slow
 def test_a_check_at_queue_time_would_not_do(monkeypatch: pytest.MonkeyPatch) -> None:
     """Positive control: without the consent and suppression gates at the hand-over the same races find violations."""
     gates = [gate for gate in door.GATES if gate[0] not in ("consent", "suppression")]
@@ -404,11 +406,13 @@ def crowded(seeds: int) -> list[str]:
     return found
 
 
+@pytest.mark.slow
 def test_caps_hold_for_what_is_really_handed_over() -> None:
     """However late hand-overs come, alone or in bursts, no window of a day has three; some are held, none lost."""
     assert crowded(6) == []
 
 
+@pytest.mark.slow
 def test_caps_counted_from_decisions_would_not_hold(monkeypatch: pytest.MonkeyPatch) -> None:
     """Positive control: counting the moments of decision lets bursts of late hand-overs through."""
 

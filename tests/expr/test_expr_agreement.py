@@ -36,6 +36,7 @@ def _show(found: list[str]) -> str:
     return f"{len(found)} disagreements:\n" + "\n".join(found[:10])
 
 
+@pytest.mark.slow
 def test_cases_are_many_and_sharp(world: World) -> None:
     """Every kind of node occurs, and a fifth of the cases hold a null, equal times or an instant on a bound of a
     window.
@@ -47,6 +48,7 @@ def test_cases_are_many_and_sharp(world: World) -> None:
     assert min(edges["null"], edges["equal times"], edges["bound"]) >= 40, edges
 
 
+@pytest.mark.slow
 def test_function_agrees_with_naive_interpreter(world: World) -> None:
     """Both forms of the generated function give the naive answer for every person."""
     found = world.for_one()

@@ -163,6 +163,7 @@ def world() -> World:
     return World(20260329)
 
 
+@pytest.mark.slow
 def test_function_plan_and_naive_interpreter_agree(world: World) -> None:
     """150 random expressions over objects have one value for each person, whoever works it out."""
     planned = answered = 0

@@ -49,6 +49,7 @@ def test_the_machines_zone_files_are_not_read() -> None:
     assert zoneinfo.TZPATH == ()
 
 
+@pytest.mark.slow
 def test_walls_around_every_transition_of_every_zone() -> None:
     """Wall clocks before, inside and after each gap and repeat of 2020 to 2040 are the oracle's instants."""
     wrong = []

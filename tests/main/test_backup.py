@@ -41,6 +41,7 @@ class WorksOn:
         run_home(self._home, START + 20 * time.DAY)
 
 
+@pytest.mark.slow
 def test_a_copy_is_of_one_state_although_the_home_goes_on(tmp_path: Path) -> None:
     """What is shipped after the Book was copied is not in the copy's lake: the copy equals its rebuild, and goes on as
     the home would have; the home's own newest lake beside the copied Book would not (control).
@@ -92,6 +93,7 @@ def test_from_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str
     assert mode == (0, 0)
 
 
+@pytest.mark.slow
 def test_a_home_with_a_log_beside_its_file_is_restored_with_it(tmp_path: Path) -> None:
     """A home that was killed has the newest of its Book in the write-ahead log: the copy has it too."""
     home_of(tmp_path / "home")
@@ -114,6 +116,7 @@ def test_nobody_moves_a_home_that_is_served(tmp_path: Path) -> None:
     assert list(tmp_path.glob("new*")) == []
 
 
+@pytest.mark.slow
 def test_a_failure_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What cannot be finished goes: the same command works once the cause has gone."""
     home_of(tmp_path / "home")
@@ -133,6 +136,7 @@ def _full(*_: Any, **__: Any) -> None:
     raise OSError("no space")
 
 
+@pytest.mark.slow
 def test_who_is_killed_leaves_no_home(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Killed between any two files: there is no home of that name, the next attempt says what to delete, then works."""
     home_of(tmp_path / "home")

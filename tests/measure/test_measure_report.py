@@ -203,6 +203,7 @@ def test_verdicts() -> None:
     assert measured(*crowd(200, 200, 60), redraws=400, relevant=0.01).verdict == "no_statement_yet"
 
 
+@pytest.mark.slow
 def test_the_randomisation_p_decides() -> None:
     """The verdict follows `p`, also in the campaigns in which Welch's p-value lies on the other side of 0.05 (there
     are some).

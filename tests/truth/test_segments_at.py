@@ -188,6 +188,7 @@ def test_now_is_what_the_live_state_says(tmp_path: Path) -> None:
             assert by_plan(book, lake, segment, UNTIL) == live, segment
 
 
+@pytest.mark.slow
 def test_the_past_is_what_was_live_then(tmp_path: Path) -> None:
     """Where nothing comes late and nobody merges, a count at T is the live count that a run up to T had."""
     calls = []
@@ -270,6 +271,7 @@ def test_rules_that_a_plan_cannot_ask_are_asked_person_by_person(tmp_path: Path)
         assert caught.value.code == "unknown_segment"
 
 
+@pytest.mark.slow
 def test_without_owners_of_now_the_plan_is_wrong(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Positive control: frames that keep the person of the time of processing disagree with the history."""
 
