@@ -20,6 +20,7 @@ from einklang.web import (
     errors,
     groups_api,
     identity_api,
+    language_api,
     objects_api,
     products_api,
     sources_api,
@@ -40,7 +41,7 @@ LOOKED_AT = ("health", "u")
 #: The REST API.
 API = (
     *(*api.ROUTES, *objects_api.ROUTES, *catalog_api.ROUTES, *sources_api.ROUTES, *drafts_api.ROUTES),
-    *(*identity_api.ROUTES, *debug_api.ROUTES, *groups_api.ROUTES, *products_api.ROUTES),
+    *(*identity_api.ROUTES, *debug_api.ROUTES, *groups_api.ROUTES, *products_api.ROUTES, *language_api.ROUTES),
 )
 _HEADERS = (
     (b"x-content-type-options", b"nosniff"),
@@ -78,7 +79,7 @@ def create_app(services: Services) -> ASGIApp:
     """The application of one home: collect, REST API, customer pages, console."""
     framework = _framework(services)
     wired: Wired = framework.state.wired
-    collect, console = Collect(services, wired.metrics, wired.keyring), Console()
+    collect, console = Collect(services, wired.metrics, wired.keyring, lambda: wired.in_force().objects), Console()
 
     async def app(scope: dict[str, Any], receive: Any, send: Any) -> None:
         if scope["type"] != "http":
