@@ -24,11 +24,13 @@ from einklang.expr.phrases import Tongue
 from einklang.expr.python import Condition, compile_one
 from einklang.expr.reach import Reach, reaches
 from einklang.expr.speak import to_words
+from einklang.expr.sql import ENGINES, SqlPlan, compile_sql, sql_lacks
 from einklang.expr.types import Catalog, EventShape, Needs, ObjectShape, Scope, Type, type_of
 from einklang.expr.view import EntryLike, EventLike, View
 from einklang.expr.write import write
 
 __all__ = [
+    "ENGINES",
     "Catalog",
     "Checked",
     "Condition",
@@ -44,6 +46,7 @@ __all__ = [
     "ObjectShape",
     "Reach",
     "Scope",
+    "SqlPlan",
     "Tongue",
     "Type",
     "View",
@@ -53,6 +56,7 @@ __all__ = [
     "check_tree",
     "compile_crowd",
     "compile_one",
+    "compile_sql",
     "cost_of",
     "crowd_supports",
     "explain",
@@ -62,6 +66,7 @@ __all__ = [
     "of_words",
     "parse",
     "reaches",
+    "sql_lacks",
     "to_json",
     "to_words",
     "type_of",

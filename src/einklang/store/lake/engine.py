@@ -1,0 +1,156 @@
+"""The engines that run the plans of `expr.sql`: over frames, and over the Parquet files of one version of the lake.
+
+DuckDB runs in this process. Apache Spark is an extra (`pip install "einklang[spark]"`); it gets the same files, so what
+outgrows one machine needs no other lake.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from types import TracebackType
+from typing import Any, Protocol
+
+import duckdb
+import polars as pl
+from duckdb.func import SPECIAL
+
+from einklang.expr.crowd_frames import Crowd
+from einklang.expr.sql import SqlPlan
+from einklang.expr.sql_functions import FUNCTIONS, NUMBER, TEXT, WHOLE, Function, exchange
+from einklang.kernel.errors import Unavailable
+
+_DUCKDB = {TEXT: "VARCHAR", NUMBER: "DECIMAL(38,9)", WHOLE: "BIGINT"}
+_SPARK = {TEXT: "string", NUMBER: "decimal(38,9)", WHOLE: "bigint"}
+
+
+def _no_rate(key: str) -> None:
+    """Where there are no rates."""
+
+
+class DuckEngine:
+    """One connection in memory. rate: as `View.rate`; used as a context, so that its functions go with it."""
+
+    name = "duckdb"
+
+    def __init__(self, rate: Callable[[str], Any] = _no_rate) -> None:
+        self.connection = duckdb.connect(
+            config={
+                "autoinstall_known_extensions": "false",
+                "autoload_known_extensions": "false",
+                "python_enable_replacements": "false",
+            }
+        )
+        self._functions: Mapping[str, Function] = FUNCTIONS | {"ek_exchanged": exchange(rate)}
+        self._known: set[str] = set()
+
+    def __enter__(self) -> DuckEngine:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for name in self._known:
+            self.connection.remove_function(name)
+        self.connection.close()
+
+    def put(self, table: str, frame: pl.DataFrame) -> None:
+        """A table of a plan out of a frame."""
+        self.connection.register("given", frame.to_arrow())
+        self.connection.execute(f"CREATE OR REPLACE TABLE {table} AS SELECT * FROM given")
+        self.connection.unregister("given")
+
+    def prepare(self, functions: frozenset[str]) -> None:
+        """Make functions of Einklang's known to the engine."""
+        for name in sorted(functions - self._known):
+            function = self._functions[name]
+            takes: list[Any] = [_DUCKDB[kind] for kind in function.takes]
+            self.connection.create_function(name, function.call, takes, _DUCKDB[function.gives], null_handling=SPECIAL)
+            self._known.add(name)
+
+    def run(self, plan: SqlPlan) -> pl.DataFrame:
+        """A row a person: person_id and the columns of the plan. Raises Unavailable `engine_failed`."""
+        self.prepare(plan.functions)
+        try:
+            found = pl.from_arrow(self.connection.sql(plan.text).to_arrow_table())
+        except duckdb.Error as error:
+            raise _failed(self.name, error) from error
+        assert isinstance(found, pl.DataFrame)
+        return found
+
+
+class Engine(Protocol):
+    """Where plans run."""
+
+    @property
+    def name(self) -> str: ...
+    def put(self, table: str, frame: pl.DataFrame) -> None: ...
+    def run(self, plan: SqlPlan) -> pl.DataFrame: ...
+
+
+def put_crowd(engine: Engine, crowd: Crowd, *, events: bool = True) -> None:
+    """The tables of a plan out of the frames of a crowd. events: False where the caller gives the events."""
+    fields = {name: f"field_{name}" for name in crowd.persons.columns if name not in ("person_id", "zone")}
+    engine.put("ek_persons", crowd.persons.rename(fields))
+    if events:
+        given = crowd.events
+        machine = [] if "machine" in given.columns else [pl.lit(False).alias("machine")]
+        engine.put("ek_events", given.with_columns(machine))
+    engine.put("ek_traits", crowd.traits.with_row_index("n"))
+    engine.put("ek_consents", crowd.consents)
+    engine.put("ek_segments", crowd.segments)
+    engine.put("ek_objects", crowd.objects)
+
+
+class SparkEngine:
+    """Plans in a session of Apache Spark of their own: what they set is not seen by other users of it.
+
+    The workers need `einklang` installed where a plan asks calendars (`SqlPlan.functions`).
+    """
+
+    name = "spark"
+
+    def __init__(self, session: Any) -> None:
+        self.session = session.newSession()
+        for name, value in _SPARK_SETTINGS.items():
+            self.session.conf.set(name, value)
+        self._known: set[str] = set()
+
+    def put(self, table: str, frame: pl.DataFrame) -> None:
+        """A table of a plan out of a frame."""
+        narrow = frame.with_columns(pl.col(pl.UInt32, pl.UInt64).cast(pl.Int64))
+        self.session.createDataFrame(narrow.to_arrow()).createOrReplaceTempView(table)
+
+    def prepare(self, functions: frozenset[str]) -> None:
+        """Make functions of Einklang's known to the session."""
+        for name in sorted(functions - self._known):
+            self.session.udf.register(name, FUNCTIONS[name].call, _SPARK[FUNCTIONS[name].gives])
+            self._known.add(name)
+
+    def run(self, plan: SqlPlan) -> pl.DataFrame:
+        """A row a person: person_id and the columns of the plan. Raises Unavailable `engine_failed`."""
+        self.prepare(plan.functions)
+        try:
+            found = pl.from_arrow(self.session.sql(plan.text).toArrow())
+        except Exception as error:
+            if type(error).__module__.split(".")[0] in ("pyspark", "py4j"):
+                raise _failed(self.name, error) from error
+            raise
+        assert isinstance(found, pl.DataFrame)
+        return found
+
+
+#: Exact decimals, and what does not fit is null.
+_SPARK_SETTINGS = {
+    "spark.sql.ansi.enabled": "false",
+    "spark.sql.caseSensitive": "false",
+    "spark.sql.decimalOperations.allowPrecisionLoss": "false",
+    "spark.sql.session.timeZone": "UTC",
+    "spark.sql.variant.allowDuplicateKeys": "true",
+}
+
+
+def _failed(engine: str, error: Exception) -> Unavailable:
+    first = (str(error).strip().splitlines() or [""])[0]
+    return Unavailable(
+        "engine_failed", f"{type(error).__name__}: {first[:300]}", where=engine, mend="ask with --engine polars"
+    )
