@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -13,6 +13,7 @@ from typing import Any, Protocol
 from einklang.app import waiting
 from einklang.app.apply import Body
 from einklang.app.known import BookKnown, Remembered
+from einklang.app.owners import speaks
 from einklang.app.ports import Reader
 from einklang.app.working import from_json
 from einklang.consent import Purpose, address_key, built_in_purposes, parse_purpose
@@ -28,8 +29,10 @@ from einklang.event import (
     judge,
     message_identity,
 )
+from einklang.event.trust import trusted
 from einklang.identity import owner_at
 from einklang.kernel.ids import lane_of
+from einklang.profile import Kind
 
 WITHDRAWN = "withdrawn"
 #: Channels that are reached by an identifier of this kind.
@@ -59,12 +62,24 @@ class Accepted:
 
 
 def collect(
-    book: Log, kind: str, body: bytes, *, source: str, now: int, salt: bytes, limits: Limits = LIMITS
+    book: Log,
+    kind: str,
+    body: bytes,
+    *,
+    source: str,
+    now: int,
+    salt: bytes,
+    limits: Limits = LIMITS,
+    kinds: Callable[[], Mapping[str, Kind]] | None = None,
 ) -> Accepted:
     """Judge a body of the tracking API (unpacked) and hand it to the Book. now: moment of receipt, microseconds.
 
+    kinds: of business objects in force; an event about one of them needs no identifier if it came with a server key.
+
     Raises InputError with a code of `Rejected`, Unavailable `disk_full`, `overloaded`, `book_failed`, `book_closed`.
     """
+    if kinds is not None and trusted(0, source):
+        limits = limits._replace(ownerless=lambda name, properties: speaks(kinds(), name, properties))
     judged = judge(kind, body, received_at=now, limits=limits)
     if not judged.items:
         return Accepted(judged, None)

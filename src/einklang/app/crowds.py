@@ -10,8 +10,8 @@ from typing import Any, Protocol
 import msgspec
 import polars as pl
 
-from einklang.app.groups import MEMBERS_MAX
 from einklang.app import expiry
+from einklang.app.groups import MEMBERS_MAX
 from einklang.app.objects import frame_at
 from einklang.app.ports import Reader
 from einklang.app.state import State
@@ -252,7 +252,8 @@ def _owned(
     log = pl.concat([shipped, tail]).filter(~_expired(reader)).with_columns(own=pl.col("origin") != 0)
     schema = {"person": pl.String, "living": pl.String}
     living = pl.DataFrame(reader.read("ship_persons"), schema=schema, orient="row")
-    return crowds.owned(log, people.identifiers, _sign_ins(reader), living)
+    given = pl.DataFrame(reader.read("all_object_event"), schema={"seq": pl.Int64, "person": pl.String}, orient="row")
+    return crowds.owned(log, people.identifiers, _sign_ins(reader), living, given)
 
 
 def _expired(reader: Reader) -> pl.Expr:

@@ -20,10 +20,13 @@ from typing import Any
 
 import msgspec
 
+from einklang.app.apply import in_force
+from einklang.app.owners import speaks
 from einklang.app.ports import Reader
 from einklang.app.working import from_json
 from einklang.event import KNOWN_EVENTS, canonical_name
 from einklang.identity import DEFAULT_RULES
+from einklang.profile import Kind
 
 #: Names whose values are codes or words even where they look like numbers.
 TEXTS = {"postalCode", "postal_code", "postcode", "zip", "plz", "phone", "email", "id", "username", "name", "title"}
@@ -42,6 +45,11 @@ class Declared(msgspec.Struct, frozen=True):
     events: Mapping[str, Mapping[str, str]] = {}
     products: Mapping[str, str] = msgspec.field(default_factory=lambda: dict(_PRODUCT))
     kinds: tuple[str, ...] = ()
+    objects: Mapping[str, Kind] = {}
+
+    def speaks(self, name: str, properties: Mapping[str, Any] | None) -> bool:
+        """Whether an event may come without an identifier, because of the object of which it speaks."""
+        return speaks(self.objects, name, properties)
 
     def of_event(self, name: str) -> Mapping[str, str]:
         """Types of the properties of an event: Segment's, and on top of them the tenant's."""
@@ -64,7 +72,7 @@ def declared(reader: Reader) -> Declared:
             products |= doc.get("fields", {})
         elif kind == "identity":
             kinds = tuple(name for name in doc.get("kinds", {}) if name not in DEFAULT_RULES.kinds)
-    return Declared(traits, events, products, kinds)
+    return Declared(traits, events, products, kinds, in_force(reader).objects)
 
 
 def _json(text: str) -> Any:

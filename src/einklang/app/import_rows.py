@@ -17,6 +17,7 @@ from einklang.app.import_cells import Declared, typed
 from einklang.app.products import is_text, shaped
 from einklang.event import RESERVED, EngineCall
 from einklang.event import judge as judge_body
+from einklang.event.admit import LIMITS
 from einklang.event.wire import encode
 from einklang.kernel import time
 from einklang.kernel.errors import InputError
@@ -113,7 +114,7 @@ def events(row: Row, known: Declared, text: bool) -> EngineCall:
         payload = isinstance(row.get("properties"), dict)
         row = {"type": "track", **row} if payload else _as_payload(_present(row), known, text)
     try:
-        judged = judge_body("batch", _batch(row), received_at=0)
+        judged = judge_body("batch", _batch(row), received_at=0, limits=LIMITS._replace(ownerless=known.speaks))
     except InputError as error:
         raise RowRefused(error.code, error.what, error.mend) from error
     if judged.rejected:

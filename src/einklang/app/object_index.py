@@ -8,11 +8,12 @@ last. So a list of all open invoices reads the index, and works out what it show
 from __future__ import annotations
 
 from bisect import insort
+from collections import deque
 from collections.abc import Iterable
 from operator import attrgetter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from einklang.app.working import Live
+from einklang.app.working import Live, from_json, to_json
 from einklang.event import Event
 from einklang.profile import PERSON, Kind, fold_objects, touched
 
@@ -20,10 +21,17 @@ if TYPE_CHECKING:
     from einklang.app.state import State
 
 _ORDER = attrgetter("at", "seq")
+#: What the kind of the key begins with under which an event stands that names nobody; kinds of identifier have no
+#: colon.
+OBJECT = "object:"
 #: Since which fold there is an index.
 SINCE = 3
-#: Kind, id and person.
-Key = tuple[str, str, str]
+#: Kind and id of an object.
+Place = tuple[str, str]
+_KEPT = (
+    "at", "clock", "received_at", "type", "name", "message_id", "source", "touchpoint", "machine", "properties",
+    "context",
+)  # fmt: skip
 #: state, first seq, began, changed.
 Row = tuple[str, int, int, int]
 
@@ -39,13 +47,23 @@ def row_of(kind: Kind, key: str, events: list[Event]) -> Row:
 
 
 class ObjectIndex:
-    """The index as the tick writes it."""
+    """The index as the tick writes it, and the events that wait for the owner of their object."""
 
     def __init__(self, state: State) -> None:
         self.state = state
         self._kinds: dict[str, list[Kind]] = {}
-        self._rows: dict[Key, Row] = {}
+        self._rows: dict[Place, dict[str, Row]] = {}
         self._dropped: dict[str, None] = {}
+        self._waiting: dict[Place, dict[int, Event]] = {}
+        self._called: set[int] = set()
+        self._waits: bool | None = None
+        #: events whose owner has come in this moment: person, object, event
+        self.called: deque[tuple[str, Place, Event]] = deque()
+
+    @property
+    def on(self) -> bool:
+        """Whether there is an index in the present fold."""
+        return self.state.fold >= SINCE
 
     def take(self, kinds: Iterable[Kind]) -> None:
         """Put these kinds in force."""
@@ -55,22 +73,31 @@ class ObjectIndex:
                 self._kinds.setdefault(name, []).append(kind)
 
     def forget(self) -> None:
-        """The tick was not committed."""
+        """What is known of the tick that is over, or was not committed."""
         self._rows.clear()
         self._dropped.clear()
+        self._waiting.clear()
+        self._called.clear()
+        self.called.clear()
+        self._waits = None
+
+    # --- the index ------------------------------------------------------------------------------------------------
 
     def touch(self, live: Live, event: Event) -> None:
         """A person's history has grown by an event."""
-        for kind in self._kinds.get(event.name, ()) if self.state.fold >= SINCE else ():
+        for kind in self._kinds.get(event.name, ()) if self.on else ():
             keys = dict.fromkeys(key for key, _ in touched(kind, event))
-            told = live.by_object.get(kind.id) if keys else None
+            if not keys:
+                continue
+            told = live.by_object.get(kind.id)
             if told is None:
-                told = live.by_object[kind.id] = self._told(live, kind) if keys else {}
+                told = live.by_object[kind.id] = self._told(live, kind)
             else:
                 for key in keys:
                     insort(told.setdefault(key, []), event, key=_ORDER)
             for key in keys:
-                self._rows[kind.id, key, live.person.id] = row_of(kind, key, told[key])
+                self._rows.setdefault((kind.id, key), {})[live.person.id] = row_of(kind, key, told[key])
+                self._call(live, (kind.id, key))
 
     def _told(self, live: Live, kind: Kind) -> dict[str, list[Event]]:
         """The events of a person by the object of which they speak."""
@@ -82,7 +109,7 @@ class ObjectIndex:
 
     def again(self, live: Live) -> None:
         """A person's history, or what the kinds are, has changed: all rows anew."""
-        if self.state.fold < SINCE:
+        if not self.on:
             return
         self.gone(live.person.id)
         live.by_object.clear()
@@ -90,20 +117,69 @@ class ObjectIndex:
         for kind in kinds.values():
             told = live.by_object[kind.id] = self._told(live, kind)
             for key, events in told.items():
-                self._rows[kind.id, key, live.person.id] = row_of(kind, key, events)
+                self._rows.setdefault((kind.id, key), {})[live.person.id] = row_of(kind, key, events)
 
     def gone(self, person: str) -> None:
         """A person has no objects any more."""
-        if self.state.fold >= SINCE:
+        if self.on:
             self._dropped[person] = None
-            for key in [key for key in self._rows if key[2] == person]:
-                del self._rows[key]
+            for rows in self._rows.values():
+                rows.pop(person, None)
 
     def write(self) -> None:
         """The rows of what changed in this tick."""
         out = self.state.out
         for person in sorted(self._dropped):
             out.add("object_drop", person)
-        for key in sorted(self._rows):
-            out.add("object_put", *key, *self._rows[key])
+        for place in sorted(self._rows):
+            for person, row in sorted(self._rows[place].items()):
+                out.add("object_put", *place, person, *row)
         self.forget()
+
+    # --- events that name nobody ----------------------------------------------------------------------------------
+
+    def places(self, event: Event) -> list[Place]:
+        """The objects that an event is about, without those of its lines."""
+        kinds = [kind for kind in self._kinds.get(event.name, ()) if not kind.rules[event.name].each]
+        return [(kind.id, key) for kind in kinds for key, _ in touched(kind, event)]
+
+    def owner(self, event: Event) -> tuple[str, Place] | None:
+        """Whose the event is, by which object: of those who named it, the one whose event is the first in the log."""
+        for place in self.places(event):
+            rows = self.state.reader.read("object_owners", *place)
+            known = {person: first for person, first in rows if person not in self._dropped}
+            known |= {person: row[1] for person, row in self._rows.get(place, {}).items()}
+            if known:
+                return min(known, key=lambda person: (known[person], person)), place
+        return None
+
+    def wait(self, event: Event) -> None:
+        """Keep an event until somebody names its object."""
+        for place in self.places(event):
+            self._waiting.setdefault(place, {})[event.seq] = event
+            self.state.out.add("object_waiting_put", *place, event.seq, to_json(kept(event)))
+            self._waits = True
+
+    def _call(self, live: Live, place: Place) -> None:
+        """Somebody has named an object: what waits for it is theirs."""
+        reader = self.state.reader
+        if self._waits is None:
+            self._waits = bool(reader.read("object_waiting_any"))
+        if not self._waits:
+            return
+        found = {seq: given(seq, from_json(body)) for seq, body in reader.read("object_waiting_of", *place)}
+        found |= self._waiting.pop(place, {})
+        for seq in sorted(found.keys() - self._called):
+            self._called.add(seq)
+            self.called.append((live.person.id, place, found[seq]))
+            self.state.out.add("object_waiting_drop", seq)
+
+
+def kept(event: Event) -> dict[str, Any]:
+    """An event as it is kept while it waits."""
+    return {name: getattr(event, name) for name in _KEPT}
+
+
+def given(seq: int, body: dict[str, Any]) -> Event:
+    """The event that was kept."""
+    return Event(position=0, origin=0, identifiers=(), seq=seq, **body)

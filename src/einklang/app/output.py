@@ -155,7 +155,7 @@ ORDER = (
     "suppression_lift", "suppression_raise",
     "ledger_put", "verdict_put", "assignment_put",
     "outcome_put", "outbox_put", "outbox_status", "outbox_withdraw", "outbox_ready_again",
-    "message_log_put", "archive_put", "history_put",
+    "message_log_put", "archive_put", "history_put", "object_waiting_put", "object_waiting_drop",
 )  # fmt: skip
 AFTER = (
     "history_expire",

@@ -19,6 +19,7 @@ import msgspec
 
 from einklang.app import traits
 from einklang.app.groups import belongs
+from einklang.app.object_index import OBJECT
 from einklang.app.view import is_zone
 from einklang.app.working import Live, take_zone
 from einklang.consent import Declaration, fold, merge_permissions
@@ -55,6 +56,7 @@ class Division:
         self.whole = self.state.fold >= 2
         self.targets = {move.to_person for move in moves} | {self.rest}
         self.run_of: dict[str, str] = {}
+        self._about: dict[tuple[str, str], list[Event]] | None = None
         together = people.living
         self.parted = [time for time in joint_times(source.history) if together(time[0]) != together(time[1])]
 
@@ -97,6 +99,9 @@ class Division:
         """Whose this event is, by its identifier or by whom it was folded as."""
         if event is None:
             return self.rest
+        if event.key[0].startswith(OBJECT):
+            named = self._names(event.key)
+            return self._owner(named) if named is not None else self.rest
         if not event.origin:
             for move in self.moves.get(event.key, ()):
                 if move.lo <= event.at < move.hi:
@@ -106,6 +111,27 @@ class Division:
             return self.rest
         folded = self.people.living(event.folded)
         return folded if folded in self.targets else self.rest
+
+    def _names(self, key: tuple[str, str]) -> Event | None:
+        """The first event of the log in which somebody named an object themselves: what names nobody goes with it.
+
+        An object may be known by another one only, of which an event that names nobody speaks too, and so on.
+        """
+        if self._about is None:
+            self._about = {}
+            for event in sorted(self.source.history, key=lambda event: event.seq):
+                for kind, name in self.state.object_index.places(event):
+                    self._about.setdefault((OBJECT + kind, name), []).append(event)
+        seen, found = {key}, [key]
+        while found:
+            events = [event for place in found for event in self._about.get(place, ())]
+            named = [event for event in events if not event.key[0].startswith(OBJECT)]
+            if named:
+                return min(named, key=lambda event: event.seq)
+            places = [(OBJECT + kind, name) for one in events for kind, name in self.state.object_index.places(one)]
+            found = [place for place in dict.fromkeys(places) if place not in seen]
+            seen.update(found)
+        return None
 
     def _owner_of(self, event: Event, messages: Mapping[str, str]) -> str:
         if event.origin and self.whole:

@@ -61,7 +61,11 @@ def asked(conditions: Sequence[Checked]) -> Asked:
 
 
 def owned(
-    events: pl.DataFrame, identifiers: pl.DataFrame, sign_ins: pl.DataFrame, living: pl.DataFrame
+    events: pl.DataFrame,
+    identifiers: pl.DataFrame,
+    sign_ins: pl.DataFrame,
+    living: pl.DataFrame,
+    given: pl.DataFrame,
 ) -> pl.DataFrame:
     """The events with `person_id` as identity knows it now; those of nobody are left out. Order is kept.
 
@@ -69,6 +73,7 @@ def owned(
     strongest first); identifiers: kind, value, person; sign_ins, in order of (at, message id): device, at, kind, value,
     of those that count; living: person, living. An event belongs to the owner of its strongest identifier; one with a
     device alone to whom was signed in there at its time, before the first sign-in to the first (identity.devices).
+    given: seq, person of those that name nobody and belong to the owner of an object.
     """
     owners = identifiers.select(pl.concat_str("kind", "value", separator="\x1f").alias("_key"), "person")
     keys = (
@@ -84,7 +89,7 @@ def owned(
     strong = keys.filter(~device).group_by("seq", maintain_order=True).agg(pl.col("person").first())
     alone = keys.filter(device).join(strong, on="seq", how="anti")
     signed = _signed_in(alone, sign_ins, owners)
-    found = pl.concat([strong, signed.select("seq", "person")])
+    found = pl.concat([strong, signed.select("seq", "person"), given])
     rows = events.join(living.rename({"person": "person_id"}), on="person_id", how="left", maintain_order="left")
     rows = rows.join(found, on="seq", how="left", maintain_order="left")
     living_id = pl.coalesce("living", "person_id")

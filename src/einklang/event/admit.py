@@ -80,6 +80,8 @@ class Limits(NamedTuple):
 
     event_bytes: int = EVENT_BYTES_MAX
     batch_bytes: int = BATCH_BYTES_MAX
+    #: name, properties -> whether such an event may come without an identifier, because of the object it speaks of
+    ownerless: Callable[[str, dict[str, Any] | None], bool] | None = None
 
 
 #: The limits of a home that sets none.
@@ -137,13 +139,19 @@ def _identifiers(call: Call, kind: str, raw: bytes, limits: Limits) -> Finding |
         return Finding(
             Rejected.BAD_IDENTIFIER, "too long", "messageId", f"use at most {IDENTIFIER_CHARS_MAX} characters"
         )
-    if not named and not external_ids(call.context or {}):
+    if not named and not external_ids(call.context or {}) and not _of_an_object(call, kind, limits):
         return Finding(Rejected.NO_IDENTIFIER, "nobody is named", "userId", "send userId or anonymousId")
     if kind == "alias" and id_text(call.previousId) == "":
         return Finding(Rejected.NO_IDENTIFIER, "an alias of nothing", "previousId", "send the identifier it replaces")
     if kind == "group" and id_text(call.groupId) == "":
         return Finding(Rejected.NO_IDENTIFIER, "a group call without its group", "groupId", "send groupId")
     return None
+
+
+def _of_an_object(call: Call, kind: str, limits: Limits) -> bool:
+    if limits.ownerless is None or kind != "track" or canonical_name(call.event or "") in WITHDRAWALS:
+        return False
+    return limits.ownerless(call.event or "", call.properties)
 
 
 def bad_time(text: str | None) -> bool:

@@ -142,6 +142,12 @@ BOOK: dict[str, tuple[Column, ...]] = {
         _book("began", "integer", US),
         _book("changed", "integer", US),
     ),
+    "object_waiting": (
+        _book("kind", "text"),
+        _book("id", "text", "", CONTENT),
+        _book("seq", "integer"),
+        _book("body", "text", JSON, CONTENT),
+    ),
     "party_member": (
         _book("type", "text"),
         _book("id", "text", "", PSEUDONYM),

@@ -35,6 +35,7 @@ class DeadLetter(StrEnum):
     POISON = "poison"
     UNDECODABLE = "undecodable"
     SCHEMA_VIOLATION = "schema_violation"
+    NO_OWNER = "no_owner"
 
 
 class MergeRefused(StrEnum):

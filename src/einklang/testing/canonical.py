@@ -24,6 +24,7 @@ BY_LANE = ("person", "history", "run", "member", "timer", "outbox")
 WHOLE = (
     "identifier", "edge", "apart", "alias", "sign_in", "refused_merge", "suppression", "definition", "catalog", "stop",
     "expired", "counter", "party", "party_member", "object",
+    "object_waiting",
 )  # fmt: skip
 BY_NUMBER = ("ledger", "verdict", "assignment", "outcome", "message_log")
 TABLES = BY_LANE + WHOLE + BY_NUMBER
@@ -31,6 +32,7 @@ TABLES = BY_LANE + WHOLE + BY_NUMBER
 KEY_CELLS = {
     "history": 3, "run": 2, "member": 2, "outbox": 2, "identifier": 2, "edge": 4, "apart": 4, "sign_in": 3,
     "suppression": 4, "definition": 3, "catalog": 2, "party": 2, "party_member": 3, "object": 3,
+    "object_waiting": 3,
 }  # fmt: skip
 #: The log itself, where it has not been shipped and trimmed.
 LOG = "entry"

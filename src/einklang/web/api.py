@@ -161,6 +161,7 @@ async def post_events(request: Req, state: State) -> Response[bytes]:
             now=services.now(),
             salt=services.salt,
             limits=services.limits,
+            kinds=lambda: wired(state).in_force().objects,
         )
         hashed, found = request.scope["state"]["key"]
         wired(state).keyring.spend(hashed, found, done.items + len(done.judged.rejected))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import re
 from base64 import b64decode
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 from urllib.parse import urlsplit
@@ -21,6 +21,7 @@ from einklang.app.collect import Accepted, collect
 from einklang.kernel.errors import EinklangError, InputError
 from einklang.kernel.limits import BODY_BYTES_MAX
 from einklang.kernel.reasons import Rejected
+from einklang.profile import Kind
 from einklang.web.body import RETRY_S, HttpError, read_body, unpack
 from einklang.web.drafts import exact, save_own, show_own
 from einklang.web.limits import InFlight, Keyring
@@ -84,8 +85,15 @@ def answer_of(accepted: Accepted) -> bytes:
 class Collect:
     """ASGI application of /v1/."""
 
-    def __init__(self, services: Services, metrics: Metrics, keyring: Keyring) -> None:
+    def __init__(
+        self,
+        services: Services,
+        metrics: Metrics,
+        keyring: Keyring,
+        kinds: Callable[[], Mapping[str, Kind]] | None = None,
+    ) -> None:
         self.services = services
+        self.kinds = kinds
         self.metrics = metrics
         self.keyring = keyring
         self.personal = Personalize(services)
@@ -201,8 +209,9 @@ class Collect:
         now, source = services.now(), found.source
         try:
             accepted = collect(
-                services.book, kind, body, source=source, now=now, salt=services.salt, limits=services.limits
-            )
+                services.book, kind, body, source=source, now=now, salt=services.salt, limits=services.limits,
+                kinds=self.kinds,
+            )  # fmt: skip
         except InputError as error:
             services.refusals.request(error, source=source, status=_refusal(error)[0], now=now, body=body)
             raise

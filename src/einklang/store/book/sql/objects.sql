@@ -16,3 +16,19 @@ SELECT id, person FROM object WHERE kind = ? AND state = ? AND id >= ? AND id < 
 ORDER BY id, person LIMIT ?
 -- name: all_object
 SELECT kind, id, person, state, first, began, changed FROM object ORDER BY kind, id, person
+-- name: object_waiting_put
+INSERT INTO object_waiting (kind, id, seq, body) VALUES (?, ?, ?, ?)
+-- name: object_waiting_drop
+DELETE FROM object_waiting WHERE seq = ?
+-- name: object_waiting_of
+SELECT seq, body FROM object_waiting WHERE kind = ? AND id = ? ORDER BY seq
+-- name: object_waiting_any
+SELECT 1 FROM object_waiting LIMIT 1
+-- name: object_waiting_count
+SELECT COUNT(*) FROM object_waiting
+-- name: object_waiting_page
+SELECT seq, kind, id, body FROM object_waiting WHERE seq > ? ORDER BY seq, kind, id LIMIT ?
+-- name: all_object_waiting
+SELECT kind, id, seq, body FROM object_waiting ORDER BY kind, id, seq
+-- name: all_object_event
+SELECT seq, person FROM history WHERE key_kind > 'object:' AND key_kind < 'object;' ORDER BY seq
