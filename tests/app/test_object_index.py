@@ -101,7 +101,7 @@ def test_what_an_older_fold_left_out_is_indexed_with_the_first_entry_of_this_one
     with home(DEFINITIONS) as book:
         append(book, calls(2))
         with monkeypatch.context() as patch:
-            patch.setattr("einklang.app.tick.FOLD", 2)
+            patch.setattr("einklang.app.state.FOLD", 2)
             run(book, until=START + 6 * DAY)
             assert list(table_rows(book, "object")) == []
         run(book, [2])
