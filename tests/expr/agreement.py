@@ -25,6 +25,7 @@ ANCHORS = (
     'events("A").within("1d").count()',
     'events("A", "B").since(entry).count()',
     'events("A", "B").until(now - duration("1d")).count()',
+    'events("A", "B").since(now - duration("1d")).count()',
     'events("A").avg(amount)',
     "trait.x != trait.address.city",
     "trait.tags.all(v0, has(v0))",
@@ -170,8 +171,18 @@ KINDS = frozenset(
         "first",
         "last",
         "nth",
+        "list_rows",
         "followed_without",
         "start_of",
+        "index",
+        "map",
+        "matches",
+        "reachable",
+        "injourney",
+        "changed",
+        "var",
+        "goal",
+        "journey",
     ]
 )
 

@@ -10,6 +10,7 @@ from einklang.expr import Catalog, EventShape, Scope, type_of
 from einklang.kernel.time import format_moment
 from tests.expr.people import NOW, STEP, Chance
 
+PATTERNS = ('"^B"', '"n$|5"', '"[a-c]+"', '"^$"')
 PERIODS = ("week", "month", "quarter", "year")
 WINDOWS = ("6h", "12h", "1d", "36h", "2d", "1w")
 DECLARED = {
@@ -79,6 +80,7 @@ class Writer:
 
     def leaf_bool(self) -> list[Callable[[], str]]:
         found = self.of("true", "trait.vip", 'segment("vip")', 'consent("email", "news")', "trait.x", "step.s.clicked")
+        found += self.of("goal", 'reachable("sms")', 'inJourney("welcome")')
         return found + (self.of("n", "n") if self.inside else [])
 
     def inner_bool(self) -> list[Callable[[], str]]:
@@ -117,6 +119,8 @@ class Writer:
         return f"has({self.write(self.chance.pick(['dyn', 'number', 'date', 'string']))})"
 
     def text_test(self) -> str:
+        if self.chance.share(0.3):
+            return f"({self.write('string')}).matches({self.chance.pick(PATTERNS)})"
         name = self.chance.pick(["contains", "startsWith", "endsWith"])
         return f"({self.write('string')}).{name}({self.write('string')})"
 
@@ -142,7 +146,8 @@ class Writer:
         found = ["trait.tags", "trait.l"]
         if self.inside and not self.element:
             found += ["items", "items", "event.properties.items"]
-        return self.chance.pick(found)
+        listed = not self.inside and self.chance.share(0.2)
+        return f"{self.set()}.list({self.row('dyn')})" if listed else self.chance.pick(found)
 
     def moving(self) -> str:
         moment = self.write("timestamp")
@@ -305,7 +310,7 @@ class Writer:
 
     def leaf_string(self) -> list[Callable[[], str]]:
         found = self.of('"a"', '"Bonn"', '""', '"5"', "trait.city", "trait.city", "person.country", *self.texts)
-        found += self.of("entry.touchpoint", 'group("house").id', f'lookup("shelf", {self.key()}).label')
+        found += self.of("entry.touchpoint", "journey.id", 'group("house").id', f'lookup("shelf", {self.key()}).label')
         return found + (self.of("code", "event.touchpoint", "event.name") if self.inside and not self.element else [])
 
     def inner_string(self) -> list[Callable[[], str]]:
@@ -328,7 +333,8 @@ class Writer:
         return self.chance.pick(found)
 
     def leaf_timestamp(self) -> list[Callable[[], str]]:
-        found = self.of(
+        found = self.of("changedAt(trait.x)", 'changedAt(segment("vip"))')
+        found += self.of(
             "trait.seen", "trait.seen", f'timestamp("{format_moment(NOW - self.chance.below(20) * STEP)}")', "entry.at"
         )
         found += self.of("event.at", *(["when"] if self.typed else [])) if self.inside and not self.element else []
@@ -368,6 +374,9 @@ class Writer:
 
     def leaf_dyn(self) -> list[Callable[[], str]]:
         found = self.of("trait.x", "trait.x", "trait.address.city", "trait.nothing", "trait.address.zip", "entry.key")
+        found += self.of(
+            "vars.w", f"trait.l[{self.chance.below(4)}]", f'{{"a": trait.x, "b": 1}}.{self.chance.pick("ab")}'
+        )
         found += self.of('group("house").trait.x', f'lookup("shelf", {self.key()}).weight')
         if self.inside and self.element:
             return found + self.of("q", "c", "price", "q", "c")

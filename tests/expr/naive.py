@@ -8,6 +8,7 @@ is a dict: `zone`, `traits` (JSON), `events` (dicts with name, at, seq, properti
 
 from __future__ import annotations
 
+import re
 from datetime import date, datetime, timedelta
 from fractions import Fraction
 from typing import Any
@@ -86,6 +87,8 @@ class Naive(Functions):
             return env[name]
         if name in ("now", "today"):
             return getattr(self, name)
+        if name == "goal":
+            return self.person["goal"]
         if "element" in env.get("$row", {}):
             element = env["$row"]["element"]
             found = element.get(name) if isinstance(element, dict) else None
@@ -139,6 +142,8 @@ class Naive(Functions):
                 return read(from_json(self.person["traits"].get(name)), self.declared.get("trait." + name, "dyn"))
             if root == "person":
                 return self.person.get(name)
+            if root in ("vars", "journey"):
+                return from_json(self.person[root].get(name))
             if root in ("event", "prior"):
                 return self.of_event(env["$row" if root == "event" else "$prior"], name)
             if root == "entry":
@@ -242,6 +247,8 @@ class Naive(Functions):
         if is_group(holder):
             return from_json(self.group(holder).get(name))
         x = self.value(holder, env)
+        if name == "matches":
+            return isinstance(x, str) and re.search(args[0].value, x) is not None
         if name in ("contains", "startsWith", "endsWith"):
             other = self.value(args[0], env)
             if not isinstance(x, str) or not isinstance(other, str):

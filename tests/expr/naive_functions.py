@@ -199,6 +199,18 @@ class Functions:
     def f_consent(self, args: tuple[Tree, ...], env: dict[str, Any]) -> Any:
         return (args[0].value, args[1].value) in self.person["consents"]
 
+    def f_inJourney(self, args: tuple[Tree, ...], env: dict[str, Any]) -> Any:
+        return args[0].value in self.person["journeys"]
+
+    def f_reachable(self, args: tuple[Tree, ...], env: dict[str, Any]) -> Any:
+        return args[0].value in self.person["channels"]
+
+    def f_changedAt(self, args: tuple[Tree, ...], env: dict[str, Any]) -> Any:
+        if args[0].kind == "field":
+            return moment(self.person["changed"].get(args[0].value))
+        name = args[0].args[0].value
+        return moment(self.person["joined"].get(name)) if name in self.person["segments"] else None
+
     def f_duration(self, args: tuple[Tree, ...], env: dict[str, Any]) -> Any:
         return length(args[0].value)
 

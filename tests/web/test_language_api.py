@@ -60,7 +60,7 @@ def test_the_tree_fits_the_schema(shop: Home) -> None:
         ({"words": 'trait a is 1 and member of segment "buyer"'}, "unknown_id", 1, 36, "buyers", True),
         ({"words": "trait a iz 1"}, "syntax", 1, 9, "", False),
         ({"text": "category == 1"}, "unknown_name", 1, 1, "trait.category", True),
-        ({"text": "trait.l.exists(a, " * 6 + "true" + ")" * 6}, "too_costly", 1, 1, "", True),
+        ({"text": "trait.l.exists(a, " * 7 + "true" + ")" * 7}, "too_costly", 1, 1, "", True),
     ],
 )
 def test_what_is_wrong_is_told(
