@@ -14,18 +14,19 @@ from pathlib import Path
 from typing import Any
 
 from einklang import __version__
-from einklang.main import bench_collect, bench_identity, bench_lake, bench_pipeline
+from einklang.main import bench_collect, bench_identity, bench_lake, bench_pipeline, bench_visible
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
     """size: persons of `pipeline`, events of `identity` and `lake` (None: as docs/benchmarks.md says); batch: events a
-    tick; database_url: PostgreSQL instead of SQLite.
+    tick; database_url: PostgreSQL instead of SQLite; rate: events a second beside `visible`.
     """
 
     size: int | None = None
     batch: int = bench_pipeline.BATCH
     database_url: str = ""
+    rate: int = bench_visible.RATE
 
 
 BENCHES: dict[str, Callable[[Path, Options], dict[str, Any]]] = {
@@ -37,7 +38,7 @@ BENCHES: dict[str, Callable[[Path, Options], dict[str, Any]]] = {
     "pipeline": lambda folder, given: bench_pipeline.pipeline(
         folder, persons=given.size or bench_pipeline.PERSONS, batch=given.batch, database_url=given.database_url
     ),
-    "visible": lambda folder, given: bench_collect.visible(folder, given.database_url),
+    "visible": lambda folder, given: bench_visible.visible(folder, given.database_url, rate=given.rate),
 }
 
 

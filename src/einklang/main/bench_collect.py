@@ -1,4 +1,4 @@
-"""Collect over loopback: the server against the same server without a store; and how soon one event is visible."""
+"""Collect over loopback: the server against the same server without a store."""
 
 from __future__ import annotations
 
@@ -20,7 +20,6 @@ CONNECTIONS = 16
 BATCH = 100
 SECONDS = 4.0
 ROUNDS = 3
-VISIBLE = 200
 SINGLES = 64
 
 
@@ -194,42 +193,3 @@ def schema_url(database_url: str, name: str) -> str:
 def _ratio(ours: list[float], theirs: list[float]) -> dict[str, Any]:
     ratios = [round(a / b, 3) for a, b in zip(ours, theirs, strict=True)]
     return {"median": statistics.median(ratios), "rounds": ratios}
-
-
-async def _visible(port: int, write_key: str, server_key: str) -> list[float]:
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    found: list[float] = []
-    for n in range(VISIBLE):
-        call = {"event": f"Bench {n}", "userId": "bench-person", "messageId": f"v{n}", "properties": {}}
-        writer.write(_request("/v1/track", json.dumps(call).encode(), write_key, port))
-        await _answer(reader)
-        begun = system.perf_counter()
-        while True:
-            path = "/api/persons/userId:bench-person/timeline?limit=1"
-            head = f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nAuthorization: Bearer {server_key}\r\n\r\n"
-            writer.write(head.encode())
-            raw = await reader.readuntil(b"\r\n\r\n")
-            length = next(int(line[15:]) for line in raw.lower().split(b"\r\n") if line.startswith(b"content-length:"))
-            body = await reader.readexactly(length)
-            if f'"Bench {n}"'.encode() in body:
-                break
-        found.append((system.perf_counter() - begun) * 1000)
-    writer.close()
-    await writer.wait_closed()
-    return sorted(found)
-
-
-def visible(folder: Path, database_url: str = "") -> dict[str, Any]:
-    """Single event, acknowledged -> visible in the timeline API, milliseconds."""
-    home, url = folder / "home", schema_url(database_url, "visible")
-    keys = create(home, None, database_url=url)
-    server = _Server(home, "serve", url)
-    try:
-        found = asyncio.run(_visible(server.port, keys.write_key, keys.server_key))
-    finally:
-        server.stop()
-    at = {
-        name: round(found[min(len(found) - 1, int(len(found) * share))], 2)
-        for name, share in (("p50", 0.5), ("p95", 0.95), ("p99", 0.99))
-    }
-    return {"events": len(found), "latency_ms": {**at, "max": round(found[-1], 2)}}

@@ -232,6 +232,9 @@ def _look_over(sub: Any) -> None:
         "--size", type=_whole, metavar="N", help="persons of pipeline, events of identity and lake (docs/benchmarks.md)"
     )
     bench.add_argument("--batch", type=_whole, default=5_000, metavar="N", help="events a tick of pipeline")
+    bench.add_argument(
+        "--rate", type=_whole, default=500, metavar="R", help="events a second beside visible (default: 500)"
+    )
     soak = _command(sub, "soak", "a server under load, killed again and again: what is lost or twice", commands.soak)
     soak.add_argument("--seconds", type=_whole, default=60, metavar="N", help="how long (default: 60)")
     soak.add_argument("--rate", type=_whole, default=500, metavar="R", help="events a second (default: 500)")

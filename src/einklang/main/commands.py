@@ -370,7 +370,7 @@ def bench(args: Args) -> Answer:
     """The benchmarks."""
     from einklang.main.bench import Options, run_bench
 
-    return 0, run_bench(args.name, Options(args.size, args.batch, args.settings.database_url))
+    return 0, run_bench(args.name, Options(args.size, args.batch, args.settings.database_url, args.rate))
 
 
 def soak(args: Args) -> Answer:
