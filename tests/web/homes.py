@@ -6,11 +6,14 @@ import asyncio
 from collections.abc import Coroutine, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from copy import copy
+from functools import cache
 from itertools import count
 from pathlib import Path
 from typing import Any, TypeVar
 
 import httpx
+import pytest
 
 from einklang.app import staff
 from einklang.app.apply import apply, in_force
@@ -24,6 +27,7 @@ from einklang.content.links import Claim, Use, sign
 from einklang.kernel import time
 from einklang.store.book import Setup, SqliteBook
 from einklang.web import Services, create_app
+from einklang.web import app as web_app
 
 T = TypeVar("T")
 SALT = bytes(range(32))
@@ -75,6 +79,10 @@ def run(work: Coroutine[Any, Any, T]) -> T:
         return pool.submit(asyncio.run, work).result()
 
 
+#: Litestar reads the signatures of all routes, a quarter of a second: the homes of a process share what it read.
+_read_once = cache(web_app._framework)
+
+
 class Home:
     """A Book, the services over it, and the application."""
 
@@ -99,7 +107,9 @@ class Home:
             wake=self._wake,
             **more,
         )
-        self.app = create_app(self.services)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(web_app, "_framework", lambda: copy(_read_once()))
+            self.app = create_app(self.services)
         self._engine: Engine | None = None
         self._source = LiveSource()
 

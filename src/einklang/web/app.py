@@ -6,7 +6,6 @@ from typing import Any
 from urllib.parse import unquote
 
 from litestar import Litestar
-from litestar.config.app import AppConfig
 from litestar.datastructures import State
 from litestar.exceptions import HTTPException
 
@@ -54,11 +53,8 @@ _API_CSP = b"default-src 'none'; frame-ancestors 'none'"
 _HSTS = (b"strict-transport-security", b"max-age=31536000; includeSubDomains")
 
 
-def _framework(services: Services) -> Litestar:
-    def start(config: AppConfig) -> AppConfig:
-        config.state = State({"services": services, "wired": Wired(services, lambda: document(API))})
-        return config
-
+def _framework() -> Litestar:
+    """Every route with what guards it; nothing of a home is in it."""
     return Litestar(
         route_handlers=[*API, *customer.ROUTES],
         guards=[authorise],
@@ -69,7 +65,6 @@ def _framework(services: Services) -> Litestar:
         },
         response_class=Json,
         openapi_config=None,
-        on_app_init=[start],
         request_max_body_size=REQUEST_BYTES_MAX,
         logging_config=None,
     )
@@ -77,8 +72,8 @@ def _framework(services: Services) -> Litestar:
 
 def create_app(services: Services) -> ASGIApp:
     """The application of one home: collect, REST API, customer pages, console."""
-    framework = _framework(services)
-    wired: Wired = framework.state.wired
+    framework, wired = _framework(), Wired(services, lambda: document(API))
+    framework.state = State({"services": services, "wired": wired})
     collect, console = Collect(services, wired.metrics, wired.keyring, lambda: wired.in_force().objects), Console()
 
     async def app(scope: dict[str, Any], receive: Any, send: Any) -> None:
