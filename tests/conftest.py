@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import itertools
 import os
 import shutil
@@ -36,15 +37,48 @@ settings.register_profile("quick", parent=settings.get_profile("ci"), max_exampl
 # of a guard that was taken out (tools/controls.py) any failure will do, the smallest is not wanted
 settings.register_profile("control", parent=settings.get_profile("ci"), phases=[Phase.explicit, Phase.generate])
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
+QUICK = os.environ.get("HYPOTHESIS_PROFILE") == "quick"
+
+
+# Half a million objects of the libraries and the collected tests stay to the end: looking through them again and again
+# for garbage took a fifth of the whole run.
+gc.set_threshold(20_000, 20, 20)
+
+
+def pytest_collection_finish() -> None:
+    """What has been imported and collected is no garbage."""
+    gc.freeze()
+
+
+def pytest_unconfigure() -> None:
+    """At the end everything is let go: libraries look for what was left."""
+    gc.unfreeze()
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
     """In the quick loop a test that names its number of cases draws no more than others do."""
     test = getattr(item, "obj", None)
     own = getattr(test, "_hypothesis_internal_use_settings", None)
-    if own is not None and os.environ.get("HYPOTHESIS_PROFILE") == "quick":
+    if own is not None and QUICK:
         fewer = min(own.max_examples, settings.get_profile("quick").max_examples)
         vars(test)["_hypothesis_internal_use_settings"] = settings(own, max_examples=fewer)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """In the quick loop a test that is made for several seeds runs with the first of them."""
+    if not QUICK:
+        return
+    begun: set[tuple[str, str]] = set()
+    kept: list[pytest.Item] = []
+    left: list[pytest.Item] = []
+    for item in items:
+        given = dict(vars(item)["callspec"].params) if "callspec" in vars(item) else {}
+        again = given.pop("seed", None) is not None
+        name = (item.nodeid.partition("[")[0], repr(given))
+        (left if again and name in begun else kept).append(item)
+        begun.add(name)
+    items[:] = kept
+    config.hook.pytest_deselected(items=left)
 
 
 @cache
