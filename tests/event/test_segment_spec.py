@@ -194,7 +194,7 @@ def test_times_of_all_usual_shapes(written: str, meant: str) -> None:
 
 @pytest.mark.parametrize(
     "written",
-    ["", "soon", "1772355600", "20270301090000", "2027-13-01", "2027-02-01T24:00:01Z", "2027-02-01T09:00:00+01:00Z",
+    ["soon", "1772355600", "20270301090000", "2027-13-01", "2027-02-01T24:00:01Z", "2027-02-01T09:00:00+01:00Z",
      "Mon, 01 Mar 2027 09:00:00 GMT", "2027-02-01T09:00" + " " * 100_000 + "!"],
 )  # fmt: skip
 def test_what_is_no_time_is_refused(written: str) -> None:
@@ -205,8 +205,26 @@ def test_what_is_no_time_is_refused(written: str) -> None:
     assert caught.value.code == Rejected.BAD_TIME
 
 
+def test_an_empty_time_is_absent() -> None:
+    """Some senders write "" for what they do not know: as null, of the call, of an item and of the batch."""
+    (single,) = events("track", {"event": "x", "userId": "u", "timestamp": "", "originalTimestamp": "", "sentAt": ""})
+    said = {"event": "x", "userId": "u", "type": "track", "timestamp": ""}
+    (item,) = events("batch", {"batch": [said], "sentAt": ""})
+    assert single.at == item.at == NOW
+    (known,) = events("track", {"event": "x", "userId": "u", "originalTimestamp": "", "timestamp": "2026-01-01"})
+    assert known.at == parse_moment("2026-01-01T00:00:00Z")
+
+
+def test_the_batch_knows_best_when_it_was_sent() -> None:
+    """An item may have waited since it was written: what the batch says of its sending holds."""
+    said = {"type": "track", "event": "x", "userId": "u", "timestamp": "2027-03-01T07:00:00Z"}
+    (event,) = events("batch", {"batch": [{**said, "sentAt": "2027-03-01T07:00:00Z"}], "sentAt": SENT})
+    (alone,) = events("batch", {"batch": [said], "sentAt": SENT})
+    assert event.at == alone.at
+
+
 def test_the_envelope_speaks_for_its_items() -> None:
-    """context, integrations, channel and sentAt of a batch hold for each item that says nothing else."""
+    """context, integrations and channel of a batch hold for each item that says nothing else, its sentAt for all."""
     items = [
         {"type": "track", "event": "a", "userId": "u", "context": {"locale": "de"}, "integrations": {"All": False}},
         {"type": "track", "event": "b", "userId": "u", "channel": "mobile"},

@@ -81,3 +81,13 @@ def test_settings_that_are_numbers_are_numbers() -> None:
         with pytest.raises(UsageError) as caught:
             settings.load({"EINKLANG_BATCH_BYTES_MAX": wrong})
         assert (caught.value.code, caught.value.where) == ("bad_setting", "EINKLANG_BATCH_BYTES_MAX")
+
+
+def test_the_address_is_where_the_server_listens_unless_said() -> None:
+    """Links and analytics.js lead to the port of `serve --port`; an address that was set stays whatever the port."""
+    unsaid, said = settings.load({}), settings.load({"EINKLANG_BASE_URL": "https://shop.example"})
+    cases = {("127.0.0.1", 8787): 8787, ("0.0.0.0", 9000): 9000, ("127.0.0.1", 0): 8787}
+    for (host, port), shown in cases.items():
+        assert settings.reachable(unsaid, host, port).base_url == f"http://127.0.0.1:{shown}"
+        assert settings.reachable(said, host, port).base_url == "https://shop.example"
+    assert settings.reachable(unsaid, "::1", 9000).base_url == "http://[::1]:9000"

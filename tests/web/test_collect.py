@@ -15,7 +15,7 @@ from einklang.event import expand
 from einklang.kernel.errors import Unavailable
 from einklang.web import create_app
 from einklang.web.limits import Bounds
-from tests.web.homes import NOW, SALT, WRITE_KEY, Home, call, run
+from tests.web.homes import BASE, NOW, SALT, WRITE_KEY, Home, call, run
 
 AUTH = (WRITE_KEY, "")
 
@@ -87,6 +87,21 @@ def test_an_unknown_key_is_refused(home: Home, auth: tuple[str, str]) -> None:
     assert (answer.status_code, answer.json()["code"]) == (401, "unknown_write_key")
     assert answer.headers["www-authenticate"].startswith("Basic")
     assert home.tail() == 0
+
+
+def test_a_host_with_a_slash_at_its_end_does_no_harm(home: Home) -> None:
+    """Clients put their path behind it: `//v1/track` is `/v1/track`."""
+    for path in ("//v1/track", "///v1/batch"):
+        said = {"userId": "u", "event": "x", "batch": []}
+        answer = run(home.ask("POST", f"{BASE}{path}", json=said, auth=(WRITE_KEY, "")))
+        assert answer.json() == {"success": True}
+    assert home.tail() == 1
+
+
+def test_a_page_may_send_headers_of_its_monitoring(home: Home) -> None:
+    """What tracing adds to every request of a page (`traceparent`, `baggage`) must not end in a refused preflight."""
+    allowed = home.call("OPTIONS", "/v1/track").headers["access-control-allow-headers"].split(", ")
+    assert {"authorization", "*"} <= set(allowed)
 
 
 def test_preflight_and_wrong_methods(home: Home) -> None:

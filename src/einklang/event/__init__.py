@@ -59,6 +59,6 @@ __all__ = [
     "message_identity",
     "names_of",
     "server_source",
-    "trusted",
     "shape_of",
+    "trusted",
 ]

@@ -155,8 +155,8 @@ def _of_an_object(call: Call, kind: str, limits: Limits) -> bool:
 
 
 def bad_time(text: str | None) -> bool:
-    """Whether this is no ISO 8601 time, or one outside [1970, 2200). Absent is fine."""
-    if text is None:
+    """Whether this is no ISO 8601 time, or one outside [1970, 2200). Absent or empty is fine."""
+    if not text:
         return False
     with suppress(ValueError):  # as nearly always
         if 1970 < datetime.fromisoformat(text).year < 2199:

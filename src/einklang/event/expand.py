@@ -72,7 +72,7 @@ def expand(
         envelope = expand_envelope.decode(body)
         for offset, raw in enumerate(envelope.batch):
             item = expand_item.decode(raw)
-            item.sentAt = envelope.sentAt if envelope.sentAt is not None else item.sentAt
+            item.sentAt = envelope.sentAt or item.sentAt
             if envelope.context:
                 item.context = {**envelope.context, **(item.context or {})}
             item.channel = item.channel if item.channel is not None else envelope.channel
@@ -117,7 +117,7 @@ def message_identity(event: Event, salt: bytes) -> tuple[bytes, bytes]:
 
 def _event(call: Call, kind: str, position: int, received_at: Micros, source: str, seen: dict[bytes, int]) -> Event:
     identifiers = identifiers_of(kind, call)
-    claimed = call.originalTimestamp if call.originalTimestamp is not None else call.timestamp
+    claimed = call.originalTimestamp or call.timestamp or None
     name, properties, context, body_hash = _hashed(call, kind, identifiers, claimed)
     if call.messageId is None or call.messageId == "":
         # Only a claimed time tells a retry from a second event: without one, each arrival is an event.
@@ -228,11 +228,11 @@ def _keep_beside(context: dict[str, Any], call: Call) -> None:
 
 def _corrected(call: Call, received_at: Micros) -> Micros:
     """Segment's rule; a correction that leaves [1970, 2200) is not believed."""
-    claimed = call.originalTimestamp if call.originalTimestamp is not None else call.timestamp
-    if claimed is None:
+    claimed = call.originalTimestamp or call.timestamp
+    if not claimed:
         return received_at
     at = moment(claimed)
-    if call.sentAt is not None:
+    if call.sentAt:
         corrected = received_at - (moment(call.sentAt) - at)
         at = corrected if EARLIEST <= corrected < LATEST else at
     return at

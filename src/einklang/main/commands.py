@@ -25,9 +25,9 @@ from einklang.kernel.errors import InputError, UsageError
 from einklang.main import clock, moving
 from einklang.main.home import Home, create, opened
 from einklang.main.serve import channels_of
-from einklang.main.settings import Settings
+from einklang.main.settings import Settings, reachable
 from einklang.measure import Basis
-from einklang.store.lake import ship_all
+from einklang.store.lake import DuckPlans, ship_all
 
 Answer = tuple[int, Any]
 _DAY = re.compile(r"\d{4}-\d\d-\d\d")
@@ -272,12 +272,14 @@ def why(args: Args) -> Answer:
 
 
 def segment(args: Args) -> Answer:
-    """Count or list members."""
+    """Count or list members, or say who answers for a moment of the past."""
     with _open(args, writer=False) as home:
-        at = _moment(args.at, "--at") if args.at else None
+        at, plans = _moment(args.at, "--at") if args.at else None, DuckPlans()
         with home.book.snapshot() as reader:
             state = home.reading_state()
-            found = segments.members(reader, state, home.lake, args.id, at)
+            if args.action == "plan":
+                return 0, {"plan": segments.answered_by(reader, state, args.id, plans)}
+            found = segments.members(reader, state, home.lake, args.id, at, plans)
             gone = segments.missing(reader, state.definitions, args.id, at) if at is not None else {}
     answer: dict[str, Any] = {"count": len(found)} if args.action == "count" else {"members": found}
     return 0, answer | (
@@ -357,12 +359,13 @@ def serve(args: Args) -> Answer:
     """HTTP, ticks and delivery."""
     from einklang.main.serve import serve_home
 
+    found = reachable(args.settings, args.host, args.port)
     if args.workers is None:
-        serve_home(args.home_path, args.settings, host=args.host, port=args.port)
+        serve_home(args.home_path, found, host=args.host, port=args.port)
     else:
         from einklang.main.workers import serve_workers
 
-        serve_workers(args.home_path, args.settings, host=args.host, port=args.port, workers=args.workers)
+        serve_workers(args.home_path, found, host=args.host, port=args.port, workers=args.workers)
     return 0, None
 
 
@@ -390,7 +393,7 @@ def demo(args: Args) -> Answer:
 
     run_demo(
         args.home_path,
-        args.settings,
+        reachable(args.settings, args.host, args.port),
         host=args.host,
         port=args.port,
         persons=args.persons,

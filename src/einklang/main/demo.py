@@ -199,15 +199,14 @@ def _world(home: Home) -> World:
 def run_demo(path: Path, settings: Settings, *, host: str, port: int, persons: int, prepare_only: bool) -> None:
     """Make the company if there is none, and serve it."""
     logging(settings.log_level)
-    base_url = settings.base_url if port == 8787 else f"http://{host}:{port}"
     if not there(path):
         _say(f"Making a demo company in {path}: a retailer with {persons:,} people and a year behind it.")
-        make(path, persons=persons, base_url=base_url, database_url=settings.database_url)
+        make(path, persons=persons, base_url=settings.base_url, database_url=settings.database_url)
     if prepare_only:
         return
     opening = opened(
         path,
-        base_url=base_url,
+        base_url=settings.base_url,
         database_url=settings.database_url,
         writer=True,
         working_set_mb=settings.working_set_mb,

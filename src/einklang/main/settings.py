@@ -12,12 +12,15 @@ from einklang.app.working import WORKING_SET_MB
 from einklang.kernel.errors import UsageError
 from einklang.kernel.limits import BATCH_BYTES_MAX, EVENT_BYTES_MAX
 
+#: Where a server listens unless told otherwise.
+PORT = 8787
+
 
 class Settings(msgspec.Struct, frozen=True):
     """What can be set from outside. One field per variable EINKLANG_<NAME>."""
 
     home: str = "./einklang-home"
-    base_url: str = "http://127.0.0.1:8787"
+    base_url: str = f"http://127.0.0.1:{PORT}"
     smtp_url: str = ""
     database_url: str = ""
     log_level: str = "warning"
@@ -44,6 +47,14 @@ def load(environ: dict[str, str] | None = None) -> Settings:
                 "unknown_setting", f"unknown setting {key}", where="environment", mend="see docs/settings.md"
             )
     return Settings(**found)
+
+
+def reachable(found: Settings, host: str, port: int) -> Settings:
+    """The same settings; where nobody said under which address customers reach the server, it is where it listens."""
+    if found.base_url != Settings().base_url or port in (0, PORT):
+        return found
+    shown = "127.0.0.1" if host in ("0.0.0.0", "::", "") else f"[{host}]" if ":" in host else host
+    return msgspec.structs.replace(found, base_url=f"http://{shown}:{port}")
 
 
 def _number(key: str, value: str) -> int:

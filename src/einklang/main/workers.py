@@ -203,8 +203,9 @@ class _Worker:
 class Workers:
     """Starts the processes, starts anew what ends, ends them all."""
 
-    def __init__(self, path: Path, listener: socket.socket, count: int) -> None:
+    def __init__(self, path: Path, listener: socket.socket, count: int, base_url: str) -> None:
         self._path = path
+        self._environment = {**os.environ, "EINKLANG_BASE_URL": base_url}
         self._listener = listener
         self._guard, self._held = os.pipe()
         self._roles = [("web", n) for n in range(1, count + 1)] + [("engine", n) for n in range(1, ENGINES + 1)]
@@ -246,7 +247,9 @@ class Workers:
         count = sum(one == role for one, _ in self._roles)
         call = f"child({role!r}, {index}, {count}, Path(sys.argv[1]), {file}, {self._guard})"
         code = f"import sys; from pathlib import Path; from einklang.main.workers import child; sys.exit({call})"
-        process = subprocess.Popen([sys.executable, "-c", code, str(self._path)], pass_fds=(file, self._guard))
+        process = subprocess.Popen(
+            [sys.executable, "-c", code, str(self._path)], pass_fds=(file, self._guard), env=self._environment
+        )
         self._workers[role, index] = _Worker(role, index, process)
 
 
@@ -264,7 +267,7 @@ def serve_workers(path: Path, found: Settings, *, host: str, port: int, workers:
         pass  # nobody else writes to it; it is of this version's format
     shared = opened(path, base_url=found.base_url, database_url=found.database_url, writer=True, together=True)
     with shared, listen(host, port) as listener:
-        several = Workers(path, listener, workers)
+        several = Workers(path, listener, workers, found.base_url)
         for one in (signal.SIGINT, signal.SIGTERM):
             signal.signal(one, lambda *_: several.ending.set())
         at = f"http://{host}:{listener.getsockname()[1]}"

@@ -80,6 +80,8 @@ def create_app(services: Services) -> ASGIApp:
         if scope["type"] != "http":
             await framework(scope, receive, send)  # type: ignore[arg-type]  # ASGI scopes are plain dicts here
             return
+        if scope["path"].startswith("//"):  # clients put their path behind a host that ends in a slash
+            scope = {**scope, "path": "/" + scope["path"].lstrip("/")}
         first = scope["path"].split("/", 2)[1] if scope["path"].startswith("/") else ""
         if first == "v1":
             await collect(scope, receive, send)
