@@ -14,6 +14,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from einklang.main.books import fresh_schema
 from einklang.main.home import create
 
 CONNECTIONS = 16
@@ -175,7 +176,7 @@ def collect(folder: Path, database_url: str = "") -> dict[str, Any]:
 def _served(
     home: Path, database_url: str, mode: str, number: int, batch: int, connections: int
 ) -> tuple[float, list[float]]:
-    url = schema_url(database_url, home.name.replace("-", "_"))
+    url = fresh_schema(database_url, home.name.replace("-", "_"))
     keys = create(home, None, database_url=url)
     server = _Server(home, mode, url)
     try:
@@ -183,11 +184,6 @@ def _served(
         return asyncio.run(load)
     finally:
         server.stop()
-
-
-def schema_url(database_url: str, name: str) -> str:
-    """The address of a schema `bench_NAME` of a database; "" without one."""
-    return f"{database_url}{'&' if '?' in database_url else '?'}schema=bench_{name}" if database_url else ""
 
 
 def _ratio(ours: list[float], theirs: list[float]) -> dict[str, Any]:

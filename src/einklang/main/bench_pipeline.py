@@ -18,7 +18,7 @@ from einklang.app.apply import Body
 from einklang.app.run import expand_pending, settle_definitions
 from einklang.app.run import run as run_until
 from einklang.kernel import time
-from einklang.main.books import open_book
+from einklang.main.books import fresh_schema, open_book
 from einklang.main.home import Home, create
 from einklang.store.book import AnyBook
 
@@ -167,7 +167,7 @@ class _Copies:
     @contextmanager
     def home(self, name: str) -> Iterator[tuple[Home, AnyBook]]:
         """One of them, open for writing."""
-        path, url = self._folder / name, self._schema(name)
+        path, url = self._folder / name, fresh_schema(self._url, name)
         if url:
             create(path, "00" * 32, database_url=url)
         else:
@@ -178,9 +178,6 @@ class _Copies:
             if url:
                 _fill(home, self._persons)
             yield home, book
-
-    def _schema(self, name: str) -> str:
-        return f"{self._url}{'&' if '?' in self._url else '?'}schema=bench_{name}" if self._url else ""
 
     @staticmethod
     @contextmanager

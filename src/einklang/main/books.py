@@ -81,6 +81,12 @@ def open_book(
     return book
 
 
+def fresh_schema(database_url: str, name: str) -> str:
+    """The address of a schema `bench_PROCESS_NAME` for a benchmark, which stays; "" without a database."""
+    mark = "&" if "?" in database_url else "?"
+    return f"{database_url}{mark}schema=bench_{os.getpid()}_{name}" if database_url else ""
+
+
 def _here(path: Path) -> None:
     if (path / NOTE_FILE).is_file():
         raise InputError(
