@@ -25,7 +25,7 @@ from einklang.app import apply as applying
 from einklang.app.run import settle_definitions
 from einklang.app.yaml import parse_text
 from einklang.main import clock
-from einklang.main.bench_collect import schema_url
+from einklang.main.books import fresh_schema
 from einklang.main.home import Keys, create, opened
 from einklang.main.soak import DEFINITIONS
 from einklang.main.soak_load import BATCH, Client, Server
@@ -150,7 +150,7 @@ def _spread(values: list[float]) -> dict[str, float]:
 
 def visible(folder: Path, database_url: str = "", *, rate: int = RATE, rounds: int = ROUNDS) -> dict[str, Any]:
     """Acknowledged -> visible in milliseconds, by kind, beside `rate` events a second in batches of BATCH."""
-    home, url = folder / "home", schema_url(database_url, "visible")
+    home, url = folder / "home", fresh_schema(database_url, "visible")
     keys = create(home, None, database_url=url)
     with opened(home, base_url="http://127.0.0.1", database_url=url, writer=True) as one:
         applying.apply(one.book, parse_text(DEFINITIONS + _OWN, "bench.yaml"), now=clock.now())
