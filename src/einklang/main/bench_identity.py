@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import random
 import time as system
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +30,7 @@ PER_PERSON = 20
 SAMPLES = 200
 PAGE = 4
 SEED = 20_261_123
-_PART = 2_000
+_PART = 4_000
 _START = 1_735_689_600 * time.SECOND
 _SALT = "00" * 32
 _NAMES = ("Page Viewed", "Product Viewed", "Product Added", "Order Completed")
@@ -45,27 +45,42 @@ def _row(person: str, seq: int, at: int, key: tuple[str, str]) -> tuple[Any, ...
     )  # fmt: skip
 
 
-def _halves(salt: bytes, numbers: range) -> Iterator[tuple[Person, list[tuple[Any, ...]]]]:
-    """Persons with their history: number n gives the half with a userId and the half with an e-mail."""
-    for n in numbers:
-        for half, key in enumerate((("userId", f"u{n}"), ("email", f"u{n}@x.example"))):
-            person = ids.person_id(salt, *key)
-            seqs = [(2 * n + half) * (PER_PERSON // 2) + k + 1 for k in range(PER_PERSON // 2)]
-            rows = [_row(person, seq, _START + seq * time.SECOND, key) for seq in seqs]
-            made = Person(person, rows[0][2], rows[-1][2], identifiers=[(*key, rows[0][2])])
-            yield made, rows
+#: Kind and value of the identifier of each half of a pair.
+_KEYS = (("userId", "u{}"), ("email", "u{}@x.example"))
+
+
+def _in_order(salt: bytes, pairs: int) -> list[tuple[int, str, int, int]]:
+    """(lane, person, number of the pair, which half), as the Book's trees have them: so they are filled from one end,
+    which is the only quick way beyond what fits into its cache.
+    """
+    made = (
+        (ids.person_id(salt, kind, form.format(n)), n, half)
+        for n in range(pairs)
+        for half, (kind, form) in enumerate(_KEYS)
+    )
+    return sorted((ids.lane_of(person), person, n, half) for person, n, half in made)
+
+
+def _half(person: str, n: int, half: int) -> tuple[Person, list[tuple[Any, ...]]]:
+    """One half of a pair with its history."""
+    kind, form = _KEYS[half]
+    key = (kind, form.format(n))
+    seqs = [(2 * n + half) * (PER_PERSON // 2) + k + 1 for k in range(PER_PERSON // 2)]
+    rows = [_row(person, seq, _START + seq * time.SECOND, key) for seq in seqs]
+    return Person(person, rows[0][2], rows[-1][2], identifiers=[(*key, rows[0][2])]), rows
 
 
 def fill(home: Home, events: int) -> int:
     """Fill the Book; the number of pairs of halves."""
     pairs = events // PER_PERSON
-    for start in range(0, pairs, _PART):
+    order = _in_order(home.salt, pairs)
+    for start in range(0, len(order), _PART):
         rows: dict[str, list[tuple[Any, ...]]] = {"person_put": [], "identifier_put": [], "history_put": []}
-        for person, history in _halves(home.salt, range(start, min(pairs, start + _PART))):
+        for lane, name, number, half in order[start : start + _PART]:
+            person, history = _half(name, number, half)
             (kind, value, first_at) = person.identifiers[0]
-            lane = ids.lane_of(person.id)
-            rows["person_put"].append((lane, person.id, value, person.last_seen_at, pack(person)))
-            rows["identifier_put"].append((kind, value, person.id, first_at, 0))
+            rows["person_put"].append((lane, name, value, person.last_seen_at, pack(person)))
+            rows["identifier_put"].append((kind, value, name, first_at, 0))
             rows["history_put"] += history
         home.book.transact(lambda tx, rows=rows: [tx.write(name, part) for name, part in rows.items()])  # type: ignore[misc]  # bound early on purpose
     clock = _START + (events + 1) * time.SECOND
