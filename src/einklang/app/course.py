@@ -13,7 +13,7 @@ from einklang.app.changes import change_definitions, put_row
 from einklang.app.moment import Moments
 from einklang.app.people import STAFF, People
 from einklang.app.poison import Poison, hold
-from einklang.app.state import DELIVER, TICK, State, tick_entry
+from einklang.app.state import DELIVER, TICK, State, fold_of, tick_entry
 from einklang.app.timers import TimerFeed
 from einklang.app.working import Live
 from einklang.event import EXPIRY, LOOK, Event
@@ -62,7 +62,8 @@ class Course:
                 self._hear()
                 index += 1
                 if state.sweep is not None:
-                    return  # first everybody is looked at
+                    assert index == len(inputs), "what makes everybody be looked at is the last of its tick"
+                    return
             elif due is not None:
                 self._timer(*timers.pop())
                 self._hear()
@@ -112,7 +113,7 @@ class Course:
         if event.type == TICK:
             event.message_id = event.message_id or ids.keyed_id(state.salt, "tick", "t_", str(event.seq))
             state.set_mode(str(event.properties.get("mode")))
-            state.turn(int(event.properties.get("fold", 1)))
+            state.turn(fold_of(event))
         elif event.type == "definition":
             change_definitions(state, event)
             self.sweep()

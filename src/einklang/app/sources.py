@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from einklang.app.intake import from_row, take
 from einklang.app.output import entry_row
 from einklang.app.ports import Reader
-from einklang.app.state import DELIVER, LIVE, RUN, TICK, State, tick_entry
+from einklang.app.state import DELIVER, FOLD, LIVE, RUN, TICK, State, fold_of, tick_entry
 from einklang.app.working import to_json
 from einklang.event import EXPIRY, Event
 
@@ -58,6 +58,13 @@ def definitions_first(engine: Engine, reader: Reader, now: int = 0) -> list[Even
     return taken.events
 
 
+def _sweeps(event: Event, state: State) -> bool:
+    """Whether everybody may be looked at after this entry: then it is the last of its tick. So is the first entry of
+    another version of the fold.
+    """
+    return event.type in ("definition", EXPIRY) or (event.type == TICK and fold_of(event) != state.fold)
+
+
 class LiveSource(Source):
     """Bodies as they arrive: clock = time of receipt. `now` is set by the caller before each step.
 
@@ -76,6 +83,8 @@ class LiveSource(Source):
         self._alone = bool(events)
         if events:
             return events, events[-1].clock
+        if not self.started and state.fold < FOLD:
+            return [tick_entry(max(self.now, state.clock), LIVE, engine.version, resume=True)], state.clock
         rows, count = [], 0
         for row in reader.read("tail_page", 0, max(1, limit // 4)):
             if row[4] != "definition" and count < limit:
@@ -146,6 +155,9 @@ class RunSource(Source):
                 first = reader.read("entry_first_at", 0)[0][0]
                 state.clock = min(self.until, first if first is not None else self.until)
             events.append(tick_entry(state.clock, self.mode, engine.version))
+            if state.fold < FOLD:
+                self._last = False
+                return events, state.clock
         rows = reader.read("entry_pending_after", self.until, *engine.pending_after, limit + 1)
         pending = [from_row(row) for row in rows[:limit]]
         reached = state.clock
@@ -180,6 +192,7 @@ class ReplaySource(Source):
     """
 
     judges = False
+    flies = True
 
     def __init__(self, entries: Iterator[Event]) -> None:
         self._entries = entries
@@ -193,7 +206,7 @@ class ReplaySource(Source):
         while len(self._ahead) <= limit and (event := next(self._entries, None)) is not None:
             self._ahead.append((event, event.seq))
         events = [event for event, _ in islice(self._ahead, limit)]
-        alone = next((n for n, event in enumerate(events, 1) if event.type in ("definition", EXPIRY)), limit)
+        alone = next((n for n, event in enumerate(events, 1) if _sweeps(event, engine.state)), limit)
         events = events[:alone]
         taken = self._taken = len(events)
         if not events:

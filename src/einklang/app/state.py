@@ -441,6 +441,11 @@ class State:
         self.out.add("outbox_withdraw", "withdrawn", "exited", self.clock, key)
 
 
+def fold_of(tick: Event) -> int:
+    """The version of the fold that an entry that moves time is stamped with."""
+    return int(tick.properties.get("fold", 1))
+
+
 def tick_entry(clock: int, mode: str, version: str, *, resume: bool = False) -> Event:
     """An entry that moves time to `clock`; with `resume` what fell due meanwhile is late. version: of the code.
 

@@ -103,8 +103,10 @@ def rebuilt(
                     progress(found.entries, engine.state.clock)
                 reached = engine.state.counters["seq"]
                 if pause is not None and reached >= pause[0] and engine.state.sweep is None:
+                    engine.land()
                     pause[1](found, reached)
                     pause = None
+            engine.land()
             found.moved = source.moved
             yield found
         finally:
