@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from tests.web.homes import Home, call, home
+from einklang.app.imports import import_file
+from tests.web.homes import SERVER_KEY, WRITE_KEY, Home, call, home
 
 
 def told(user: str, name: str, **properties: Any) -> dict[str, Any]:
@@ -82,3 +83,33 @@ def test_an_id_is_found_among_all_kinds(shop: Home) -> None:
     assert shop.get("/api/objects/lease").status_code == 404
     assert shop.get("/api/objects/invoice?cursor=x").json()["code"] == "bad_cursor"
     assert shop.call("GET", "/api/objects/invoice").status_code == 401
+
+
+def test_what_names_an_object_alone_is_taken_with_a_server_key(shop: Home) -> None:
+    """It needs no identifier there and belongs to the owner, or is seen waiting; with a write key it is refused."""
+    paid = {"type": "track", "event": "Invoice Paid", "properties": {"invoice_id": "r-3"}}
+    unknown = {**paid, "properties": {"invoice_id": "r-99"}}
+    nothing = {**paid, "properties": {"total": 3}}
+    body = {"batch": [paid, unknown, nothing]}
+    answer = shop.call("POST", "/v1/batch", json=body, auth=(WRITE_KEY, ""))
+    assert [one["code"] for one in answer.json()["rejected"]] == ["no_identifier"] * 3
+    answer = shop.call("POST", "/api/events", json=body, headers={"Authorization": f"Bearer {SERVER_KEY}"})
+    assert [(one["index"], one["code"]) for one in answer.json()["rejected"]] == [(2, "no_identifier")]
+    shop.tick()
+    assert ("r-3", "paid", 1) in listed(shop, "invoice")
+    page = shop.get("/api/objects-waiting").json()
+    assert [(one["kind"], one["id"], one["name"]) for one in page["items"]] == [("invoice", "r-99", "Invoice Paid")]
+    assert page["next"] is None
+
+
+def test_an_import_needs_no_customer_where_the_object_has_one(shop: Home, tmp_path: Path) -> None:
+    """Rows of a bank: the known invoice is paid, a row that names neither is refused with its reason."""
+    file = tmp_path / "bank.csv"
+    file.write_text("event,timestamp,invoice_id,amount\nInvoice Paid,2027-01-02T00:00:00Z,r-3,30\n"
+                    "Invoice Paid,2027-01-02T00:00:00Z,,4\n")  # fmt: skip
+    done = import_file(shop.book, "events", file, now=shop.time, mapping={"event": "event"})
+    assert (done.accepted, done.rejected) == (1, 1)
+    shop.tick()
+    assert ("r-3", "paid", 1) not in listed(shop, "invoice"), "it was issued later"
+    events = shop.get("/api/objects/invoice/r-3").json()["items"][0]["object"]["events"]
+    assert [one["name"] for one in events] == ["Invoice Paid", "Invoice Issued"]

@@ -247,6 +247,14 @@ export interface ObjectItem {
   events: ObjectEvent[];
 }
 
+/** A business object that a search found, and whose it is. */
+export interface FoundObject {
+  kind: string;
+  id: string;
+  person_id: string;
+  label: string;
+}
+
 /** A row of the list of products. */
 export interface Product {
   product_id: string;

@@ -1,7 +1,7 @@
 import { infiniteQueryOptions, keepPreviousData, queryOptions } from '@tanstack/react-query';
 import { get, post, withQuery } from './client';
 import type {
-  AgentDraft, Arrivals, Belonging, EventSeen, Graph, Group, GroupItem, Letter, Letters, ObjectCount, ObjectItem, Product, ProductRecord, Refusal, Review, Source,
+  AgentDraft, FoundObject, Arrivals, Belonging, EventSeen, Graph, Group, GroupItem, Letter, Letters, ObjectCount, ObjectItem, Product, ProductRecord, Refusal, Review, Source,
 } from './data';
 import type { Page } from './types';
 
@@ -64,6 +64,14 @@ export const objectsOfQuery = (id: string, kind: string, status: string) => ({
   ...paged<Page<ObjectItem>>(['objects', id, kind, status], `/api/persons/${part(id)}/objects/${part(kind)}`, { status }),
   enabled: kind !== '',
 });
+
+/** Objects of any kind whose id begins with what was typed: ids are long, names of persons rarely hold a digit. */
+export const foundObjectsQuery = (q: string) =>
+  queryOptions({
+    queryKey: ['found-objects', q],
+    queryFn: () => get<Page<FoundObject>>(withQuery('/api/object-search', { q, limit: 5 })),
+    enabled: q.length >= 3 && /\d/.test(q),
+  });
 
 export const productsQuery = (q: string) => paged<Page<Product>>(['products', q], '/api/products', { q });
 

@@ -15,7 +15,7 @@ import ui from '../ui/ui.module.css';
 import { escaped } from '../ui/values';
 import css from './letters.module.css';
 
-const CODES = ['schema_violation', 'poison', 'undecodable', 'id_conflict'] as const;
+const CODES = ['schema_violation', 'poison', 'undecodable', 'id_conflict', 'no_owner'] as const;
 
 interface Again { positions?: number[]; code?: string; as_new?: boolean }
 

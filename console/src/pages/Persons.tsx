@@ -1,8 +1,9 @@
 import { CloseButton, TextInput } from '@mantine/core';
 import { useDebouncedCallback } from '@mantine/hooks';
-import { useInfiniteQuery } from '@tanstack/react-query';
+import { useInfiniteQuery, useQuery } from '@tanstack/react-query';
 import { Link, useNavigate, useSearch } from '@tanstack/react-router';
 import { useState } from 'react';
+import { foundObjectsQuery } from '../api/data_queries';
 import { personsQuery } from '../api/queries';
 import { useWords, word } from '../i18n';
 import { Icon } from '../ui/icons';
@@ -13,6 +14,23 @@ import { People } from './people';
 const curl = (): string => `curl ${window.location.origin}/v1/identify -u WRITE_KEY: \\
   -H 'Content-Type: application/json' \\
   -d '{"userId": "c-1", "traits": {"firstName": "Ada", "email": "ada@example.org"}}'`;
+
+/** Contracts, invoices, ... whose id begins with what was typed, each with the person who has it. */
+function FoundObjects({ q }: { q: string }) {
+  const { t } = useWords();
+  const found = useQuery(foundObjectsQuery(q)).data?.items ?? [];
+  if (found.length === 0) return null;
+  return (
+    <ul aria-label={t.objects.found} style={{ listStyle: 'none', padding: '0 1.25rem 1rem', margin: 0 }}>
+      {found.map((one) => (
+        <li key={`${one.kind} ${one.id} ${one.person_id}`}>
+          {word(t.objects.one, one.kind)} <span className={ui.mono}>{one.id}</span>{' '}
+          <Link to="/persons/$id" params={{ id: one.person_id }} search={{ tab: 'objects' }} className={ui.textLink ?? ''}>{one.label}</Link>
+        </li>
+      ))}
+    </ul>
+  );
+}
 
 export function Persons() {
   const { t } = useWords();
@@ -41,6 +59,7 @@ export function Persons() {
             rightSection={typed !== '' && <CloseButton aria-label={t.app.clear} onClick={() => { setTyped(''); put(''); }} />}
           />
         </div>
+        <FoundObjects q={q} />
         {list.isError && <div style={{ padding: '1rem' }}><Failure error={list.error} retry={() => void list.refetch()} /></div>}
         {list.isPending && <Rows />}
         {items.length > 0 && <People items={items} label={t.persons.title} />}

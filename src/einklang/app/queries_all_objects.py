@@ -9,10 +9,11 @@ from collections.abc import Callable, Mapping
 
 import msgspec
 
-from einklang.app.answers import Page
+from einklang.app.answers import Page, shown
 from einklang.app.ports import Reader
-from einklang.app.queries import SEARCH_CHARS_MAX, Many, bad_cursor, limit_of, load
+from einklang.app.queries import SEARCH_CHARS_MAX, Many, bad_cursor, limit_of, load, numbers_of
 from einklang.app.queries_objects import ObjectItem, as_item, known_kind, objects_of, owners_of
+from einklang.app.working import from_json
 from einklang.kernel.errors import InputError, NotFound
 from einklang.kernel.ids import lane_of
 from einklang.profile import PERSON, Kind, Object
@@ -46,6 +47,17 @@ class Found(msgspec.Struct):
     id: str
     person_id: str
     label: str
+
+
+class Waiting(msgspec.Struct):
+    """An event that names nobody, and waits for the owner of the object of which it speaks."""
+
+    seq: int
+    kind: str
+    id: str
+    name: str
+    at: str | None
+    source: str
 
 
 class _Folded:
@@ -132,6 +144,21 @@ def search(reader: Many, known: Mapping[str, Kind], q: str, limit: int) -> Page[
         rows += [(name, str(key), str(person)) for key, person in page]
     labels = _labels(reader, [person for _, _, person in rows[:limit]])
     return Page([Found(kind, key, person, labels.get(person, person)) for kind, key, person in rows[:limit]])
+
+
+def waiting(reader: Reader, cursor: str, limit: int) -> Page[Waiting]:
+    """What waits for an owner, the oldest first; an event that speaks of two objects is there twice."""
+    limit_of(limit)
+    after = numbers_of(cursor, 1)[0] if cursor else 0
+    rows = reader.read("object_waiting_page", after, limit + 1)
+    shown_rows = rows[:limit]
+    while len(rows) > limit and len(shown_rows) > 1 and shown_rows[-1][0] == rows[limit][0]:
+        shown_rows.pop()  # all of one event on one page
+    items = []
+    for seq, kind, key, body in shown_rows:
+        event = from_json(body)
+        items.append(Waiting(seq, kind, key, event["name"], shown(event["at"]), event["source"]))
+    return Page(items, str(shown_rows[-1][0]) if len(rows) > len(shown_rows) else None)
 
 
 def _place(cursor: str) -> Row:

@@ -85,4 +85,10 @@ def object_search(state: State, q: FromQuery[str] = "", limit: Limit = 50) -> Pa
         return everybody.search(reader, found.in_force().objects, q, limit)
 
 
-ROUTES = (object_kinds, object_counts, objects, all_objects, object_of_id, object_search)
+@get("/api/objects-waiting", opt=READ, sync_to_thread=True)
+def objects_waiting(state: State, cursor: Cursor = "", limit: Limit = 50) -> Page[everybody.Waiting]:
+    """Events that name nobody and wait for the owner of their object, the oldest first."""
+    return everybody.waiting(wired(state).services.book, cursor, limit)
+
+
+ROUTES = (object_kinds, object_counts, objects, all_objects, object_of_id, object_search, objects_waiting)
