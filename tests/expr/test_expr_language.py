@@ -24,6 +24,8 @@ CATALOG = Catalog(
         "fairs": {"title": type_of("string"), "starts_at": type_of("timestamp"), "ends_at": type_of("timestamp")},
         "products": {"name": type_of("string"), "category": type_of("string"), "in_stock": type_of("bool")},
     },
+    scores=dict.fromkeys(("clv", "churn", "lead-fit", "lead-engagement"), (("events().exists()", "10"),)),
+    stages={"buying": (("visitor", "events().exists()"), ("customer", 'events("Order Completed").exists()'))},
 )
 STEPS = {
     **dict.fromkeys(("first", "letter", "coffee", "shoes", "ask", "news", "news_only", "mail", "second"), "contact"),
@@ -210,7 +212,7 @@ def test_segments_of_the_reference_have_plans() -> None:
 # the reference itself, where it is at hand
 
 REFERENCE = Path(__file__).parents[3] / "shared" / "language.md"
-LATER = re.compile(r"\b(" + "|".join(name for name, fn in FUNCTIONS.items() if fn.later) + r")\(")
+LATER = re.compile(r"\b(" + "|".join(name for name, fn in FUNCTIONS.items() if fn.later) + r"|changedAt\(stage)\(")
 
 
 def _documents() -> Iterator[dict[str, Any]]:

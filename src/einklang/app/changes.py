@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 #: Fields of a journey whose change makes a new version (language.md 3.8).
 GRAPH = ("entry", "exit", "goal", "control", "steps", "campaign")
+#: Kinds whose change may change what holds for anybody.
+_FOR_ALL = ("segment", "policy", "trait", "purpose", "object", "score", "stage")
 
 
 def stored_docs(rows: list[tuple[Any, ...]]) -> tuple[Docs, dict[tuple[str, str], int]]:
@@ -57,9 +59,7 @@ def change_definitions(state: State, event: Event) -> None:
     resumed = {name for name in paused if state.definitions.journeys[name].state != "paused"}
     if state.fold >= 2:
         _note_pauses(state, event, paused, resumed)
-    all_of_them = any(
-        change["kind"] in ("segment", "policy", "trait", "purpose", "object") for change in event.properties["changes"]
-    )
+    all_of_them = any(change["kind"] in _FOR_ALL for change in event.properties["changes"])
     again = event.message_id if state.definitions.identity != kinds else ""
     index = state.definitions.objects != objects
     if resumed or all_of_them or again or index:

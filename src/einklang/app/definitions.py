@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from einklang.app import kinds
+from einklang.app import kinds, scores
 from einklang.app.event_schemas import schemas_of
 from einklang.app.keeps import check_windows, keeps_of
 from einklang.app.objects import object_kinds
@@ -51,6 +51,8 @@ KINDS = (
     "campaign",
     "catalog",
     "object",
+    "score",
+    "stage",
     "team",
     "channel",
     "touchpoint",
@@ -178,7 +180,9 @@ class _Compiler:
         declared = kinds.declared(docs, purposes=frozenset(self.purposes), currency=currency)
         self.objects = object_kinds(docs, declared.events)
         shapes = {name: kind.shape() for name, kind in self.objects.items()}
-        self.catalog = msgspec.structs.replace(declared, objects=shapes)
+        self.catalog = msgspec.structs.replace(
+            declared, objects=shapes, scores=scores.scores(docs), stages=scores.stages(docs)
+        )
 
     def expression(self, text: str, scope: Scope, where: str) -> Checked:
         """A checked expression, of a field that asks whether something holds: a condition.
@@ -398,6 +402,7 @@ def compile_all(docs: Docs, versions: dict[Key, int]) -> Definitions:
     ):
         for _, doc, where in compiler.of_kind(kind):
             convert(doc, raw, where)
+    scores.check(docs, compiler.catalog, compiler.expression)
     found_segments = compiler.segments()
     messages = compiler.messages()
     policy, rules = compiler.policy()

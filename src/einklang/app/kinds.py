@@ -18,7 +18,7 @@ from einklang.kernel.errors import InputError
 from einklang.profile import Rule, check_strategy
 
 #: Kinds that come with a later version; a clear refusal is better than a silent promise.
-LATER = frozenset({"score", "stage", "table", "voucher", "offer", "process", "page", "form"})
+LATER = frozenset({"table", "voucher", "offer", "process", "page", "form"})
 
 
 class RawTrait(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):

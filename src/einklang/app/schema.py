@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from einklang.app import kinds
+from einklang.app.scores import RawScore, RawStage
 from einklang.audience.definition import RawSegment
 from einklang.consent import Purpose
 from einklang.content.blocks import BLOCKS
@@ -30,6 +31,8 @@ _STRUCTS: dict[str, Any] = {
     "campaign": kinds.RawCampaign,
     "catalog": kinds.RawCatalog,
     "object": RawObject,
+    "score": RawScore,
+    "stage": RawStage,
 }
 _NAMES = ("team", "channel", "touchpoint", "brand")
 _TEXT = {"anyOf": [{"type": "string"}, {"type": "object", "additionalProperties": {"type": "string"}}]}
@@ -45,6 +48,7 @@ def schema() -> dict[str, Any]:
         _name(parts[struct.__name__], {"const": kind}, required=kind not in ("policy", "identity"))
     _name(parts["RawName"], {"enum": list(_NAMES)}, required=True)
     parts["Purpose"]["properties"]["channels"] = {"anyOf": [{"type": "string"}, {"type": "array"}]}
+    parts["RawPoint"]["properties"]["add"] = {"anyOf": [{"type": "number"}, {"type": "string", "pattern": "^="}]}
     parts |= _message()
     refs = [struct.__name__ for struct in structs] + ["Message"]
     return {

@@ -49,7 +49,7 @@ class Base:
         self.variables: dict[str, tuple[str, Type]] = {}
         #: macro variable -> the row (or ENTRY) whose list it walks through
         self.origins: dict[str, int] = {}
-        #: computed traits whose text is being read, the outermost first
+        #: computed traits, scores and stages that are being read, the outermost first
         self.computing: list[str] = []
         self.inlined = 0
         self.count = 0

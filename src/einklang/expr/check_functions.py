@@ -17,6 +17,7 @@ from einklang.expr.types import (
     DATE,
     DURATION,
     MONTHS,
+    NULL,
     NUMBER,
     STRING,
     TEMPORAL,
@@ -123,6 +124,40 @@ class Functions(Names):
 
     def _call_segment(self, tree: Tree) -> Term:
         return self._make(tree, "segment", BOOL, (), self._known_id(tree.args[0], "segment", self.catalog.segments))
+
+    def _call_score(self, tree: Tree) -> Term:
+        """The sum of the points whose conditions hold."""
+        name = self._literal(tree.args[0], "the id of a score")
+        if name not in self.catalog.scores:
+            if nearest(name, self.catalog.scores):
+                raise self.unknown(tree.args[0], "unknown_id", "score", name, self.catalog.scores)
+            what = f"`score(...)` is not supported yet for {name[:40]!r}: no score by points is called so"
+            raise self.fault(tree, "not_supported_yet", what, "declare its `points`; models come with a later version")
+        points = self.catalog.scores[name]
+        return self.elsewhere(tree, f'score("{name}")', "score", lambda: self._sum_of(tree, points))
+
+    def _sum_of(self, tree: Tree, points: tuple[tuple[str, str], ...]) -> Term:
+        none = self._make(tree, "const", NUMBER, data=0)
+        total = none
+        for when, add in points:
+            held, value = self.said(when, condition=True), self.said(add)
+            known = self._make(tree, "coalesce", NUMBER, (value, none))
+            part = self._make(tree, "cond", NUMBER, (held, known, none))
+            total = part if total is none else self._make(tree, "add", NUMBER, (total, part))
+        return total
+
+    def _call_stage(self, tree: Tree) -> Term:
+        """The name of the last whose condition holds."""
+        name = self._known_id(tree.args[0], "stage", frozenset(self.catalog.stages))
+        stages = self.catalog.stages[name]
+        return self.elsewhere(tree, f'stage("{name}")', "stage", lambda: self._last_of(tree, stages))
+
+    def _last_of(self, tree: Tree, stages: tuple[tuple[str, str], ...]) -> Term:
+        found = self._make(tree, "const", NULL)
+        for stage, when in stages:
+            here = self._make(tree, "const", STRING, data=stage)
+            found = self._make(tree, "cond", STRING, (self.said(when, condition=True), here, found))
+        return found
 
     def _call_inJourney(self, tree: Tree) -> Term:
         return self._make(tree, "injourney", BOOL, (), self._known_id(tree.args[0], "journey", self.catalog.journeys))

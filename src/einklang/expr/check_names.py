@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
@@ -33,7 +33,7 @@ from einklang.expr.types import (
 
 #: Segment's properties that are money where nothing else is declared (2.7).
 SEGMENT_MONEY = frozenset({"revenue", "total", "subtotal", "value", "price", "tax", "shipping", "discount"})
-#: Computed traits that one expression may ask for, those within others included.
+#: Computed traits, scores and stages that one expression may ask for, those within others included.
 _INLINED_MAX = 64
 #: Stands for the run's entry where else the number of a row stands.
 ENTRY = -1
@@ -278,23 +278,33 @@ class Names(Base):
         return self._make(tree, root, self._known(tree, root, name, fields), data=name)
 
     def _computed(self, tree: Tree, name: str) -> Term:
-        """The value of a computed trait in the place of its name: it stands on its own, outside of any event."""
+        """The value of a computed trait in the place of its name."""
+        text = self.catalog.computed[name]
+        return self.elsewhere(tree, f"trait.{name}", "trait.value", lambda: self.said(text))
+
+    def elsewhere(self, tree: Tree, name: str, site: str, read: Callable[[], Term]) -> Term:
+        """What another definition says, in the place of its name: it stands on its own, outside of any event."""
         if name in self.computing:
-            chain = " -> ".join(f"trait.{one}" for one in (*self.computing, name))
+            chain = " -> ".join((*self.computing, name))
             raise self.fault(tree, "depends_on_itself", f"{chain} goes in a circle", "leave one of them out")
         self.inlined += 1
         if self.inlined > _INLINED_MAX:
-            what = f"more than {_INLINED_MAX} computed traits in one expression"
+            what = f"more than {_INLINED_MAX} computed traits, scores and stages in one expression"
             raise self.fault(tree, "too_many_nodes", what, "put a part of it into a segment")
         outside = self.text, self.scope, self.site, self.rows, self.prior, self.variables
-        self.text = self.catalog.computed[name]
-        self.scope = msgspec.structs.replace(self.scope, site="trait.value")
-        self.site, self.rows, self.prior, self.variables = SITES["trait.value"], [], [], {}
+        self.scope = msgspec.structs.replace(self.scope, site=site)
+        self.site, self.rows, self.prior, self.variables = SITES[site], [], [], {}
         self.computing.append(name)
-        term = self.value(parse(self.text))
+        term = read()
         self.computing.pop()
         self.text, self.scope, self.site, self.rows, self.prior, self.variables = outside
         return _standing_at(term, tree)
+
+    def said(self, text: str, *, condition: bool = False) -> Term:
+        """The term of another definition's expression."""
+        self.text = text
+        tree = parse(text)
+        return self.condition(tree) if condition else self.value(tree)
 
     def _known(self, tree: Tree, root: str, name: str, fields: Mapping[str, Type]) -> Type:
         if name in fields:

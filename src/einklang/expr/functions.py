@@ -55,8 +55,8 @@ FUNCTIONS: dict[str, Fn] = {
     "number": Fn(("any",), "number"),
     "string": Fn(("any",), "string"),
     "lower": Fn(("string",), "string"),
-    "score": Fn(("literal",), "number", later=True),
-    "stage": Fn(("literal",), "string", later=True),
+    "score": Fn(("literal",), "number"),
+    "stage": Fn(("literal",), "string"),
     "openCases": Fn(("literal",), "number", later=True),
     "table": Fn(("literal", "any"), "map", later=True),
 }

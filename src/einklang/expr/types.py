@@ -108,7 +108,8 @@ class ObjectShape(msgspec.Struct, frozen=True):
 class Catalog(msgspec.Struct, frozen=True):
     """What the definitions declare. A set that is None is not checked; undeclared traits and properties are `dyn`.
 
-    currency: of the policy; without one no currency is foreign.
+    currency: of the policy; without one no currency is foreign. scores: id -> (condition, points), both expressions;
+    stages: id -> (name, condition), the last that holds counts.
     """
 
     traits: Mapping[str, Type] = {}
@@ -121,6 +122,8 @@ class Catalog(msgspec.Struct, frozen=True):
     channels: frozenset[str] | None = None
     objects: Mapping[str, ObjectShape] | None = None
     currency: str = ""
+    scores: Mapping[str, tuple[tuple[str, str], ...]] = {}
+    stages: Mapping[str, tuple[tuple[str, str], ...]] = {}
 
 
 class Site(msgspec.Struct, frozen=True):
