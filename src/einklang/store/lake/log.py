@@ -12,7 +12,7 @@ from einklang.store.lake.rows import Row
 from einklang.store.lake.shipper import ReaderLike
 from einklang.store.lake.table import Lake
 
-WINDOW_ROWS = 50_000
+WINDOW_ROWS = 10_000
 #: Entries that are read from the lake at once: its files are sorted by person, so each pass looks at whole files.
 PASS_ROWS = 200_000
 #: Origin of entries that a rebuild makes anew.
