@@ -58,3 +58,52 @@ def test_an_unknown_group_is_404(firm: Home) -> None:
     """With its code and the way on."""
     answer = firm.get("/api/groups/company/nobody")
     assert (answer.status_code, answer.json()["code"]) == (404, "unknown_group")
+
+
+def test_members_page_by_page_by_role_and_contact(tmp_path: Path) -> None:
+    """However many there are, each is on one page once; buyers alone, contact persons alone."""
+    with home(tmp_path) as made:
+        calls = [
+            call("group", userId=f"u{n}", groupId="acme", traits={"role": "buyer" if n % 4 else "owner"})
+            for n in range(17)
+        ]
+        calls.append(call("group", userId="u3", groupId="acme", traits={"role": "buyer", "contact_person": True}))
+        made.track(*calls)
+        made.tick()
+        found, cursor, pages = [], "", 0
+        while cursor is not None:
+            page = made.get(f"/api/groups/company/acme/members?limit=5&cursor={cursor}").json()
+            found += [one["person_id"] for one in page["items"]]
+            cursor, pages = page["next"], pages + 1
+        assert (len(found), len(set(found)), pages, found) == (17, 17, 4, sorted(found))
+        roles = made.get("/api/groups/company/acme/members?role=owner").json()["items"]
+        assert [one["role"] for one in roles] == ["owner"] * 5
+        contacts = made.get("/api/groups/company/acme/members?contact=true").json()["items"]
+        whole = made.get("/api/groups/company/acme?limit=4").json()
+        assert whole["contacts"] == contacts
+        assert (len(contacts), whole["size"], whole["counted"], len(whole["members"])) == (1, 17, 17, 4)
+        assert whole["next"] == found[3]
+
+
+def test_groups_are_found_by_name_and_type(firm: Home) -> None:
+    """Types with their numbers; a search in ids and texts; groups of which nothing was said but members are listed."""
+    assert firm.get("/api/groups").json()["items"] == [
+        {"type": "company", "groups": 1, "members": 2},
+        {"type": "household", "groups": 1, "members": 2},
+    ]
+    assert [(one["id"], one["size"]) for one in firm.get("/api/groups/household").json()["items"]] == [("h/1", 2)]
+    assert [one["id"] for one in firm.get("/api/groups/company?q=aCm").json()["items"]] == ["acme"]
+    assert firm.get("/api/groups/company?q=60").json()["items"] == []
+
+
+def test_the_objects_of_all_members(firm: Home) -> None:
+    """All orders of a company's people, page by page, with whose they are; of others none."""
+    orders = [call(userId=user, properties={"order_id": f"o-{n}"}) for n, user in enumerate(("ann", "bo", "ann", "cy"))]
+    firm.track(*orders)
+    firm.tick()
+    first = firm.get("/api/groups/company/acme/objects/order?limit=2").json()
+    rest = firm.get(f"/api/groups/company/acme/objects/order?limit=2&cursor={first['next']}").json()
+    assert [one["object"]["id"] for one in first["items"] + rest["items"]] == ["o-0", "o-1", "o-2"]
+    assert first["items"][0]["persons"][0]["label"] == "Ann"
+    loans = firm.get("/api/groups/household/h%2F1/objects/loan").json()["items"]
+    assert [(one["object"]["id"], one["group"]) for one in loans] == [("7", "household h/1")]

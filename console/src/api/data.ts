@@ -303,6 +303,7 @@ export interface GroupItem {
   type: string;
   id: string;
   traits: Properties;
+  size: number;
 }
 
 export interface Member {
@@ -314,6 +315,8 @@ export interface Member {
 }
 
 export interface Group extends GroupItem {
-  size: number;
+  counted: number;
+  contacts: Member[];
   members: Member[];
+  next: string | null;
 }

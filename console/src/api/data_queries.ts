@@ -1,7 +1,7 @@
 import { infiniteQueryOptions, keepPreviousData, queryOptions } from '@tanstack/react-query';
 import { get, post, withQuery } from './client';
 import type {
-  AgentDraft, FoundObject, Arrivals, Belonging, EventSeen, Graph, Group, GroupItem, Letter, Letters, ObjectCount, ObjectItem, Product, ProductRecord, Refusal, Review, Source,
+  AgentDraft, FoundObject, Arrivals, Belonging, EventSeen, Graph, Group, GroupItem, Letter, Letters, Member, ObjectCount, ObjectItem, Product, ProductRecord, Refusal, Review, Source,
 } from './data';
 import type { Page } from './types';
 
@@ -82,12 +82,11 @@ export const belongsQuery = (id: string) =>
 
 export const groupsQuery = (type: string) => paged<Page<GroupItem>>(['groups', type], `/api/groups/${part(type)}`);
 
-export const groupQuery = (type: string, id: string, limit: number) =>
-  queryOptions({
-    queryKey: ['group', type, id, limit],
-    queryFn: () => get<Group>(withQuery(`/api/groups/${part(type)}/${part(id)}`, { limit })),
-    placeholderData: keepPreviousData,
-  });
+export const groupQuery = (type: string, id: string) =>
+  queryOptions({ queryKey: ['group', type, id], queryFn: () => get<Group>(`/api/groups/${part(type)}/${part(id)}`) });
+
+export const groupMembersQuery = (type: string, id: string) =>
+  paged<Page<Member>>(['group-members', type, id], `/api/groups/${part(type)}/${part(id)}/members`);
 
 /** One draft as it is now. A reference stands in a body, never in an address. */
 export const draftQuery = (ref: string, id: string) =>

@@ -1,7 +1,6 @@
 import { useInfiniteQuery, useQuery } from '@tanstack/react-query';
 import { Link, useParams } from '@tanstack/react-router';
-import { useState } from 'react';
-import { groupQuery, groupsQuery } from '../api/data_queries';
+import { groupMembersQuery, groupQuery, groupsQuery } from '../api/data_queries';
 import { useWords, word } from '../i18n';
 import { Icon } from '../ui/icons';
 import { personName } from '../ui/names';
@@ -44,13 +43,12 @@ export function Groups() {
   );
 }
 
-const MEMBERS_MAX = 200;
-
 export function Group() {
   const { t, f } = useWords();
   const { type, id } = useParams({ from: '/inside/groups/$type/$id' });
-  const [limit, setLimit] = useState(50);
-  const { data: group, error, refetch, isPending, isFetching } = useQuery(groupQuery(type, id, limit));
+  const { data: group, error, refetch, isPending } = useQuery(groupQuery(type, id));
+  const list = useInfiniteQuery(groupMembersQuery(type, id));
+  const members = list.data?.pages.flatMap((page) => page.items) ?? [];
   if (isPending) return <Rows count={6} />;
   if (error !== null || group === undefined) return <Failure error={error} retry={() => void refetch()} />;
   const traits = Object.entries(group.traits);
@@ -63,12 +61,12 @@ export function Group() {
       />
       <div className={ui.columns}>
         <Card flush title={t.groups.members}>
-          {group.members.length === 0 ? <Empty icon="persons" title={t.groups.noMembers} text={t.groups.noMembersText} /> : (
+          {group.size === 0 ? <Empty icon="persons" title={t.groups.noMembers} text={t.groups.noMembersText} /> : (
             <TableWrap label={t.groups.members}>
               <table className={ui.table}>
                 <thead><tr><th scope="col">{t.persons.columns.person}</th><th scope="col">{t.groups.role}</th><th scope="col" className={ui.hidePhone}>{t.groups.since}</th></tr></thead>
                 <tbody>
-                  {group.members.map((one) => (
+                  {members.map((one) => (
                     <tr key={one.person_id}>
                       <th scope="row"><Link to="/persons/$id" params={{ id: one.person_id }} className={ui.link ?? ''} style={{ overflowWrap: 'anywhere' }}>{personName(one.label, t)}</Link></th>
                       <td>{one.role ?? '–'} {one.contact_person && <Pill tone="teal">{t.groups.contactPerson}</Pill>}</td>
@@ -79,7 +77,7 @@ export function Group() {
               </table>
             </TableWrap>
           )}
-          <More shown={group.members.length < group.size && limit < MEMBERS_MAX} busy={isFetching} onClick={() => setLimit(MEMBERS_MAX)}>{t.app.more}</More>
+          <More shown={list.hasNextPage} busy={list.isFetchingNextPage} onClick={() => void list.fetchNextPage()}>{t.app.more}</More>
         </Card>
         <Card title={t.person.traits}>
           {traits.length === 0 ? <div className={ui.dim}>{t.groups.noTraits}</div> : (

@@ -119,6 +119,19 @@ def objects(
     return Page([held for _, held in found[:limit]], None if following is None else _SPLIT.join(following))
 
 
+def of_group(
+    reader: Many, known: Mapping[str, Kind], group: tuple[str, str], name: str, *, cursor: str, limit: int, now: int
+) -> Page[HeldObject]:
+    """The objects of all members of a group (type, id), by id. Raises NotFound `unknown_object`, InputError."""
+    limit_of(limit)
+    kind = known_kind(known, name)
+    key, person = _place(cursor)
+    rows = reader.read("objects_of_party", kind.id, key, key, person, *group, limit + 1)
+    folded = _Folded(reader, kind, now)
+    items = [held for row in rows[:limit] for held in _held(reader, folded, (str(row[0]), str(row[1])), "")]
+    return Page(items, _SPLIT.join(map(str, rows[limit - 1])) if len(rows) > limit else None)
+
+
 def one(reader: Many, known: Mapping[str, Kind], name: str, key: str, *, now: int) -> Page[HeldObject]:
     """The object of an id, of each person who has one. Raises NotFound `unknown_object`."""
     kind = known_kind(known, name)

@@ -7,10 +7,11 @@ from typing import Any
 import msgspec
 
 from einklang.app.answers import Page, shown
+from einklang.app.groups import MEMBERS_MAX
 from einklang.app.ports import Reader
-from einklang.app.queries import Many, limit_of, load
+from einklang.app.queries import SEARCH_CHARS_MAX, Many, limit_of, load, pattern_of
 from einklang.app.working import from_json
-from einklang.kernel.errors import NotFound
+from einklang.kernel.errors import InputError, NotFound
 from einklang.kernel.ids import lane_of
 
 
@@ -25,13 +26,20 @@ class Member(msgspec.Struct):
 
 
 class Group(msgspec.Struct):
-    """A household, company, ...; size: how many belong to it."""
+    """A household, company, ...; size: how many belong to it; contacts: the first contact persons; members: the first
+    by id, `next` is the cursor of those that follow.
+
+    counted: of how many what they did counts in conditions about the group; they are the first by id.
+    """
 
     type: str
     id: str
     traits: dict[str, Any]
     size: int
+    counted: int
+    contacts: list[Member]
     members: list[Member]
+    next: str | None
 
 
 class GroupItem(msgspec.Struct):
@@ -40,6 +48,15 @@ class GroupItem(msgspec.Struct):
     type: str
     id: str
     traits: dict[str, Any]
+    size: int
+
+
+class GroupType(msgspec.Struct):
+    """A type of groups: how many there are, and how many persons belong to one."""
+
+    type: str
+    groups: int
+    members: int
 
 
 class Belonging(msgspec.Struct):
@@ -60,28 +77,66 @@ def _traits(body: str) -> dict[str, Any]:
     return {name: value for name, value in sorted(found.items()) if value is not None}
 
 
-def groups(reader: Reader, kind: str, cursor: str, limit: int) -> Page[GroupItem]:
-    """The groups of a type by id. Raises InputError."""
+def types(reader: Reader) -> Page[GroupType]:
+    """The types of groups to which somebody belongs."""
+    return Page([GroupType(kind, groups, members) for kind, groups, members in reader.read("party_types")])
+
+
+def groups(reader: Reader, kind: str, q: str, cursor: str, limit: int) -> Page[GroupItem]:
+    """The groups of a type by id; q: part of the id or of a text among the traits. Raises InputError."""
     limit_of(limit)
-    rows = reader.read("parties_page", kind, cursor, limit + 1)
-    items = [GroupItem(type_, name, _traits(body)) for type_, name, body in rows[:limit]]
-    return Page(items, rows[limit - 1][1] if len(rows) > limit else None)
+    wanted = q.strip()
+    if len(wanted) > SEARCH_CHARS_MAX:
+        what = f"{len(wanted)} characters"
+        raise InputError("too_long", what, where="q", mend=f"search for at most {SEARCH_CHARS_MAX}")
+    if wanted:
+        like = pattern_of(wanted)
+        rows = reader.read("parties_matching", kind, cursor, like, like, limit + 1)
+    else:
+        rows = reader.read("parties_page", kind, cursor, limit + 1)
+    told = {str(name): _traits(body) for _, name, body in rows}
+    # a search does not find groups without traits but by their id, which has all that is known of them
+    for (name,) in reader.read("parties_of_members", kind, cursor, limit + 1) if not wanted else ():
+        told.setdefault(name, {})
+    names = sorted(told)[: limit + 1]
+    items = [GroupItem(kind, name, told[name], _size(reader, kind, name)) for name in names[:limit]]
+    found = [item for item in items if not wanted or _holds(item, wanted)]
+    return Page(found, names[limit - 1] if len(names) > limit else None)
+
+
+def _holds(item: GroupItem, wanted: str) -> bool:
+    low = wanted.casefold()
+    return any(low in text.casefold() for text in (item.id, *item.traits.values()) if isinstance(text, str))
+
+
+def _size(reader: Reader, kind: str, name: str) -> int:
+    return int(reader.read("party_size", kind, name)[0][0])
 
 
 def group(reader: Many, kind: str, name: str, limit: int) -> Group:
-    """One group with its first members by id. Raises NotFound `unknown_group`."""
-    limit_of(limit)
-    stored = reader.read("party_get", kind, name)
-    rows = reader.read("party_members", kind, name)
-    if not stored and not rows:
+    """One group with its contact persons and first members. Raises NotFound `unknown_group`."""
+    stored, size = reader.read("party_get", kind, name), _size(reader, kind, name)
+    if not stored and not size:
         raise NotFound("unknown_group", f"no {kind[:40]} {name[:60]!r}", where="id", mend="see GET /api/groups/{type}")
+    first = members(reader, kind, name, limit=limit)
+    contacts = members(reader, kind, name, contact=True, limit=limit).items
+    traits = _traits(stored[0][0]) if stored else {}
+    return Group(kind, name, traits, size, min(size, MEMBERS_MAX), contacts, first.items, first.next)
+
+
+def members(
+    reader: Many, kind: str, name: str, *, role: str = "", contact: bool = False, cursor: str = "", limit: int = 50
+) -> Page[Member]:
+    """Members by id: all, those with a role, the contact persons alone. Raises InputError."""
+    limit_of(limit)
+    rows = reader.read("party_members_page", kind, name, cursor, role, role, int(contact), limit + 1)
     shown_rows = rows[:limit]
     labels: dict[str, str] = dict(reader.read_many("person_label", [(lane_of(row[0]), row[0]) for row in shown_rows]))
-    members = [
-        Member(person, labels.get(person) or person, role or None, bool(contact), shown(since))
-        for person, role, contact, since in shown_rows
+    items = [
+        Member(person, labels.get(person) or person, said or None, bool(is_contact), shown(since))
+        for person, said, is_contact, since in shown_rows
     ]
-    return Group(kind, name, _traits(stored[0][0]) if stored else {}, len(rows), members)
+    return Page(items, rows[limit - 1][0] if len(rows) > limit else None)
 
 
 def of_person(reader: Reader, text: str) -> Page[Belonging]:
@@ -90,7 +145,7 @@ def of_person(reader: Reader, text: str) -> Page[Belonging]:
     for kind, one in sorted(load(reader, text)[1].groups.items()):
         if one.id:
             stored = reader.read("party_get", kind, one.id)
-            size = len(reader.read("party_members", kind, one.id))
+            size = _size(reader, kind, one.id)
             traits = _traits(stored[0][0]) if stored else {}
             items.append(Belonging(kind, one.id, one.role or None, one.contact, shown(one.at), traits, size))
     return Page(items)

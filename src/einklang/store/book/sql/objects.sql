@@ -14,6 +14,10 @@ SELECT id, person FROM object WHERE kind = ? AND id >= ? AND id < ? AND (id > ? 
 -- name: objects_page_in
 SELECT id, person FROM object WHERE kind = ? AND state = ? AND id >= ? AND id < ? AND (id > ? OR person > ?)
 ORDER BY id, person LIMIT ?
+-- The same of the members of a group.
+-- name: objects_of_party
+SELECT o.id, o.person FROM object o WHERE o.kind = ? AND (o.id > ? OR (o.id = ? AND o.person > ?))
+  AND EXISTS (SELECT 1 FROM party_member m WHERE m.type = ? AND m.id = ? AND m.person = o.person) ORDER BY o.id, o.person LIMIT ?
 -- name: all_object
 SELECT kind, id, person, state, first, began, changed FROM object ORDER BY kind, id, person
 -- name: object_waiting_put
