@@ -12,10 +12,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-#: Newest rows of a table that are in short stretches, and how long a short and a long one may be.
-RECENT_ROWS = 500_000
+#: Newest rows of a table that are in short stretches: so many, or this part of all (of a year, 18 days); how long a
+#: short and a long one may be.
+RECENT_ROWS = 250_000
+RECENT_PART = 20
 SHORT_ROWS = 250_000
-LONG_ROWS = 4_000_000
+LONG_ROWS = 16_000_000
 #: A stretch joins when those after it have together at least its rows divided by this.
 GROWTH = 4
 #: Long stretches are joined so many at once.
@@ -70,7 +72,8 @@ def due(files: Sequence[File], compact_every: int, *, always: bool = False) -> l
     if newest:
         return newest
     recent, after = len(line), 0
-    while recent and after + line[recent - 1].rows <= RECENT_ROWS:
+    recent_rows = max(RECENT_ROWS, sum(stretch.rows for stretch in line) // RECENT_PART)
+    while recent and after + line[recent - 1].rows <= recent_rows:
         recent -= 1
         after += line[recent].rows
     return _worth(line[:recent], LONG_ROWS, LONG_PIECES)

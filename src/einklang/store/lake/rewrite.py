@@ -1,8 +1,8 @@
 """Data files -> data files: the rows of some files of a table, sorted by (person, seq) or by (person, n).
 
-Files are cut by person, so that the memory is that of one of them, and one file is read for few persons. Row groups
-and pages are small: readers skip by the minima and maxima of row groups (DuckDB, Polars, Spark), and what they do not
-skip they need not unpack for rows that are not wanted.
+Files are cut by person, so that the memory is that of one of them. Row groups are small, for readers skip by their
+minima and maxima (DuckDB also for a list of a thousand persons); smaller ones cost more to look at than they save
+(docs/benchmarks.md). Columns whose values hardly repeat have no dictionary, those that are short are not compressed.
 """
 
 from __future__ import annotations
@@ -21,9 +21,13 @@ from einklang.store.lake.commit import Written, statistics
 from einklang.store.lake.rows import schema_of
 
 FILE_ROWS = 500_000
-GROUP_ROWS = 4_096
-PAGE_ROWS = 512
+GROUP_ROWS = 1_024
 _PERSON = "person_id"
+#: Minima and maxima of these alone: no identifier, no property; and they are most of what a small row group costs.
+_COUNTED = frozenset({"position", "person_id", "at", "seq", "n"})
+#: Values of these hardly repeat within a row group; of these they are long.
+_SINGLE = frozenset({"message_id", "properties", "context", "key", "detail", "value"})
+_LONG = _SINGLE | {"identifiers_all"}
 
 
 def sorted_files(
@@ -72,28 +76,43 @@ def by_person(rows: pa.Table, order: str) -> pa.Table:
 
 def write(rows: pa.Table, target: Path) -> None:
     """One data file, synced."""
+    leaves = _leaves(rows.schema)
     pq.write_table(
         rows,
         target,
-        compression="zstd",
-        compression_level=3,
+        compression={leaf: "zstd" if leaf in _LONG else "none" for leaf in leaves},
         row_group_size=GROUP_ROWS,
-        max_rows_per_page=PAGE_ROWS,
-        write_page_index=True,
+        write_statistics=[leaf for leaf in leaves if leaf in _COUNTED],
+        use_dictionary=[leaf for leaf, kind in leaves.items() if leaf not in _SINGLE and not _is_number(kind)],
+        column_encoding={leaf: "DELTA_BINARY_PACKED" for leaf, kind in leaves.items() if _is_number(kind)},
         store_schema=False,
     )
     durable.sync(target)
 
 
+def _leaves(schema: pa.Schema) -> dict[str, pa.DataType]:
+    """Name -> type of the columns as Parquet has them: a map is two of them."""
+    found: dict[str, pa.DataType] = {}
+    for field in schema:
+        if pa.types.is_map(field.type):
+            found[f"{field.name}.key_value.key"] = field.type.key_type
+            found[f"{field.name}.key_value.value"] = field.type.item_type
+        else:
+            found[field.name] = field.type
+    return found
+
+
+def _is_number(kind: pa.DataType) -> bool:
+    """Whole numbers and moments: one follows from the one before."""
+    return bool(pa.types.is_int64(kind) or pa.types.is_timestamp(kind))
+
+
 def _ranges(source: ds.Dataset, keep: pc.Expression | None, file_rows: int) -> Iterator[pc.Expression | None]:
     """Conditions that divide the persons: nobody apart, each about `file_rows` rows; None where one file holds all."""
-    count = source.count_rows(filter=keep)
-    if count <= file_rows:
+    if source.count_rows(filter=keep) <= file_rows:
         yield None
         return
-    persons = source.to_table(columns=[_PERSON], filter=keep).column(_PERSON).drop_null().combine_chunks()
-    persons = persons.take(pc.sort_indices(persons))
-    ends = sorted({persons[place].as_py() for place in range(file_rows, len(persons), file_rows)})
+    ends = _ends(source.files, file_rows)
     person = ds.field(_PERSON)
     yield person.is_null()
     for above, upto in zip([None, *ends], [*ends, None]):
@@ -103,3 +122,24 @@ def _ranges(source: ds.Dataset, keep: pc.Expression | None, file_rows: int) -> I
         if upto is not None:
             within = within & (person <= upto)
         yield within
+
+
+def _ends(files: Sequence[str], file_rows: int) -> list[str]:
+    """Persons that divide the rows of these files into parts of about `file_rows`, by what their row groups say."""
+    groups: list[tuple[str, int]] = []
+    for file in files:
+        found = pq.read_metadata(file)
+        place = found.schema.names.index(_PERSON)
+        for number in range(found.num_row_groups):
+            group = found.row_group(number)
+            statistics = group.column(place).statistics
+            if statistics is not None and statistics.has_min_max:
+                groups.append((statistics.max, group.num_rows))
+    ends: list[str] = []
+    rows = 0
+    for last, count in sorted(groups):
+        rows += count
+        if rows >= file_rows:
+            ends.append(last)
+            rows = 0
+    return sorted(set(ends))
