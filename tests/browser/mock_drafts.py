@@ -65,12 +65,12 @@ class Drafts:
 
     def open_ones(self) -> list[Data]:
         """What `GET /api/persons/{id}/drafts` lists."""
-        return [{"ref": ref, "draft": one} for ref, one in self.kept.items() if one["status"] == "open"]
+        return [{"ref": ref, "draft": one, "token": None} for ref, one in self.kept.items() if one["status"] == "open"]
 
     def find(self, said: Data) -> Data | None:
         """By code or reference."""
         ref = "r-1" if said.get("code") == CODE else said.get("ref", "")
-        return {"ref": ref, "draft": self.kept[ref]} if ref in self.kept else None
+        return {"ref": ref, "draft": self.kept[ref], "token": None} if ref in self.kept else None
 
     def save(self, said: Data) -> Data | str:
         """Saved or closed by an agent; the answer, or the code of the refusal."""
@@ -83,4 +83,4 @@ class Drafts:
             return "draft_changed"
         else:
             one |= {"fields": said["fields"], "version": one["version"] + 1, "by": "agent"}
-        return {"ref": ref, "draft": one}
+        return {"ref": ref, "draft": one, "token": None}

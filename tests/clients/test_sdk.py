@@ -106,7 +106,7 @@ browser = pytest.mark.browser
 
 
 @browser
-@pytest.mark.xdist_group("browser")
+@pytest.mark.xdist_group("built sdk")
 @pytest.mark.parametrize("shop", [0, 1], indirect=True)
 def test_events_arrive_once(shop: Shop) -> None:
     """Calls of a visitor who signs in are of one person, and what is sent again after a lost answer counts once."""
@@ -128,7 +128,7 @@ def test_events_arrive_once(shop: Shop) -> None:
 
 
 @browser
-@pytest.mark.xdist_group("browser")
+@pytest.mark.xdist_group("built sdk")
 def test_what_happens_offline_is_sent_later(shop: Shop) -> None:
     """Without a network events wait in the browser, survive the page, and are sent in their order when it is back."""
     shop.open()
@@ -146,7 +146,7 @@ def test_what_happens_offline_is_sent_later(shop: Shop) -> None:
 
 
 @browser
-@pytest.mark.xdist_group("browser")
+@pytest.mark.xdist_group("built sdk")
 def test_the_last_event_of_a_page_is_not_lost(shop: Shop) -> None:
     """Who clicks and is gone at once has been counted, once, though nobody heard the answer."""
     shop.open()
@@ -161,7 +161,7 @@ def test_the_last_event_of_a_page_is_not_lost(shop: Shop) -> None:
 
 
 @browser
-@pytest.mark.xdist_group("browser")
+@pytest.mark.xdist_group("built sdk")
 def test_before_consent_nothing_is_sent_or_stored(shop: Shop) -> None:
     """Nothing before yes; after it everything, the open form too, also on the next page; after no nothing is left."""
     shop.open("required")
@@ -180,7 +180,7 @@ def test_before_consent_nothing_is_sent_or_stored(shop: Shop) -> None:
 
 
 @browser
-@pytest.mark.xdist_group("browser")
+@pytest.mark.xdist_group("built sdk")
 def test_reset_forgets_who_was_here(shop: Shop) -> None:
     """The next visitor of this browser is another device and nobody's draft is shown to them."""
     shop.open()
@@ -217,7 +217,7 @@ def deciding(shop: Shop) -> Iterator[None]:
 
 
 @browser
-@pytest.mark.xdist_group("browser")
+@pytest.mark.xdist_group("built sdk")
 def test_events_in_personalisation_out(shop: Shop) -> None:
     """One call sends what waits and says what the page may know; of a claimed user nothing, until a server says
     who it is; after reset() nothing of who was here.
@@ -248,7 +248,7 @@ def test_events_in_personalisation_out(shop: Shop) -> None:
 
 
 @browser
-@pytest.mark.xdist_group("browser")
+@pytest.mark.xdist_group("built sdk")
 def test_personalisation_never_keeps_a_page_waiting(shop: Shop) -> None:
     """Without consent nobody is asked about and nothing is sent or stored; without a network or with a server that says
     nothing the page has its answer, and the events are sent later, once.
@@ -285,7 +285,7 @@ def typed(shop: Shop) -> None:
 
 
 @browser
-@pytest.mark.xdist_group("browser")
+@pytest.mark.xdist_group("built sdk")
 def test_a_form_is_gone_on_with_elsewhere(shop: Shop) -> None:
     """Typed, saved visibly, restored on the next page, gone on with by an agent with a code, sent and over."""
     shop.open()
@@ -316,7 +316,24 @@ def test_a_form_is_gone_on_with_elsewhere(shop: Shop) -> None:
 
 
 @browser
-@pytest.mark.xdist_group("browser")
+@pytest.mark.xdist_group("built sdk")
+def test_a_form_begun_on_another_device_is_gone_on_with(shop: Shop) -> None:
+    """After signing in the page has the token from the shop's server: what was typed on the phone is there."""
+    said = {"writeKey": WRITE_KEY, "form": "loan", "userId": "u-1", "anonymousId": "phone", "fields": {"name": "Ada"}}
+    assert shop.home.call("POST", "/v1/draft", json=said).status_code == 200
+    shop.home.tick()
+    (item,) = shop.home.get("/api/persons/userId:u-1/drafts").json()["items"]
+    shop.open()
+    shop.do(f"{{ e.identify('u-1'); window.d = e.draft('#loan', {{ token: '{item['token']}' }}); }}")
+    expect(shop.page.get_by_label("Name")).to_have_value("Ada")
+    shop.page.get_by_label("Plan").select_option("long")
+    expect(shop.page.locator("output")).to_contain_text("Saved")
+    (item,) = shop.home.get("/api/persons/userId:u-1/drafts").json()["items"]
+    assert (item["draft"]["version"], item["draft"]["fields"]["plan"], item["draft"]["by"]) == (2, "long", "owner")
+
+
+@browser
+@pytest.mark.xdist_group("built sdk")
 def test_what_was_changed_elsewhere_is_not_written_over(shop: Shop) -> None:
     """An agent changed one field while another was typed: both are in the draft afterwards."""
     shop.open()
@@ -336,7 +353,7 @@ def test_what_was_changed_elsewhere_is_not_written_over(shop: Shop) -> None:
 
 
 @browser
-@pytest.mark.xdist_group("browser")
+@pytest.mark.xdist_group("built sdk")
 def test_a_draft_that_cannot_be_saved_says_so(shop: Shop) -> None:
     """Without a network the form says "Not saved yet", in the language of the page, and saves when it is back."""
     shop.open()

@@ -12,7 +12,7 @@ import pytest
 from einklang.app import drafts
 from einklang.kernel.errors import EinklangError, Unavailable
 from einklang.kernel.time import DAY, MINUTE, SECOND
-from tests.web.homes import NOW, SALT, SERVER_KEY, WRITE_KEY, Home, call
+from tests.web.homes import NOW, PASSWORD, SALT, SERVER_KEY, WRITE_KEY, Home, call
 from tests.web.test_late_and_future import assert_rebuilds
 
 AUTH = (WRITE_KEY, "")
@@ -126,6 +126,32 @@ def test_an_agent_goes_on_before_anything_is_folded(home: Home) -> None:
     agent(home, "/api/drafts", {"ref": found["ref"], "fields": {"name": "B"}, "version": 1})
     home.tick(after=SECOND)
     assert mine(home, saved["draft"]).json()["fields"] == {"name": "B"}
+
+
+def test_an_owner_goes_on_elsewhere_after_signing_in(home: Home) -> None:
+    """Begun on a phone, signed in on a laptop: the shop's server asks for her drafts and hands the token to the page.
+    That goes on as the owner. Staff are given none.
+    """
+    save(home, anonymousId="phone", fields={"name": "Ada"})
+    home.track(call("identify", userId="u-1", anonymousId="phone"))
+    home.tick(after=SECOND)
+    (item,) = home.get("/api/persons/userId:u-1/drafts").json()["items"]
+    assert mine(home, item["token"]).json()["fields"] == {"name": "Ada"}
+    done = save(home, draft=item["token"], userId="u-1", anonymousId="laptop", fields={"name": "Ada L."}, version=1)
+    assert done.json()["version"] == 2
+    home.tick(after=SECOND)
+    (item,) = home.get("/api/persons/userId:u-1/drafts").json()["items"]
+    assert (item["draft"]["fields"], item["draft"]["by"]) == ({"name": "Ada L."}, "owner")
+    assert save(home, draft=item["token"], userId="eve", anonymousId="laptop").json()["code"] == "other_owner"
+    home.staff()
+    signed = home.call("POST", "/api/session", json={"name": "ada", "password": PASSWORD}).headers["set-cookie"]
+    headers = {"Cookie": signed.partition(";")[0]}
+    (shown,) = home.call("GET", "/api/persons/userId:u-1/drafts", headers=headers).json()["items"]
+    assert (shown["draft"]["id"], shown["token"]) == (item["draft"]["id"], None)
+    save(home, anonymousId="d-9")
+    home.tick(after=SECOND)
+    (unknown,) = home.get("/api/persons/anonymousId:d-9/drafts").json()["items"]
+    assert unknown["token"] is None, "a visitor without an account has the token in the browser, and nowhere else"
 
 
 def test_of_two_at_once_one_wins_and_the_other_hears_of_it(home: Home) -> None:

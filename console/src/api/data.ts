@@ -63,10 +63,11 @@ export interface Draft {
   person: string | null;
 }
 
-/** ref: opens this draft; it stands in no address. */
+/** ref: opens this draft; it stands in no address. token: of its owner, told to server keys alone. */
 export interface AgentDraft {
   ref: string;
   draft: Draft;
+  token: string | null;
 }
 
 export interface PropertySeen {

@@ -16,6 +16,8 @@ type Answer = { draft: string; version: number; status: string; fields?: Record<
 export interface DraftOptions {
   /** Name of the form; without: its id or name. */
   name?: string;
+  /** Token of a draft that the owner began elsewhere, from the shop's own server; what was begun in this browser goes first. */
+  token?: string;
   /** Where to say how it stands; without: an <output> is added to the end of the form. */
   status?: HTMLElement;
 }
@@ -62,6 +64,7 @@ export class Draft {
     document.addEventListener('visibilitychange', () => {
       if (document.visibilityState === 'hidden' && this.touched.size) void this.save();
     });
+    if (who.allowed() && options.token && !this.token()) store.set(this.place(), options.token);
     if (who.allowed()) void this.restore();
     else this.say('off');
   }

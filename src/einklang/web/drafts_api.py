@@ -17,6 +17,7 @@ from einklang.app import drafts
 from einklang.app.answers import Page
 from einklang.app.drafts import Draft, Ref, Saving
 from einklang.app.find import person_id as living
+from einklang.app.ports import Reader
 from einklang.kernel.errors import NotFound
 from einklang.web.access import principal
 from einklang.web.api import READ, plain, wired
@@ -42,24 +43,40 @@ class Wanted(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class AgentDraft(msgspec.Struct):
-    """A draft, and the reference by which an agent goes on with it."""
+    """A draft, and the reference by which an agent goes on with it.
+
+    token: of its owner, for a server that has signed the owner in, to hand on to the page; null for everybody else.
+    """
 
     ref: str
     draft: Draft
+    token: str | None = None
 
 
-def _for_agent(services: Services, ref: Ref, draft: Draft) -> AgentDraft:
-    return AgentDraft(drafts.seal(services.link_key, drafts.AGENT, ref), draft)
+def _for_agent(services: Services, ref: Ref, draft: Draft, user: str = "") -> AgentDraft:
+    token = drafts.seal(services.link_key, drafts.OWNER, Ref(draft.id, "userId", user)) if user else None
+    return AgentDraft(drafts.seal(services.link_key, drafts.AGENT, ref), draft, token)
+
+
+def _user_of(reader: Reader, person: str, asked: str) -> str:
+    """The user id of a person: the one that was asked for, else the first, "" without one."""
+    users = [value for kind, value, _ in reader.read("identifiers_of", person) if kind == "userId"]
+    wanted = asked.removeprefix("userId:")
+    return wanted if wanted in users else users[0] if users else ""
 
 
 @get("/api/persons/{person_id:str}/drafts", opt=READ, sync_to_thread=True)
-def person_drafts(state: State, person_id: PersonId) -> Page[AgentDraft]:
-    """The open drafts of a person, the one saved last first: what was typed on forms and not sent yet."""
+def person_drafts(request: Req, state: State, person_id: PersonId) -> Page[AgentDraft]:
+    """The open drafts of a person, the one saved last first: what was typed on forms and not sent yet.
+
+    A server key is also given the token of the owner, with which the page of somebody who has signed in goes on.
+    """
     services = wired(state).services
     with services.book.snapshot() as reader:
         person = living(reader, plain(person_id))
         found = drafts.of_person(reader, person, services.now())
-    return Page([_for_agent(services, Ref(one.id, "person", person), one) for one in found])
+        user = _user_of(reader, person, plain(person_id)) if "key" in request.scope["state"] else ""
+    return Page([_for_agent(services, Ref(one.id, "person", person), one, user) for one in found])
 
 
 @post("/api/drafts/find", opt=WRITE, status_code=200)
