@@ -12,9 +12,11 @@ import os
 import subprocess
 import sys
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
+from typing import TextIO
 from xml.etree import ElementTree
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -61,15 +63,14 @@ def command(part: str, report: Path) -> list[str]:
     """The program of a part; the tests write their results as XML to `report`."""
     if part == "static":
         return [os.environ.get("MAKE", "make"), "--no-print-directory", "lint"]
-    quiet = ["--quiet"] if part == "quick" else []
+    # by file, so that what a module makes once is made once
+    quiet = ["--dist", "loadfile", "--quiet"] if part == "quick" else ["--dist", "loadgroup"]
     return [
         sys.executable,
         "-m",
         "pytest",
         "-n",
         "2",
-        "--dist",
-        "loadgroup",
         "-m",
         marks(part),
         f"--junitxml={report}",
@@ -92,13 +93,19 @@ def read(part: str, status: int, took_s: float, report: Path) -> Result:
     return Result(part, status, took_s, count["tests"] - failed - count["skipped"], failed, count["skipped"], tests)
 
 
-def run(part: str, folder: Path) -> Result:
-    """Runs one part from the root of the repository."""
-    print(f"\n=== {part} (budget {clock(BUDGETS_S[part])})", flush=True)
+def run(part: str, folder: Path, said: TextIO | None = None) -> Result:
+    """Runs one part from the root of the repository; what it says goes to `said`, else to the terminal."""
+    print(f"\n=== {part} (budget {clock(BUDGETS_S[part])})", flush=True, file=said)
     report, began = folder / f"{part}.xml", monotonic()
     quick = {"CUTTING_LOGS": "16", "EINKLANG_SEQUENCES": "50", "HYPOTHESIS_PROFILE": "quick"}
     settings = quick if part == "quick" else {"CUTTING_LOGS": "500"}
-    status = subprocess.call(command(part, report), cwd=ROOT, env={**settings, **os.environ})
+    status = subprocess.call(
+        command(part, report),
+        cwd=ROOT,
+        env={**settings, **os.environ},
+        stdout=said,
+        stderr=subprocess.STDOUT if said else None,
+    )
     empty = status == NO_TESTS and part in MARKED  # a part may be waiting for its first test
     return read(part, 0 if empty else status, monotonic() - began, report)
 
@@ -123,6 +130,17 @@ def summary(results: list[Result]) -> str:
     return "\n".join([*lines, "", f"{passed} passed, {failed} failed, {skipped} skipped"])
 
 
+def _beside(folder: Path) -> list[Result]:
+    """The quick loop: style, types and floors are looked at while the tests run, and said after them."""
+    with (folder / "static.txt").open("w+") as said, ThreadPoolExecutor(1) as pool:
+        static = pool.submit(run, "static", folder, said)
+        quick = run("quick", folder)
+        found = static.result()
+        said.seek(0)
+        print(said.read(), flush=True)
+    return [found, quick]
+
+
 def main(parts: list[str]) -> int:
     """Runs these parts, or all; 0 if each passed."""
     unknown = [part for part in parts if part not in BUDGETS_S]
@@ -130,7 +148,9 @@ def main(parts: list[str]) -> int:
         print(f"no such part: {', '.join(unknown)}; there are: {', '.join(BUDGETS_S)}", file=sys.stderr)
         return 2
     with tempfile.TemporaryDirectory() as folder:
-        results = [run(part, Path(folder)) for part in parts or ALL]
+        results = (
+            _beside(Path(folder)) if parts == ["static", "quick"] else [run(p, Path(folder)) for p in parts or ALL]
+        )
     print(summary(results), flush=True)
     return 1 if any(result.status for result in results) else 0
 

@@ -60,6 +60,22 @@ def test_a_failing_part_fails_the_whole_and_stops_nothing(
     assert "FAILED" not in capsys.readouterr().out
 
 
+def test_the_quick_loop_looks_at_style_while_the_tests_run(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """`make check`: both parts, each a failure if it fails; what the first says is neither lost nor mixed in."""
+
+    def command(part: str, report: Path) -> list[str]:
+        return [sys.executable, "-c", f"import sys; print('{part} says'); sys.exit({part == failing:d})"]
+
+    monkeypatch.setattr(suite, "command", command)
+    for failing in ("static", "quick", ""):
+        assert suite.main(["static", "quick"]) == (failing != "")
+        said = capfd.readouterr().out
+        assert -1 < said.index("quick says") < said.index("=== static") < said.index("static says")
+        assert said.count("FAILED") == (failing != "")
+
+
 def test_no_test_is_a_failure_where_there_must_be_some(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """A part of its own may wait for its first test, the unit part not; an unknown part is wrong usage."""
     fake(monkeypatch, tmp_path, unit=suite.NO_TESTS, clients=suite.NO_TESTS)
