@@ -375,7 +375,9 @@ class Writer:
     def leaf_dyn(self) -> list[Callable[[], str]]:
         found = self.of("trait.x", "trait.x", "trait.address.city", "trait.nothing", "trait.address.zip", "entry.key")
         found += self.of(
-            "vars.w", f"trait.l[{self.chance.below(4)}]", f'{{"a": trait.x, "b": 1}}.{self.chance.pick("ab")}'
+            "vars.w",
+            f"trait.l[{self.chance.below(4)}]",
+            f'{{"a": trait.x, "b": trait.nothing}}.{self.chance.pick("ab")}',
         )
         found += self.of('group("house").trait.x', f'lookup("shelf", {self.key()}).weight')
         if self.inside and self.element:

@@ -8,6 +8,7 @@ from typing import Any
 from einklang.app.changes import next_version, stored_docs
 from einklang.app.definitions import Definitions, compile_all, key_of, merge
 from einklang.app.hints import hints
+from einklang.app.in_use import check_fields
 from einklang.app.ports import Book, Reader
 from einklang.app.schema import schema
 from einklang.app.working import to_json
@@ -66,6 +67,7 @@ def check(reader: Reader, docs: list[Document]) -> tuple[Applied, list[dict[str,
         changes.append({"kind": key[0], "id": key[1], "version": version, "body": body})
     try:
         compiled = compile_all(merged, versions)
+        check_fields(compiled, {key_of(doc) for doc in docs})
     except InputError as error:
         raise _on_its_line(error, docs) from error
     applied.hints.extend(hints(compiled, {key_of(doc) for doc in docs}))
