@@ -323,3 +323,13 @@ def test_the_command(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert json.loads(capsys.readouterr().out)["state_equal"] is True
     assert main(["segment", "count", "lookers", "--at", time.format_moment(START + 5 * DAY), *at]) == 0
     assert json.loads(capsys.readouterr().out)["expired"].keys() == {"Page Viewed"}
+
+
+def test_a_backup_holds_the_checkpoint(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A copy of a home from which events have gone is proved like the home itself."""
+    assert expired(folder)["removed"] > 20
+    assert main(["backup", str(tmp_path / "copy"), "--home", str(folder), "--json"]) == 0
+    shutil.rmtree(folder)
+    assert findings(tmp_path / "copy") == []
+    with opened(tmp_path / "copy", base_url="", writer=False) as home:
+        assert checkpoint.newest(home.lake.root) is not None

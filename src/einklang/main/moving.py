@@ -20,7 +20,7 @@ from einklang.store.book import AnyBook, PostgresBook, SqliteBook
 from einklang.store.book.connect import LOCK_FILE, RESERVE_FILE
 from einklang.store.book.contents import Progress, check_file
 from einklang.store.book.lock import HomeLock
-from einklang.store.lake import Lake
+from einklang.store.lake import Lake, checkpoint
 from einklang.store.lake.copying import copy_lake
 from einklang.store.lake.table import TABLES
 
@@ -116,7 +116,9 @@ def _rest(part: Path, lake: Lake, progress: Progress) -> dict[str, Any]:
         marks = {table: copy.read("ship_mark", table) for table in TABLES}
         seq = copy.read("counter_value", "seq")[0][0]
     at = {table: found[0] for table, found in marks.items() if found}
-    return {"entries": seq, "lake_files": copy_lake(lake, part / "lake", at, progress=progress)}
+    count = copy_lake(lake, part / "lake", at, progress=progress)
+    checkpoint.copy_to(lake.root, part / "lake", seq)
+    return {"entries": seq, "lake_files": count}
 
 
 def _sync(path: Path) -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import msgspec
 
+from einklang.kernel.errors import Unavailable
 from einklang.store.lake import durable
 
 FOLDER = "checkpoint"
@@ -88,3 +89,20 @@ def publish(lake: Path, said: Said, *, step: Callable[[str], None] = lambda what
             step("drop an older checkpoint")
             shutil.rmtree(old)
     return Checkpoint(target, said)
+
+
+def copy_to(lake: Path, target: Path, seq: int) -> None:
+    """The checkpoint, if there is one, as that of the copy `target` of a lake, whose Book stands at `seq`; synced.
+
+    Raises Unavailable `copy_differs` where there is a newer one than that Book knows of.
+    """
+    base = newest(lake)
+    if base is None:
+        return
+    if base.seq > seq:
+        what = "events expired while the home was copied"
+        raise Unavailable("copy_differs", what, where=str(base.folder), mend="copy again; the original is untouched")
+    place = target / FOLDER / base.folder.name
+    shutil.copytree(base.folder, place)
+    for file in (*place.iterdir(), place, place.parent, target):
+        durable.sync(file)
