@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
+from einklang.app import on_site
 from einklang.app.apply import apply
 from einklang.app.yaml import parse_text
 from einklang.kernel.errors import EinklangError
@@ -127,6 +128,16 @@ def test_a_claim_is_told_nothing_until_a_server_says_so(site: Home) -> None:
     assert told(site, "d-1") == ("person", ["buyers", "viewers"])
     assert told(site, "d-1", signed_in("d-1", "eve")) == ("nobody", []), "somebody else signed in on it"
     assert told(site, "d-1", signed_in("d-1", "ada")) == ("nobody", []), "the proof was of the time before"
+
+
+def test_the_proof_is_looked_for_beside_the_sign_in(site: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However much a device sends, an answer reads no more than the first events since the sign-in."""
+    monkeypatch.setattr(on_site, "PROOF_WITHIN", 3)
+    assert told(site, "d-1", signed_in("d-1", "ada"), event("A", userId="ada"), event("B", userId="ada"))[0] == "nobody"
+    by_server(site, signed_in("d-1", "ada"))
+    assert told(site, "d-1")[0] == "nobody"
+    monkeypatch.setattr(on_site, "PROOF_WITHIN", 4)
+    assert told(site, "d-1")[0] == "person"
 
 
 def test_an_identifier_that_was_only_claimed_opens_nothing(site: Home) -> None:

@@ -28,6 +28,8 @@ THE_DEVICE, THE_PERSON, NOBODY = "device", "person", "nobody"
 #: Catalogs whose rows say nothing of anybody.
 _PUBLIC = frozenset({"products", RATES})
 _LAST = "\U0010ffff"
+#: The server says who signed in beside the sign-in: among so many events of the person from then on.
+PROOF_WITHIN = 1_000
 
 
 class Told(msgspec.Struct, frozen=True):
@@ -86,7 +88,7 @@ def _visitor(known: BookKnown, reader: Reader, device: str, now: int) -> tuple[s
     if signed is None:
         return (THE_DEVICE, owned.person) if not names else (NOBODY, "")
     lane = lane_of(owned.person)
-    said = reader.read("signed_by", lane, owned.person, signed.at, device, *signed.node)
+    said = reader.read("signed_by", lane, owned.person, signed.at, PROOF_WITHIN, device, *signed.node)
     if any(trusted(origin, source) for origin, source in said) and names <= _proved(known, signed.node, names):
         return THE_PERSON, owned.person
     return NOBODY, ""

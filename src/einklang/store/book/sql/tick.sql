@@ -39,9 +39,11 @@ SELECT at, message_id, device, kind, value, void FROM sign_in WHERE kind = ? AND
 SELECT at, message_id FROM history WHERE lane = ? AND person = ? AND device = ? AND key_kind = ? AND key_value = ?
   AND (at > ? OR (at = ? AND message_id > ?)) ORDER BY at, message_id LIMIT 1
 
--- Who said that an identifier is signed in on a device, from a moment on: (lane, person, at, device, kind, value).
+-- Who said that an identifier is signed in on a device, in the first events from a moment on: (lane, person, at, how many, device, kind, value).
 -- name: signed_by
-SELECT DISTINCT origin, source FROM history WHERE lane = ? AND person = ? AND at >= ? AND device = ? AND key_kind = ? AND key_value = ?
+SELECT DISTINCT origin, source FROM (
+  SELECT origin, source, device, key_kind, key_value FROM history WHERE lane = ? AND person = ? AND at >= ? ORDER BY at, seq LIMIT ?
+) AS first WHERE device = ? AND key_kind = ? AND key_value = ?
 -- name: tail_of_kind
 SELECT first_position, items, received_at, source, kind, body FROM tail WHERE kind = ? ORDER BY first_position
 -- name: definitions_waiting
