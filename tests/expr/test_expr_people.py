@@ -94,7 +94,8 @@ ASKED: list[tuple[str, str, dict[str, Any], dict[str, Any], Micros | None]] = [
     ("was in a journey", 'events("Journey Entered").where(event.properties.journey == "j").exists()',
      did(("Journey Entered", 400), journey="j"), did(("Journey Entered", 400), journey="k"), None),
     ("average, distinct, first and last",
-     'events("A").avg(n) == 5 && events("A").distinct(n) == 1 && events("A").first(event.at) < events("A").last(event.at)',
+     'events("A").avg(n) == 5 && events("A").distinct(n) == 1 '
+     '&& events("A").first(event.at) < events("A").last(event.at)',
      did(("A", 2), ("A", 1), n=5), did(("A", 1), n=5), None),
     ("two people of a company", 'group("company").events("A").within("14d").distinct(event.person) >= 2',
      {"groups": {"company": {"events": [FakeEvent("A", NOW - DAY, person=one) for one in "ab"]}}},
