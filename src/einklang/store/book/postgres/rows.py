@@ -7,6 +7,7 @@ which one statement takes them on (docs/decisions/0008-postgresql.md has the mea
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from typing import Any, TypeVar
 
@@ -159,13 +160,24 @@ _NAMES = {20: "bigint", 23: "integer", _TEXT: 'text COLLATE "C"', _BYTEA: "bytea
 
 
 class Writing(Reading):
-    """Named reads and writes inside the writer's transaction; of no use after it."""
+    """Named reads and writes inside the writer's transaction; of no use after it. position: the last one given out."""
 
     def __init__(
-        self, connection: Connection, statements: Mapping[str, Prepared], server: Server, stages: Stages
+        self, connection: Connection, statements: Mapping[str, Prepared], server: Server, stages: Stages, position: int
     ) -> None:
         super().__init__(connection, statements, server)
         self._stages = stages
+        self._position: int | None = position
+
+    def read(self, name: str, *params: Any) -> list[Row]:
+        """As `Reading`; the position is known until a counter is written."""
+        if self._position is not None and name == "counter_value" and params == ("position",):
+            return [(self._position,)]
+        return super().read(name, *params)
+
+    def at_once(self) -> AbstractContextManager[Any]:
+        """Writes of few rows within it go to the server together, and fail at its end; it reads nothing."""
+        return self._connection.pipeline()
 
     def write(self, name: str, rows: Iterable[Sequence[Any]]) -> int:
         """Run the named statement once a row. Returns the number of rows changed. Raises as `read`, and Conflict."""
@@ -174,6 +186,8 @@ class Writing(Reading):
         given = rows if isinstance(rows, list) else list(rows)
         if not given:
             return 0
+        if name.startswith("counter_"):
+            self._position = None
         assert len(given[0]) == len(found.types), f"{name} ({found.where}) takes {len(found.types)} values"
         try:
             if len(given) >= BULK_ROWS_MIN and found.bulk is not None and found.bulk.fits(given):

@@ -54,6 +54,12 @@ _SETTINGS = {
     "client_connection_check_interval": "1000",
 }
 
+#: Bodies of requests are compressed by PostgreSQL; where it has LZ4, at half the cost of a commit.
+_LZ4 = (
+    "SELECT set_config('default_toast_compression', 'lz4', false) FROM pg_settings "
+    "WHERE name = 'default_toast_compression' AND 'lz4' = ANY (enumvals)"
+)
+
 
 class _WholeNumber(Loader):
     """Sums of integers come as NUMERIC: as int, as SQLite gives them."""
@@ -146,7 +152,7 @@ class Server:
             if bulk:  # writers take turns; the stage is small, the table is not: always the index of the table
                 settings |= {"enable_hashjoin": "off", "enable_mergejoin": "off", "lock_timeout": f"{_TURN_S}s"}
             told = ", ".join(f"set_config('{name}', '{value}', false)" for name, value in settings.items())
-            connection.execute(f"SELECT {told}")
+            connection.execute(f"SELECT {told}, ({_LZ4})")
         except BaseException:
             connection.close()
             raise

@@ -13,6 +13,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from typing import TypeVar
 
 import psycopg
@@ -20,13 +21,13 @@ import psycopg
 from einklang.kernel.errors import Conflict, EinklangError, Unavailable
 from einklang.store.book.postgres.dialect import Prepared
 from einklang.store.book.postgres.lease import ALONE, TOGETHER, channel, holder, try_lock
-from einklang.store.book.postgres.rows import Stages, Writing
+from einklang.store.book.postgres.rows import BULK_ROWS_MIN, Stages, Writing
 from einklang.store.book.postgres.server import Connection, Server, away, is_lost, translate
 from einklang.store.book.work import Append, WorkQueue, answer, insert
 
 T = TypeVar("T")
 
-_BEGIN = b"BEGIN; SELECT pg_current_xact_id()::text FROM counter WHERE name = 'position' FOR UPDATE"
+_BEGIN = b"BEGIN; SELECT pg_current_xact_id()::text, value::text FROM counter WHERE name = 'position' FOR UPDATE"
 _STATUS = b"SELECT pg_xact_status(%s::text::xid8)"
 _SESSION = b"SELECT pid, backend_start::text FROM pg_stat_activity WHERE pid = pg_backend_pid()"
 _END_SESSION = (
@@ -103,8 +104,14 @@ class Writer(WorkQueue):
     # --- the thread -------------------------------------------------------------------------------------------------
 
     def _append_group(self, group: Sequence[Append]) -> None:
+        few = sum(len(blob.suppress) + 1 for request in group for blob in request.blobs) < BULK_ROWS_MIN
+
+        def store(tx: Writing) -> list[int]:
+            with tx.at_once() if few else nullcontext():
+                return insert(tx, group)
+
         try:
-            positions = self._in_transaction(lambda tx: insert(tx, group), said="tail")
+            positions = self._in_transaction(store, said="tail")
         except BaseException as error:
             for request in group:
                 request.future.set_exception(self._told(error, "append"))
@@ -114,10 +121,10 @@ class Writer(WorkQueue):
     def _in_transaction(self, body: Callable[[Writing], T], said: str = "log") -> T:
         if self._failed:
             raise self._failure(self._failed)
-        connection, number = self._begun()
+        connection, number, position = self._begun()
         asked = False
         try:
-            result = body(Writing(connection, self._statements, self._server, self._stages))
+            result = body(Writing(connection, self._statements, self._server, self._stages, position))
             end = f"NOTIFY {channel(self._server)}, '{said}'; COMMIT" if self._together else "COMMIT"
             asked = True
             done = connection.execute(end.encode(), prepare=False)
@@ -134,8 +141,10 @@ class Writer(WorkQueue):
         self._stages.committed()
         return result
 
-    def _begun(self) -> tuple[Connection, str]:
-        """A transaction whose turn it is, and its number. A connection that broke while it was idle is made anew."""
+    def _begun(self) -> tuple[Connection, str, int]:
+        """A transaction whose turn it is, its number, and the last position given out. A connection that broke while it
+        was idle is made anew.
+        """
         for last in (False, True):
             try:
                 connection = self.connect()
@@ -145,8 +154,8 @@ class Writer(WorkQueue):
             try:
                 cursor = connection.execute(_BEGIN, prepare=False)
                 cursor.nextset()
-                ((number,),) = cursor.fetchall()
-                return connection, str(number)
+                ((number, position),) = cursor.fetchall()
+                return connection, str(number), int(position)
             except psycopg.Error as error:
                 lost = _lost(connection, error)
                 self._roll_back(connection)
