@@ -12,7 +12,7 @@ from einklang.app.run import DefinitionSource, settle_definitions
 from einklang.app.segments import members, members_at, missing
 from einklang.event import EngineCall
 from einklang.kernel.errors import Conflict, InputError
-from einklang.store.book import SqliteBook
+from einklang.store.book import AnyBook, SqliteBook
 from einklang.store.lake import Lake, ship_all
 from einklang.testing.canonical import Row, canonical_hash, table_rows
 from tests.app.dice import Random
@@ -40,7 +40,7 @@ DAYS = (3, 6, 9)
 AT, ORIGIN, NAME, MESSAGE_ID = 1, 4, 6, 7
 
 
-def settle(book: SqliteBook, slices: list[int], *, restart: bool = False) -> None:
+def settle(book: AnyBook, slices: list[int], *, restart: bool = False) -> None:
     """Carry out what was appended, so many persons a slice, by one process or each slice by another."""
     engine, number = engine_of(book), 0
     while engine.step(DefinitionSource(), slices[number % len(slices)]):
@@ -48,7 +48,7 @@ def settle(book: SqliteBook, slices: list[int], *, restart: bool = False) -> Non
         engine = engine_of(book) if restart else engine
 
 
-def world(book: SqliteBook, seed: int, batches: list[int], slices: list[int], *, asks: bool = True) -> None:
+def world(book: AnyBook, seed: int, batches: list[int], slices: list[int], *, asks: bool = True) -> None:
     """A log in the midst of which events expire three times."""
     append(book, (churning_calls if seed % 2 else plain_calls)(Random(seed), 60))
     for day in DAYS:

@@ -17,7 +17,7 @@ from einklang.app.sources import LiveSource
 from einklang.app.state import State
 from einklang.main.cli import main
 from einklang.main.verify import check_books, check_ledger, verify_home
-from einklang.store.book import SqliteBook
+from einklang.store.book import AnyBook, SqliteBook
 from einklang.store.lake import Lake, ship_all
 from tests.app.dice import Random
 from tests.app.worlds import DAY, SALT, SETUP, START, append, engine_of, home, random_calls, run
@@ -27,7 +27,7 @@ from tests.app.worlds import DAY, SALT, SETUP, START, append, engine_of, home, r
 class Opened:
     """What verify needs of a home."""
 
-    book: SqliteBook
+    book: AnyBook
     lake: Lake
     salt: bytes = bytes.fromhex(SALT)
 
