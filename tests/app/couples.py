@@ -35,6 +35,15 @@ def _key(human: str, kind: str) -> dict[str, Any]:
     return {"anonymousId": f"d{human}"}
 
 
+def _invoice(random: Random, call: EngineCall, human: str, number: int) -> EngineCall:
+    """Something about an invoice of this human; what the bank says of it names nobody."""
+    call.type, call.event = "track", random.choice(("Invoice Issued", "Invoice Changed", "Invoice Paid"))
+    call.properties = {"invoice_id": f"i{human}{random.randrange(2)}", "amount": 3 + number}
+    if call.event == "Invoice Paid":
+        call.userId, call.anonymousId, call.identifiers = None, None, {}
+    return call
+
+
 def couple(
     random: Random, number: int, *, first: int = 0, days: int = 6, count: int = 10, kinds: tuple[str, str] | None = None
 ) -> Couple:
@@ -70,6 +79,17 @@ def couple(
         elif kind < 0.8:
             call.type, call.event = "track", "Order Completed"
             call.properties = {"cart_id": f"k{random.randrange(3)}", "order_id": f"o{number}{n}", "revenue": 25}
+        elif kind < 0.86:
+            call.type, call.groupId = "group", f"g{number}{random.choice('ab')}"
+            call.traits = random.choice(
+                (
+                    {"type": "company", "staff": n},
+                    {"type": "company", "role": "buyer"},
+                    {"type": "house", "left": n > 5},
+                )
+            )
+        elif kind < 0.96:
+            call = _invoice(random, call, human, number)
         else:
             call.type, call.name = "page", "Home"
         calls.append(call)
@@ -108,11 +128,14 @@ def everything(book: SqliteBook, before: dict[str, Any] | None = None) -> dict[s
     found: dict[str, dict[str, Any]] = {}
 
     def of(person: str) -> dict[str, Any]:
-        return found.setdefault(person, {"history": [], "runs": {}, "members": set(), "rows": []})
+        return found.setdefault(
+            person, {"history": [], "runs": {}, "members": set(), "rows": [], "objects": {}, "groups": []}
+        )
 
     for person, label, seen, state in table_rows(book, "person"):
         of(person)["profile"] = (
-            label, seen, state["created_at"], state["identifiers"], state["traits"], state["permissions"], state["zone"]
+            label, seen, state["created_at"], state["identifiers"], state["traits"], state["permissions"], state["zone"],
+            state["groups"],
         )  # fmt: skip
         of(person)["arms"] = (state["arms"], state["rival_arms"])
         of(person)["contacts"] = sorted(state["contacts"])
@@ -126,6 +149,10 @@ def everything(book: SqliteBook, before: dict[str, Any] | None = None) -> dict[s
         of(person)["runs"][run] = {name: body[name] for name in body if name not in left_out}
     for person, segment, _ in table_rows(book, "member"):
         of(person)["members"].add(segment)
+    for kind, key, person, *row in table_rows(book, "object"):
+        of(person)["objects"][kind, key] = row
+    for kind, key, person, *row in table_rows(book, "party_member"):
+        of(person)["groups"].append((kind, key, *row))
     for table, place in (("ledger", 2), ("verdict", 1), ("assignment", 1), ("message_log", 2)):
         for row in table_rows(book, table):
             of(row[place])["rows"].append((table, *row))

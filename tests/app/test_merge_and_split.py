@@ -22,6 +22,16 @@ from tests.app.worlds import DAY, DEFINITIONS, START, UNTIL, append, home, run
 SEQUENCES = int(os.environ.get("EINKLANG_SEQUENCES", "1000"))
 COUPLES = 50
 MERGED_AT = START + 7 * DAY
+#: With conditions about objects and groups beside those about events and traits.
+WHOLE = (
+    DEFINITIONS
+    + """
+---
+{kind: segment, id: owing, where: 'objects("invoice").where(state == "open").count() >= 1'}
+---
+{kind: segment, id: in-business, where: 'group("company").trait.staff >= 3'}
+"""
+)
 
 
 def lives(random: Random, book: SqliteBook) -> tuple[list[Couple], Any]:
@@ -41,7 +51,7 @@ def acted(known: dict[str, Any], since: int) -> bool:
 def test_a_merge_and_its_split_change_nothing(seed: int) -> None:
     """Profile, consent, segments, arms, caps and rows are as before; so are journeys, unless the joint person acted."""
     random = Random(seed)
-    with home() as book:
+    with home(WHOLE) as book:
         pairs, engine = lives(random, book)
         for shift in (0, 1):  # once more with another partner
             keys = [(pair.keys[0], pairs[(n + shift) % COUPLES].keys[1]) for n, pair in enumerate(pairs)]
@@ -79,7 +89,7 @@ def _there_and_back(random: Random, book: SqliteBook, engine: Any, keys: list[tu
     assert len(quiet) > COUPLES // 2, "most are not contacted at once"
 
 
-QUIET = "---".join(part for part in DEFINITIONS.split("---") if "kind: journey" not in part)
+QUIET = "---".join(part for part in WHOLE.split("---") if "kind: journey" not in part)
 
 
 @pytest.mark.slow
@@ -113,13 +123,16 @@ def test_a_split_gives_each_what_came_in_the_joint_time(seed: int, tmp_path: Pat
 def own(book: SqliteBook, person: str) -> Any:
     """What is compared of one who was merged and split and one who never was: numbers of the log differ."""
     known = everything(book)[person]
-    _, _, created_at, identifiers, traits, permissions, _ = known["profile"]
+    _, _, created_at, identifiers, traits, permissions, _, groups = known["profile"]
     return (
         created_at,
         identifiers,
         {name: trait[:2] for name, trait in traits.items()},
         {key: permission[:2] for key, permission in permissions.items()},
         known["members"],
+        {kind: (one[0], one[1], one[3]) for kind, one in groups.items()},
+        sorted(known["groups"]),
+        {key: (state, began, changed) for key, (state, _, began, changed) in known["objects"].items()},
         sorted((row[0], row[3], row[5]) for row in known["history"] if row[2] == 0),
     )
 
