@@ -81,13 +81,8 @@ def couple(
             call.properties = {"cart_id": f"k{random.randrange(3)}", "order_id": f"o{number}{n}", "revenue": 25}
         elif kind < 0.86:
             call.type, call.groupId = "group", f"g{number}{random.choice('ab')}"
-            call.traits = random.choice(
-                (
-                    {"type": "company", "staff": n},
-                    {"type": "company", "role": "buyer"},
-                    {"type": "house", "left": n > 5},
-                )
-            )
+            staff: dict[str, Any] = {"type": "company", "staff": n}
+            call.traits = random.choice((staff, {"type": "company", "role": "buyer"}, {"type": "house", "left": n > 5}))
         elif kind < 0.96:
             call = _invoice(random, call, human, number)
         else:
@@ -134,8 +129,8 @@ def everything(book: SqliteBook, before: dict[str, Any] | None = None) -> dict[s
 
     for person, label, seen, state in table_rows(book, "person"):
         of(person)["profile"] = (
-            label, seen, state["created_at"], state["identifiers"], state["traits"], state["permissions"], state["zone"],
-            state["groups"],
+            label, seen, state["created_at"], state["identifiers"], state["traits"], state["permissions"],
+            state["zone"], state["groups"],
         )  # fmt: skip
         of(person)["arms"] = (state["arms"], state["rival_arms"])
         of(person)["contacts"] = sorted(state["contacts"])
@@ -149,10 +144,10 @@ def everything(book: SqliteBook, before: dict[str, Any] | None = None) -> dict[s
         of(person)["runs"][run] = {name: body[name] for name in body if name not in left_out}
     for person, segment, _ in table_rows(book, "member"):
         of(person)["members"].add(segment)
-    for kind, key, person, *row in table_rows(book, "object"):
-        of(person)["objects"][kind, key] = row
-    for kind, key, person, *row in table_rows(book, "party_member"):
-        of(person)["groups"].append((kind, key, *row))
+    for kind, key, person, *said in table_rows(book, "object"):
+        of(person)["objects"][kind, key] = said
+    for kind, key, person, *said in table_rows(book, "party_member"):
+        of(person)["groups"].append((kind, key, *said))
     for table, place in (("ledger", 2), ("verdict", 1), ("assignment", 1), ("message_log", 2)):
         for row in table_rows(book, table):
             of(row[place])["rows"].append((table, *row))

@@ -51,7 +51,8 @@ def one_humans_calls(random: Random, count: int) -> list[tuple[EngineCall, bool]
             call.properties = {"order_id": f"o{number}", "revenue": 25, "basket": f"b{random.randrange(3)}"}
         elif kind == 3:
             call.type, call.groupId = "group", f"g{random.randrange(2)}"
-            call.traits = random.choice(({"staff": number}, {"role": "buyer"}, {"left": True}, {"type": "house"}))
+            said: tuple[dict[str, Any], ...] = ({"staff": number}, {"role": "buyer"}, {"left": True}, {"type": "house"})
+            call.traits = random.choice(said)
         elif kind < 6:
             call.type, call.event = "track", random.choice(("Invoice Issued", "Invoice Paid"))
             call.properties = {"invoice_id": f"i{random.randrange(3)}", "amount": number}

@@ -105,8 +105,8 @@ def test_any_cutting_merges_and_a_rebuild_agree(seed: int, tmp_path: Path) -> No
             ship_all(book, lake, keep_entries=5)
             for act in (stitching.merge, stitching.split):
                 with book.snapshot() as reader:
-                    others = ("userId:u1",) if act is stitching.merge else ((),)
-                    said = act(reader, reading(book), "userId:u0", *others, actor="staff:a", why="x")  # type: ignore[operator]  # of two signatures
+                    others: Any = ("userId:u1",) if act is stitching.merge else ((),)
+                    said = act(reader, reading(book), "userId:u0", *others, actor="staff:a", why="x")
                 decide(book, engine_of(book), said, UNTIL)
                 for name in RULES:
                     with book.snapshot() as reader:
