@@ -72,6 +72,18 @@ def test_nothing_outside_is_served(served: Home, path: str) -> None:
     assert (answer.status_code, answer.text) == (200, "<!doctype html><p>page")
 
 
+def test_a_file_is_kept_once(tmp_path: Path) -> None:
+    """One file has any number of spellings; in memory it is under its own name alone."""
+    (tmp_path / "assets").mkdir()
+    (tmp_path / "assets" / "a-1.js").write_text("1")
+    console = static.Console(tmp_path)
+    for n in range(50):
+        for name in (f"assets/{'./' * n}a-1.js", f"assets/{'../assets/' * n}a-1.js", f"assets{'/' * (n + 1)}a-1.js"):
+            found = console._file(name)
+            assert found is None or found[0] == b"1"
+    assert list(console._kept) == ["assets/a-1.js"]
+
+
 def test_only_get(served: Home) -> None:
     """The console takes nothing in."""
     assert served.call("POST", "/persons").status_code == 405

@@ -13,7 +13,7 @@ from typing import Any
 
 from einklang.app.contact import Desk
 from einklang.app.groups import group_of
-from einklang.app.state import State
+from einklang.app.state import NAMES_MAX, State
 from einklang.app.view import PersonView, is_zone, zone_of
 from einklang.app.working import Live, did, take_zone
 from einklang.audience.live import refresh
@@ -208,7 +208,7 @@ class Moments:
             return False
         if len(live.person.memberships) < len(segments):
             return False
-        if self._listened is not segments:
+        if self._listened is not segments or len(self._listening) >= NAMES_MAX:
             self._listened, self._listening = segments, {}
         for name in touched.events:
             place = (name, touched.person_did)

@@ -9,6 +9,8 @@ from einklang.kernel.reasons import DeadLetter
 
 #: How often an event must fail alone before it is put aside.
 ATTEMPTS_MAX = 2
+#: What is put aside is remembered until so many are.
+ASIDE_MAX = 1_000
 #: The position of an event, or (due, person) of a timer.
 Key = int | tuple[int, str]
 
@@ -30,6 +32,9 @@ class Poison:
             return max(1, limit // 10)
         self._failures[key] = self._failures.get(key, 0) + 1
         if self._failures[key] >= ATTEMPTS_MAX:
+            if len(self.aside) >= ASIDE_MAX:  # nearly all are dead letters already; what is not fails again
+                self.aside.clear()
+                self._failures.clear()
             self.aside[key] = f"{type(error).__name__}: {str(error)[:500]}"
         return 1
 

@@ -52,8 +52,12 @@ Stop = tuple[int, int | None]
 LIVE, RUN, DELIVER = "live", "run", "deliver"
 
 
+#: Rows of catalogs, and names of events, that are remembered: both may come from anybody, in any number.
+CATALOG_ROWS_MAX, NAMES_MAX = 50_000, 10_000
+
+
 class Catalogs:
-    """Rows of catalogs, read on demand and kept."""
+    """Rows of catalogs, read on demand and kept, also that there is none."""
 
     def __init__(self) -> None:
         self._rows: dict[tuple[str, str], Mapping[str, Any] | None] = {}
@@ -73,6 +77,12 @@ class Catalogs:
     def put(self, catalog: str, key: str, row: Mapping[str, Any]) -> None:
         """Set a row."""
         self._rows[catalog, key] = row
+
+    def read_from(self, reader: Reader) -> None:
+        """Use this snapshot for what is not in memory; what is too much is read again."""
+        self.reader = reader
+        if len(self._rows) > CATALOG_ROWS_MAX:
+            self.forget()
 
     def forget(self) -> None:
         """Drop what was read."""
@@ -167,7 +177,8 @@ class State:
 
     def read_from(self, reader: Reader) -> None:
         """Use this snapshot for what is not in memory."""
-        self.working.reader = self.catalogs.reader = reader
+        self.working.reader = reader
+        self.catalogs.read_from(reader)
         self._stops = None
         self.entries.settled()
 
@@ -228,6 +239,8 @@ class State:
         """Journeys that this event can start, the strongest first."""
         found = self._entered.get(event)
         if found is None:
+            if len(self._entered) >= NAMES_MAX:
+                self._entered.clear()
             found = self._entered[event] = self.definitions.entered_by(event)
         return found
 

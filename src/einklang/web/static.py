@@ -65,7 +65,7 @@ class Console:
         kind = _TYPES.get(wanted.suffix) or mimetypes.guess_type(wanted.name)[0] or "application/octet-stream"
         charset = "; charset=utf-8" if kind.startswith("text/") else ""
         found = (body, (kind + charset).encode(), f'"{blake2b(body, digest_size=12).hexdigest()}"'.encode())
-        if name.startswith("assets/"):
+        if name.startswith("assets/") and wanted.relative_to(self.folder).as_posix() == name:  # each file once
             self._kept[name] = found
         return found
 

@@ -114,7 +114,7 @@ class SqliteBook:
                     "home_too_old",
                     f"format {found} is older than this program reads ({newest})",
                     where=str(home),
-                    mend="open it once for writing, for example with: einklang verify",
+                    mend="open it once for writing, for example with: einklang serve",
                 )
             book._statements = named.prepare(connection, named.load())
         except BaseException as error:

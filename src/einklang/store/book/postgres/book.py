@@ -100,7 +100,7 @@ class PostgresBook:
                     "home_too_old",
                     f"format {found} is older than this program reads ({newest})",
                     where=server.where,
-                    mend="open it once for writing, for example with: einklang verify",
+                    mend="open it once for writing, for example with: einklang serve",
                 )
             book._statements = prepare(connection, named.load())
         except BaseException:
