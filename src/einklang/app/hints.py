@@ -10,9 +10,12 @@ from einklang.app.definitions import Definitions, Key
 from einklang.content.message import Message
 from einklang.content.text import Text
 from einklang.event import KNOWN_EVENTS
-from einklang.expr import Checked
+from einklang.expr import Checked, cost_of
 from einklang.expr.tree import walk
 from einklang.flow import definition as journeys
+
+#: About a second for one busy person.
+COSTLY = 10_000_000
 
 
 def hints(definitions: Definitions, keys: set[Key]) -> list[str]:
@@ -46,6 +49,9 @@ def _expression(definitions: Definitions, checked: Checked, place: str) -> Itera
     for name in sorted(checked.needs.events):
         yield from _event(definitions, name, place)
     yield from _properties(definitions, checked, place)
+    looks = cost_of(checked.tree).looks
+    if looks > COSTLY:
+        yield f"{place}: looks at about {looks:,} values for a busy person; a shorter time or a segment helps"
     for name in sorted(checked.needs.traits - set(definitions.catalog.traits)):
         near = difflib.get_close_matches(name, definitions.catalog.traits, 1, 0.8)
         if near:

@@ -70,7 +70,7 @@ PHRASES: dict[str, tuple[str, str]] = {
     "any_event": ("event of any name|events of any name", "Ereignis beliebigen Namens|Ereignisse beliebigen Namens"),
     "object": ("business object|business objects", "Geschäftsobjekt|Geschäftsobjekte"),
     "of_members": ("of all members of group", "aller Mitglieder der Gruppe"),
-    "within": ("in the last", "in den letzten"),
+    "within": ("in the last|within", "in den letzten|innerhalb von"),
     "since": ("since", "seit"),
     "until": ("up to", "bis"),
     "where": ("with", "mit"),

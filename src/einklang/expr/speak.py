@@ -118,7 +118,7 @@ class _Sets:
     def _suffix(self, name: str, args: tuple[Tree, ...]) -> str | None:
         kinds = tuple(arg.kind for arg in args)
         if name == "within" and kinds == ("string",):
-            return f"{self.say('within')} {self.length(args[0].value, dative=True)}"
+            return self._within(args[0].value)
         if name in ("since", "until", "of", "each") and len(args) == 1:
             return f"{self.say(name)} {self.at(args[0], UNARY)}"
         if name == "where" and len(args) == 1:
@@ -130,6 +130,12 @@ class _Sets:
         if name in ("followedBy", "notFollowedBy") and kinds[1:2] == ("string",):
             return self._sequence(name, args)
         return None
+
+    def _within(self, length: str) -> str:
+        """`in the last 30 days`, but `within 1 day`."""
+        return f"{self.say('within', int(length.startswith('1') and length[1:2].isalpha()))} " + self.length(
+            length, dative=True
+        )
 
     def _sequence(self, name: str, args: tuple[Tree, ...]) -> str | None:
         other, more = self.set(args[0]), [self.set(part) for part in args[2:]]
@@ -163,7 +169,7 @@ class _Sets:
         if found is None:
             return None
         message, length = found
-        return f"{self.say('got')} {quoted(message)} {self.say('within')} {self.length(length, dative=True)}"
+        return f"{self.say('got')} {quoted(message)} {self._within(length)}"
 
 
 def got_message(tree: Tree) -> tuple[str, str] | None:
