@@ -92,6 +92,8 @@ export interface EventSeen {
   version: number | null;
   versions: number[];
   properties: PropertySeen[];
+  keep_days: number | null;
+  expired_before: string | null;
 }
 
 export interface Letter {

@@ -114,6 +114,10 @@ export function CatalogEvent() {
         <Properties event={event} />
         <div className={ui.side}>
           <Plan event={event} />
+          <Card title={t.catalog.keeping}>
+            <div className={ui.dim}>{event.keep_days === null ? t.catalog.keptForEver : t.catalog.keptDays(f.number(event.keep_days))}</div>
+            {event.expired_before !== null && <div className={ui.dim}>{t.catalog.expiredBefore(f.exact(event.expired_before))}</div>}
+          </Card>
           <Card><Link to="/" search={{ name: event.name }} className={ui.textLink ?? ''}>{t.catalog.toLive}</Link></Card>
         </div>
       </div>

@@ -14,6 +14,7 @@ from typing import Any, Protocol
 import msgspec
 import polars as pl
 
+from einklang.app import expiry
 from einklang.app.answers import Page, shown
 from einklang.app.definitions import Definitions
 from einklang.app.ports import Reader
@@ -22,6 +23,7 @@ from einklang.app.working import from_json
 from einklang.event import KNOWN_EVENTS, OWN_EVENTS, kind_of_value, shape_of
 from einklang.kernel.errors import NotFound
 from einklang.kernel.reasons import DeadLetter
+from einklang.kernel.time import DAY
 
 TYPES = ("track", "page", "screen", "identify", "group", "alias")
 _PAGE = 20_000
@@ -51,7 +53,8 @@ class EventSeen(msgspec.Struct):
     """An event of the catalog. origin: `declared`, `segment`, `einklang`, or `discovered`: sent and nobody declared it.
 
     volume: entries in the log; looked_at: those whose properties were; marked: of them those that break the schema;
-    dead_letters: those that were put aside for it.
+    dead_letters: those that were put aside for it. keep_days: how long it is kept, null for ever; expired_before: older
+    ones are gone.
     """
 
     name: str
@@ -68,6 +71,8 @@ class EventSeen(msgspec.Struct):
     version: int | None
     versions: list[int]
     properties: list[PropertySeen]
+    keep_days: int | None
+    expired_before: str | None
 
 
 @dataclass(slots=True)
@@ -187,6 +192,8 @@ def _item(reader: Reader, name: str, looked: _Looked, definitions: Definitions, 
             )
             for path in paths
         ],
+        keep_days=definitions.keeps[name] // DAY if name in definitions.keeps else None,
+        expired_before=shown(expiry.bounds_of(reader).get(name, (None,))[0]),
     )
 
 
