@@ -111,7 +111,7 @@ HINTS = [
      "sms.text: no text in 'en'"),
     ("{kind: message, id: m, purpose: service, class: transactional, email: {subject: {de: a}, text: {de: b}}}",
      "no text in 'en'"),
-    ("{kind: segment, id: s, where: '" + "trait.l.exists(a, " * 6 + "true" + ")" * 6 + "'}", "for a busy person"),
+    ("{kind: segment, id: s, where: '" + "trait.l.exists(a, " * 5 + "true" + ")" * 5 + "'}", "for a busy person"),
 ]  # fmt: skip
 
 

@@ -14,8 +14,8 @@ from einklang.expr import Checked, cost_of
 from einklang.expr.tree import walk
 from einklang.flow import definition as journeys
 
-#: About a second for one busy person.
-COSTLY = 10_000_000
+#: About half a second for one busy person.
+COSTLY = 5_000_000
 
 
 def hints(definitions: Definitions, keys: set[Key]) -> list[str]:
