@@ -28,6 +28,7 @@ from tests.app.worlds import engine_of, home
 NOW = time.parse_moment("2027-03-01T09:00:00Z")
 MINUTE, HOUR, DAY = time.MINUTE, time.HOUR, time.DAY
 ADDRESS = "ada@shop.example"
+SEEDS = 40
 DEFINITIONS = """
 {kind: policy, id: default, patience: 1d}
 ---

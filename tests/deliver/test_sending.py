@@ -13,9 +13,7 @@ from einklang.channel import Parcel, Receipt, failed, sent, unknown
 from einklang.decide import door
 from einklang.kernel.errors import EinklangError, Unavailable
 from tests.app.dice import Random
-from tests.deliver.post import ADDRESS, DAY, DEFINITIONS, HOUR, MINUTE, NOW, Memory, Post, post
-
-SEEDS = 40
+from tests.deliver.post import ADDRESS, DAY, DEFINITIONS, HOUR, MINUTE, NOW, SEEDS, Memory, Post, post
 
 
 class PowerCut(BaseException):
@@ -87,13 +85,11 @@ def races() -> list[str]:
     return found
 
 
-@pytest.mark.slow
 def test_an_earlier_withdrawal_always_wins() -> None:
     """Nothing is handed over after a withdrawal was acknowledged, sequenced or not, over random interleavings."""
     assert races() == []
 
 
-@pytest.mark.slow
 def test_a_check_at_queue_time_would_not_do(monkeypatch: pytest.MonkeyPatch) -> None:
     """Positive control: without the consent and suppression gates at the hand-over the same races find violations."""
     gates = [gate for gate in door.GATES if gate[0] not in ("consent", "suppression")]
