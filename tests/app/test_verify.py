@@ -6,6 +6,7 @@ import json
 from contextlib import closing
 from dataclasses import dataclass
 from functools import cache
+from io import StringIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -162,3 +163,30 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     connection.close()
     assert main(["verify", "--books", *where]) == 1
     assert json.loads(capsys.readouterr().out)["findings"] == ["accepted: counted 7, found 1"]
+
+
+class Terminal(StringIO):
+    """Standard error that people look at."""
+
+    def isatty(self) -> bool:
+        """It is one."""
+        return True
+
+
+def test_a_terminal_sees_how_far_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a terminal: what is done and the share of entries, up to all of them; elsewhere (a pipe) nothing."""
+    pipe, terminal = StringIO(), Terminal()
+    with home() as book:
+        append(book, random_calls(Random(3), 200))
+        run(book)
+        ship_all(book, Lake(tmp_path), keep_entries=10)
+        monkeypatch.setattr("sys.stderr", pipe)
+        assert verified(book, tmp_path)["ok"]
+        monkeypatch.setattr("sys.stderr", terminal)
+        found = verified(book, tmp_path)
+    assert pipe.getvalue() == ""
+    total = found["projected"] + found["ticks"]
+    said = [line.strip() for line in terminal.getvalue().replace("\n", "\r").split("\r") if line.strip()]
+    assert said[0] == "verify: the books"
+    assert said[-1] == "verify: the rebuilt state against the stored one"
+    assert any(line.startswith(f"verify: {total:,} of {total:,} entries (100 %) · 2026-") for line in said), said

@@ -66,12 +66,16 @@ def verify_home(home: HomeLike, *, books_only: bool) -> dict[str, Any]:
     """The findings about a home, at one snapshot; `ok` without any. Raises Unavailable, Conflict `too_early`."""
     progress = _Progress()
     with one_state(home) as (reader, lake, base):
+        progress.says("the books")
         found, figures = check_books(reader, lake, base)
         found += check_ledger(reader)
         state_equal: bool | None = None
         if not books_only:
             inputs = inputs_of(reader, lake, base.seq if base else 0)
+            before = base.said.projected + base.said.ticks if base else 0
+            progress.total = figures["projected"] + figures["ticks"] - before
             with rebuilt(inputs, home.salt.hex(), scratch_state(home), progress=progress, base=base) as again:
+                progress.says("the rebuilt state against the stored one")
                 different = findings(reader, lake, again)
             state_equal = not different
             found += different
@@ -185,14 +189,21 @@ def check_ledger(reader: Reader) -> list[str]:
 
 
 class _Progress:
-    """How far the rebuild is, on a terminal."""
+    """How far it is, on a terminal. total: entries to fold."""
 
     def __init__(self) -> None:
         self._shown = sys.stderr.isatty()
+        self.total = 0
 
     def __call__(self, entries: int, clock: int) -> None:
+        """So many entries are folded, up to this moment."""
+        share = min(100, 100 * entries // max(1, self.total))
+        self.says(f"{entries:,} of {self.total:,} entries ({share} %) · {time.format_moment(clock)[:10]}")
+
+    def says(self, what: str) -> None:
+        """What is being done."""
         if self._shown:
-            sys.stderr.write(f"\rverify: {entries:,} entries · {time.format_moment(clock)[:10]}   ")
+            sys.stderr.write(f"\rverify: {what:<60}")
             sys.stderr.flush()
 
     def close(self) -> None:
