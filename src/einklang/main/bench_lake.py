@@ -53,7 +53,8 @@ def lake(folder: Path, events: int = EVENTS) -> dict[str, Any]:
     tidied = system.perf_counter()
     unsorted(None)
     files = {"lake": kept.files("events"), "unsorted": sorted(str(path) for path in (folder / "unsorted").iterdir())}
-    found = {place: _asked(files[place], events) for place in files}
+    recent = {"lake": kept.files("events", since=_last_week(events)), "unsorted": files["unsorted"]}
+    found = {place: _asked(files[place], recent[place], events) for place in files}
     ratios = {
         f"{engine}, {what} / whole": {
             place: round(found[place][engine][what] / found[place][engine]["whole"], 3) for place in files
@@ -73,6 +74,10 @@ def lake(folder: Path, events: int = EVENTS) -> dict[str, Any]:
         "cpu_s": found,
         "ratios": ratios,
     }
+
+
+def _last_week(events: int) -> int:
+    return _START + events * (_YEAR // events) - 7 * time.DAY
 
 
 def _after(rows: pa.Table, reached: int) -> tuple[pa.Table, int]:
@@ -147,12 +152,12 @@ def _copy(folder: Path) -> Callable[[pa.Table | None], None]:
     return put
 
 
-def _asked(files: list[str], events: int) -> dict[str, dict[str, float]]:
-    """Processor seconds of each question by engine."""
+def _asked(files: list[str], recent: list[str], events: int) -> dict[str, dict[str, float]]:
+    """Processor seconds of each question by engine. recent: the files to ask for last week."""
     draw = np.random.Generator(np.random.Philox(SEED))
     numbers = draw.choice(events // EVENTS_PER_PERSON, ASKED, replace=False)
     persons = pl.DataFrame({"person": numbers}).select(_person(pl.col("person"))).to_series().to_list()
-    since = _START + events * (_YEAR // events) - 7 * time.DAY
+    since = _last_week(events)
     connection = duckdb.connect(config={"autoinstall_known_extensions": "false", "threads": 2})
     wanted = ", ".join([f"sum(length({name}))" for name in _ALL] + ["max(seq)", "sum(cardinality(identifiers))"])
     listed = ", ".join(f"'{person}'" for person in persons)
@@ -161,7 +166,7 @@ def _asked(files: list[str], events: int) -> dict[str, dict[str, float]]:
         "last week": f'WHERE "at" > make_timestamptz({since})',
         "1,000 persons": f"WHERE person_id IN ({listed})",
     }
-    source = f"read_parquet({files!r})"
+    asked = {"whole": files, "last week": recent, "1,000 persons": files}
     filters = {
         "whole": pl.lit(True),
         "last week": pl.col("at") > pl.lit(since, pl.Int64).cast(pl.Datetime("us", "UTC")),
@@ -171,11 +176,14 @@ def _asked(files: list[str], events: int) -> dict[str, dict[str, float]]:
     sums = [pl.col(name).str.len_bytes().sum() for name in _ALL] + [pl.col("seq").max()]
     asking: dict[str, dict[str, Asking]] = {
         "DuckDB": {
-            what: partial(lambda text: connection.sql(text).fetchall(), f"SELECT {wanted} FROM {source} {rule}")
+            what: partial(lambda text: connection.sql(text).fetchall(), f"SELECT {wanted} FROM read_parquet({asked[what]!r}) {rule}")
             for what, rule in where.items()
         },
         "Polars": {
-            what: partial(lambda plan: plan.collect(engine="streaming").rows(), scan.filter(rule).select(sums))
+            what: partial(
+                lambda plan: plan.collect(engine="streaming").rows(),
+                pl.scan_parquet(asked[what], glob=False).filter(rule).select(sums),
+            )
             for what, rule in filters.items()
         },
     }

@@ -13,7 +13,9 @@ from __future__ import annotations
 import copy
 import re
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote
 
 import duckdb
@@ -68,9 +70,10 @@ class Lake:
 
     # --- reading ----------------------------------------------------------------------------------------------------
 
-    def files(self, table: str, version: int | None = None) -> list[str]:
+    def files(self, table: str, version: int | None = None, *, since: int | None = None) -> list[str]:
         """The Parquet files of one version (the newest by default), absolute paths; none where nothing was shipped
-        yet. Raises NotFound `lake_version_gone`.
+        yet. since: only those that may hold rows with `at` from this moment on (microseconds), by what the Delta log
+        says of them. Raises NotFound `lake_version_gone`.
         """
         assert table in TABLES, table
         folder, uri = self.root / table, self._uri(table)
@@ -81,7 +84,11 @@ class Lake:
         if not DeltaTable.is_deltatable(uri):
             return []
         # URIs are percent-encoded and tables are not partitioned: the last part names the file.
-        names = [unquote(uri.rsplit("/", 1)[-1]) for uri in _at(uri, table, version).file_uris()]
+        handle = _at(uri, table, version)
+        names = [unquote(uri.rsplit("/", 1)[-1]) for uri in handle.file_uris()]
+        if since is not None:
+            early = {row["path"] for row in _actions(handle) if row.get("max.at") and _us(row["max.at"]) < since}
+            names = [name for name in names if name not in {unquote(path) for path in early}]
         if version is not None and not all((folder / name).exists() for name in names):
             raise _gone(table, version)
         return sorted(str(folder / name) for name in names)
@@ -306,7 +313,7 @@ class Lake:
 
     def _data_files(self, handle: DeltaTable, table: str) -> list[layout.File]:
         """What the Delta log says of the files; of files of former versions, what they say themselves."""
-        actions = pa.table(handle.get_add_actions(flatten=True)).to_pylist()
+        actions = _actions(handle)
         order, folder = order_of(table), self.root / table
         found: list[layout.File] = []
         for action in actions:
@@ -387,6 +394,7 @@ class Lake:
 
 #: The name under which removals of expired events are counted: its version is the number of rows.
 _EXPIRED = "einklang:events:expired"
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 #: What delta-rs 1.6 panics at, or takes for something encoded.
 _STRANGE = re.compile(r"[\[\]\\^|]|%[0-9A-Fa-f]{2}")
 _GLOB = re.compile(r"([*?\[])")
@@ -416,6 +424,16 @@ def _gone(table: str, version: int) -> NotFound:
         where=f"lake/{table}",
         mend="older versions are kept for 7 days; make a new report",
     )
+
+
+def _actions(handle: DeltaTable) -> list[dict[str, Any]]:
+    """What the Delta log says of each file."""
+    found: list[dict[str, Any]] = pa.table(handle.get_add_actions(flatten=True)).to_pylist()
+    return found
+
+
+def _us(moment: datetime) -> int:
+    return (moment - _EPOCH) // timedelta(microseconds=1)
 
 
 def _span(file: Path, order: str) -> tuple[int, int]:
