@@ -240,6 +240,20 @@ TABLE = [
     Row("a text against a number", "expression", "person.id > 5", "wrong_type", "column", ""),
     Row("an unknown segment", "expression", 'segment("buyer")', "unknown_id", "column 9", "`buyers`"),
     Row("months in a window", "expression", 'events("X").within("1mo").exists()', "months_in_window", "column", "days"),
+    Row(
+        "loops in loops", "expression", "trait.l.exists(a, " * 7 + "true" + ")" * 7, "too_costly", "column 1", "shorter"
+    ),
+    Row(
+        "a pattern that grows",
+        "expression",
+        'trait.x.matches("((a{99}){99}){99}")',
+        "pattern_too_large",
+        "column",
+        "less",
+    ),
+    Row("a segment of itself", "expression", 'segment("a")', "circle", "segment a.where", "break"),
+    Row("an unknown stage", "expression", 'stage("nope") == "x"', "unknown_id", "column 7", "none"),
+    Row("a score by a model", "expression", 'score("clv") > 1', "not_supported_yet", "column 1", "points"),
     Row("endless brackets", "expression", "(" * 2_000 + "true" + ")" * 2_000, "", "segment a.where", ""),
     # --- command line: arguments; 2 = wrong usage, 1 = a refusal
     Row("no command", "cli", [], "wrong_usage", "einklang", "--help", 2),

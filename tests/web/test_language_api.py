@@ -92,6 +92,15 @@ def test_a_request_that_is_none_is_refused(shop: Home, body: dict[str, Any], cod
     assert (answer.status_code, answer.json()["code"], answer.json()["where"]) == (400, code, where)
 
 
+def test_a_tree_without_end_is_refused(shop: Home) -> None:
+    """However deep the JSON nests, the answer is a refusal."""
+    for levels in (40, 5_000):
+        text = '{"tree": ' + '{"kind": "not", "args": [' * levels + '{"kind": "null"}' + "]}" * levels + "}"
+        headers = {"Authorization": f"Bearer {SERVER_KEY}", "Content-Type": "application/json"}
+        answer = shop.call("POST", "/api/expressions", content=text, headers=headers)
+        assert (answer.status_code, answer.json()["code"]) in ((400, "bad_tree"), (400, "bad_body"))
+
+
 def test_why_it_is_asked_person_by_person(shop: Home) -> None:
     """What has no plan says so, with the reason."""
     assert asked(shop, text='trait.city.matches("^B")')["cost"]["alone"] == [

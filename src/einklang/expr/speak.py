@@ -69,6 +69,14 @@ def is_length(text: str) -> bool:
     return bool(parts) and "".join(map("".join, parts)) == text and ranks == sorted(set(ranks))
 
 
+def is_shift(tree: Tree) -> bool:
+    """A day or moment moved by a duration that can be said."""
+    if tree.kind != "binary" or tree.value not in ("+", "-"):
+        return False
+    by = tree.args[1]
+    return is_call(by, "duration", "string") and is_length(by.args[0].value)
+
+
 class _Sets:
     """Sets of events and objects."""
 
@@ -119,6 +127,8 @@ class _Sets:
         kinds = tuple(arg.kind for arg in args)
         if name == "within" and kinds == ("string",):
             return self._within(args[0].value)
+        if name == "since" and len(args) == 1 and is_shift(args[0]):
+            return f"{self.say(name)} {self.shift(args[0], dative=True)}"
         if name in ("since", "until", "of", "each") and len(args) == 1:
             return f"{self.say(name)} {self.at(args[0], UNARY)}"
         if name == "where" and len(args) == 1:
@@ -130,6 +140,12 @@ class _Sets:
         if name in ("followedBy", "notFollowedBy") and kinds[1:2] == ("string",):
             return self._sequence(name, args)
         return None
+
+    def shift(self, tree: Tree, *, dative: bool = False) -> str:
+        """`7 days before x`, of what `is_shift`."""
+        day, by = tree.args
+        where = self.say("before" if tree.value == "-" else "after")
+        return f"{self.length(by.args[0].value, dative=dative)} {where} {self.at(day, UNARY)}"
 
     def _within(self, length: str) -> str:
         """`in the last 30 days`, but `within 1 day`."""
@@ -306,9 +322,8 @@ class _Speaker(_Sets):
         sign, (left, right) = tree.value, tree.args
         if sign in ("==", "!=") and right.kind == "null":
             return RELATION, f"{self.at(left, RELATION)} {self.say('missing' if sign == '==' else 'present')}"
-        if sign in "+-" and is_call(right, "duration", "string") and is_length(right.args[0].value):
-            where = self.say("before" if sign == "-" else "after")
-            return UNARY, f"{self.length(right.args[0].value)} {where} {self.at(left, UNARY)}"
+        if is_shift(tree):
+            return UNARY, self.shift(tree)
         if sign == "<=" and left.kind == "call" and left.value == "changedAt" and len(left.args) == 1:
             length = unchanged_for(right)
             if length is not None:
