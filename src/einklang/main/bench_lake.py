@@ -172,11 +172,13 @@ def _asked(files: list[str], recent: list[str], events: int) -> dict[str, dict[s
         "last week": pl.col("at") > pl.lit(since, pl.Int64).cast(pl.Datetime("us", "UTC")),
         "1,000 persons": pl.col("person_id").is_in(persons),
     }
-    scan = pl.scan_parquet(files, glob=False)
     sums = [pl.col(name).str.len_bytes().sum() for name in _ALL] + [pl.col("seq").max()]
     asking: dict[str, dict[str, Asking]] = {
         "DuckDB": {
-            what: partial(lambda text: connection.sql(text).fetchall(), f"SELECT {wanted} FROM read_parquet({asked[what]!r}) {rule}")
+            what: partial(
+                lambda text: connection.sql(text).fetchall(),
+                f"SELECT {wanted} FROM read_parquet({asked[what]!r}) {rule}",
+            )
             for what, rule in where.items()
         },
         "Polars": {
