@@ -9,6 +9,7 @@ from playwright.sync_api import Dialog, Page, expect
 
 from tests.browser.mock_api import MockApi
 from tests.browser.mock_drafts import FIELDS
+from tests.browser.test_console_pages import OVERFLOWS, STRETCH
 
 pytestmark = pytest.mark.browser
 Visit = Callable[[str], Page]
@@ -170,7 +171,7 @@ def test_a_recognised_person_needs_no_code(visit: Visit, api: MockApi) -> None:
 
 
 def test_in_german(visit: Visit, api: MockApi, axe: Check) -> None:
-    """The same in German, with nothing of English, also where both changed a field."""
+    """The same in German, also where both changed a field: dark, with texts 40 % longer, at 200 % and on a phone."""
     page = visit("/drafts")
     page.get_by_role("button", name="Deutsch").click()
     page.get_by_label("Code").fill("K7F3QX9P")
@@ -178,4 +179,12 @@ def test_in_german(visit: Visit, api: MockApi, axe: Check) -> None:
     api.push(api.drafts.saved("r-1", email="b@example.org"))
     for text in ("Hier eingegeben", "Vom Kunden gespeichert", "Dies behalten", "Verwerfen"):
         expect(page.get_by_text(text).first).to_be_visible()
+    page.emulate_media(color_scheme="dark")
+    expect(page.locator("html")).to_have_attribute("data-mantine-color-scheme", "dark")
     assert axe(page) == []
+    page.evaluate(STRETCH)
+    found = []
+    for width, height in ((640, 400), (360, 740)):  # 1280 x 800 at 200 % has 640 x 400 CSS pixels
+        page.set_viewport_size({"width": width, "height": height})
+        found += [f"{width}: {one}" for one in page.evaluate(OVERFLOWS)]
+    assert found == []
