@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import sys
 import time as system
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from einklang.app.apply import Body
 from einklang.app.run import expand_pending, settle_definitions
 from einklang.app.run import run as run_until
 from einklang.kernel import time
+from einklang.main import bench_parts
 from einklang.main.books import fresh_schema, open_book
 from einklang.main.home import Home, create
 from einklang.store.book import AnyBook
@@ -79,10 +80,10 @@ class _Recorder:
 
 
 class _Recording:
-    """A Book that notes the write sets of the ticks, each with the time that it took."""
+    """A Book that notes the write sets of the ticks. timed: what each is wrapped into."""
 
-    def __init__(self, book: AnyBook) -> None:
-        self._book = book
+    def __init__(self, book: AnyBook, timed: Callable[[Any], Any]) -> None:
+        self._book, self._timed = book, timed
         self.ticks: list[list[tuple[str, list[Sequence[Any]]]]] = []
 
     def __getattr__(self, name: str) -> Any:
@@ -99,7 +100,7 @@ class _Recording:
     def _noting(self, work: Any) -> Any:
         log: list[tuple[str, list[Sequence[Any]]]] = []
         self.ticks.append(log)
-        return lambda tx: work(_Recorder(tx, log))
+        return self._timed(lambda tx: work(_Recorder(tx, log)))
 
 
 def _lines(persons: int) -> Iterable[bytes]:
@@ -193,15 +194,18 @@ def pipeline(folder: Path, *, persons: int = PERSONS, batch: int = BATCH, databa
     """Seconds of bulk-writing the same touched rows / seconds of the pipeline, in one run on equal homes.
 
     The rows are noted in a run of its own, so that noting them costs the measured one nothing. On PostgreSQL the
-    address names no schema: each home gets a new one, `bench_...`, which stays.
+    address names no schema: each home gets a new one, `bench_...`, which stays. There, too, the parts of a tick are
+    measured, by processor time (on PostgreSQL without that of the server).
     """
     copies = _Copies(folder, persons, database_url)
     with copies.home("measured") as (home, book):
         pipeline_s, entries = _run(home, book, batch)
         sent = book.read("counter_value", "messages")[0][0]
-    with copies.home("noted") as (home, book):
-        recording = _Recording(book)
+    with copies.home("noted") as (home, book), bench_parts.measured() as parts:
+        recording = _Recording(book, parts.committed)
+        begun = system.thread_time()
         _run(home, recording, batch)
+        shares = parts.told(system.thread_time() - begun)
     with copies.home("alone") as (_, book):
         bulk_s, rows = _write_alone(book, recording)
     sys.stderr.write(f"pipeline {pipeline_s:.1f} s, bulk {bulk_s:.1f} s\n")
@@ -218,6 +222,7 @@ def pipeline(folder: Path, *, persons: int = PERSONS, batch: int = BATCH, databa
         "pipeline_s": round(pipeline_s, 2),
         "bulk_write_s": round(bulk_s, 2),
         "ratio": round(bulk_s / pipeline_s, 3),
+        "parts": shares,
     }
 
 
