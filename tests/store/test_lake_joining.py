@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import polars as pl
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
@@ -183,3 +185,37 @@ def test_only_numbers_persons_and_moments_are_counted(book: SqliteBook, tmp_path
         assert set(ours[end]) == {"position", "person_id", "at", "seq"}
         assert {**ours[end], "at": ours[end]["at"][:19]} == {**theirs[end], "at": theirs[end]["at"][:19]}
     book.close()
+
+
+def test_who_asks_for_a_time_gets_the_files_that_may_hold_it(book: SqliteBook, tmp_path: Path) -> None:
+    """Fewer files for the end of the log, with every row from that moment on; all of them for its beginning."""
+    lake = shipped(book, tmp_path / "lake", rows_max=20)
+    rows = lake.scan("events").select("seq", pl.col("at").dt.epoch("us")).collect()
+    moments: list[int] = sorted(rows["at"].to_list())
+    for since in (moments[0], moments[380], moments[-1] + 1_000):
+        chosen = lake.files("events", since=since)
+        parts = [pl.read_parquet(file).select("seq", pl.col("at").dt.epoch("us")) for file in chosen]
+        there = pl.concat([rows.clear(), *parts])
+        wanted = rows.filter(pl.col("at") >= since)["seq"].sort().to_list()
+        assert there.filter(pl.col("at") >= since)["seq"].sort().to_list() == wanted
+    assert not chosen
+    assert 0 < len(lake.files("events", since=moments[380])) < len(lake.files("events"))
+
+
+def test_a_removal_takes_what_matches_and_nothing_else(book: SqliteBook, tmp_path: Path) -> None:
+    """Of several stretches; the table says how many went in all, also after two removals and joinings; an older version
+    still has them all; no row is named in the Delta log.
+    """
+    lake = shipped(book, tmp_path / "lake", rows_max=50)
+    before, version = seqs(lake), lake.version("events")
+    first = pc.field("seq").isin(list(range(10, 120)))
+    assert lake.expire(first) == 110
+    lake.compact("events", always=True)
+    assert lake.expire(pc.field("seq").isin([5, 50, 200, 390])) == 3, "one of them is gone already"
+    assert lake.expired() == 113
+    assert seqs(lake) == [seq for seq in before if not 10 <= seq < 120 and seq not in (5, 200, 390)]
+    assert seqs(lake, version) == before
+    assert lake.expired(version) == 0
+    assert lake.expire(first) == 0
+    log = "".join(path.read_text() for path in (tmp_path / "lake" / "events" / "_delta_log").glob("*.json"))
+    assert "predicate" not in log

@@ -87,8 +87,9 @@ class Lake:
         handle = _at(uri, table, version)
         names = [unquote(uri.rsplit("/", 1)[-1]) for uri in handle.file_uris()]
         if since is not None:
-            early = {row["path"] for row in _actions(handle) if row.get("max.at") and _us(row["max.at"]) < since}
-            names = [name for name in names if name not in {unquote(path) for path in early}]
+            ends: dict[str, Any] = {unquote(row["path"]): row.get("max.at") for row in _actions(handle)}
+            # the Delta log cuts its maxima to milliseconds
+            names = [name for name in names if ends[name] is None or _us(ends[name]) + _MILLISECOND_US > since]
         if version is not None and not all((folder / name).exists() for name in names):
             raise _gone(table, version)
         return sorted(str(folder / name) for name in names)
@@ -394,7 +395,7 @@ class Lake:
 
 #: The name under which removals of expired events are counted: its version is the number of rows.
 _EXPIRED = "einklang:events:expired"
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_EPOCH, _MILLISECOND_US = datetime(1970, 1, 1, tzinfo=UTC), 1_000
 #: What delta-rs 1.6 panics at, or takes for something encoded.
 _STRANGE = re.compile(r"[\[\]\\^|]|%[0-9A-Fa-f]{2}")
 _GLOB = re.compile(r"([*?\[])")
