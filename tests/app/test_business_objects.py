@@ -12,7 +12,7 @@ from einklang.app.state import State
 from einklang.event import EngineCall
 from einklang.profile import fold_objects
 from einklang.store.book import SqliteBook
-from einklang.store.lake import Lake
+from einklang.store.lake import DuckPlans, Lake
 from einklang.store.lake.shipper import ship_all
 from einklang.testing.canonical import canonical_hash, table_rows
 from einklang.testing.rebuild import findings, inputs_of, rebuilt
@@ -110,6 +110,7 @@ def test_live_plan_and_person_by_person_see_the_same_objects(seed: int, tmp_path
                     state = engine_of(book).state
                     planned = segments.members(reader, state, lake, name, at)
                     asked = segments.members_at(reader, state, name, at)
+                    assert segments.members(reader, state, lake, name, at, DuckPlans()) == asked, (name, at)
                 assert planned == asked, (name, at)
                 filled += bool(planned)
                 if at == UNTIL:

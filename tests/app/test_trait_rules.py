@@ -15,7 +15,7 @@ from einklang.app.state import State
 from einklang.event import EngineCall, body_of
 from einklang.profile.strategies import Claim, settle
 from einklang.store.book import SqliteBook
-from einklang.store.lake import Lake
+from einklang.store.lake import DuckPlans, Lake
 from einklang.store.lake.shipper import ship_all
 from einklang.testing.canonical import canonical_hash, table_rows
 from einklang.testing.rebuild import findings, inputs_of, rebuilt
@@ -149,6 +149,7 @@ def test_plans_see_the_settled_values(seed: int, tmp_path: Path) -> None:
                 with book.snapshot() as reader:
                     planned = segments.members(reader, state_of(book), lake, name, at)
                     asked = segments.members_at(reader, state_of(book), name, at)
+                    assert segments.members(reader, state_of(book), lake, name, at, DuckPlans()) == asked, (name, at)
                 assert planned == asked, (name, at)
                 filled += bool(planned)
                 if at == UNTIL:

@@ -32,10 +32,13 @@ def _known(state: State, segment: str) -> None:
         raise NotFound("unknown_segment", f"no segment {segment[:60]!r}", mend="known: " + (", ".join(names) or "none"))
 
 
-def members(reader: Reader, state: State, lake: Lake, segment: str, at: int | None) -> list[str]:
+def members(
+    reader: Reader, state: State, lake: Lake, segment: str, at: int | None, plans: crowds.Plans | None = None
+) -> list[str]:
     """Sorted person ids of the members. at: microseconds, None: as the live state has them. Raises NotFound.
 
-    With `at`, `reader` is a snapshot: what it knows and what was shipped before it are one log.
+    With `at`, `reader` is a snapshot: what it knows and what was shipped before it are one log. plans: what answers
+    before Polars does.
     """
     _known(state, segment)
     if at is None:
@@ -48,7 +51,20 @@ def members(reader: Reader, state: State, lake: Lake, segment: str, at: int | No
     def alone(name: str, known: dict[str, set[str]]) -> set[str]:
         return set(_by_person(reader, state, name, crowd.persons["person_id"].to_list(), at, known))
 
-    return sorted(crowds.members(order, crowd, at, alone)[segment])
+    return sorted(crowds.members(order, crowd, at, alone, plans)[segment])
+
+
+def answered_by(
+    reader: Reader, state: State, segment: str, plans: crowds.Plans | None
+) -> list[dict[str, str | list[str]]]:
+    """Who answers a segment and those it speaks of for a moment of the past, and why not who would be quicker."""
+    state.read_from(reader)
+    _known(state, segment)
+    found: list[dict[str, str | list[str]]] = []
+    for name, rule in _needed(state.definitions, segment):
+        engine, lacks = crowds.how(rule, plans)
+        found.append({"segment": name, "by": engine, "because_of": lacks})
+    return found
 
 
 def missing(reader: Reader, definitions: Definitions, segment: str, at: int) -> dict[str, int]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Sequence
+from typing import Protocol
 
 import msgspec
 import polars as pl
@@ -22,6 +23,19 @@ FIELDS = frozenset({"id", "known", "email", "phone", "language", "country", "tim
 _ZONED = frozenset({"today", "date_of_ts", "ts_of_date", "hour", "age", "anniversary", "money"})
 Alone = Callable[[str, "dict[str, set[str]]"], "set[str]"]
 _OBJECT = msgspec.json.Decoder(dict[str, msgspec.Raw])
+
+
+class Plans(Protocol):
+    """An engine that answers many conditions by one plan."""
+
+    @property
+    def name(self) -> str: ...
+
+    def lacks(self, checked: Checked) -> list[str]:
+        """The parts of a condition that it cannot do."""
+
+    def members(self, conditions: Sequence[tuple[str, Checked]], crowd: Crowd, now: int) -> dict[str, set[str]]:
+        """Condition -> ids of those for whom it holds; nothing where the data are beyond the engine."""
 
 
 class Asked(msgspec.Struct, frozen=True):
@@ -138,19 +152,57 @@ def events_of(done: pl.DataFrame) -> pl.DataFrame:
     return done.select("person_id", "seq", "at", "name", "touchpoint", source, "machine", "properties")
 
 
-def members(order: Sequence[tuple[str, Checked]], crowd: Crowd, now: int, alone: Alone) -> dict[str, set[str]]:
+def how(checked: Checked, plans: Plans | None) -> tuple[str, list[str]]:
+    """Who answers a condition for everybody, and which of its parts those before could not do: the engine of `plans`,
+    else `polars`, else `person` (person by person).
+    """
+    if not by_plan(checked):
+        fields = {term.data for term in walk(checked.tree) if term.op == "person"} - FIELDS
+        return "person", sorted({*crowd_supports(checked), *(f"person.{name}" for name in fields)})
+    missing = plans.lacks(checked) if plans is not None else []
+    return (plans.name, []) if plans is not None and not missing else ("polars", missing)
+
+
+def members(
+    order: Sequence[tuple[str, Checked]], crowd: Crowd, now: int, alone: Alone, plans: Plans | None = None
+) -> dict[str, set[str]]:
     """Segment -> ids of its members at `now`, segments in an order in which each comes after those it speaks of.
 
-    alone(segment, members so far): the members of a segment that is asked person by person.
+    alone(segment, members so far): the members of a segment that is asked person by person; plans: answers those that
+    it can, as many together as may be.
     """
     found: dict[str, set[str]] = {}
-    known = crowd.segments
+    waiting: list[tuple[str, Checked]] = []
+
+    def known() -> Crowd:
+        frames = [pl.DataFrame({"person_id": sorted(ids)}, schema={"person_id": pl.String}) for ids in found.values()]
+        named = [frame.with_columns(segment=pl.lit(name)) for name, frame in zip(found, frames, strict=True)]
+        return dataclasses.replace(crowd, segments=pl.concat([crowd.segments, *named]))
+
+    def by_frames(name: str, checked: Checked) -> None:
+        plan = compile_crowd(checked).members(known(), now)
+        found[name] = set(plan.filter("holds")["person_id"])
+
+    def settle() -> None:
+        assert plans is not None or not waiting
+        if plans is not None and waiting:
+            told = plans.members(waiting, known(), now)
+            for name, checked in waiting:
+                if name in told:
+                    found[name] = told[name]
+                else:
+                    by_frames(name, checked)
+            waiting.clear()
+
     for name, checked in order:
-        if by_plan(checked):
-            plan = compile_crowd(checked).members(dataclasses.replace(crowd, segments=known), now)
-            found[name] = set(plan.filter("holds")["person_id"])
+        engine, _ = how(checked, plans)
+        if plans is not None and engine == plans.name:
+            waiting.append((name, checked))
+            continue
+        settle()
+        if engine == "polars":
+            by_frames(name, checked)
         else:
             found[name] = alone(name, found)
-        fresh = pl.DataFrame({"person_id": sorted(found[name])}, schema={"person_id": pl.String})
-        known = pl.concat([known, fresh.with_columns(segment=pl.lit(name))])
+    settle()
     return found

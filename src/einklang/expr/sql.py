@@ -5,9 +5,9 @@ over the events, a row a person; what they say of persons is worked out over the
 
 A plan reads these tables (moments are BIGINT microseconds, JSON is text), which who runs it makes:
 `ek_persons` (person_id, zone, field_NAME ...), `ek_events` (person_id, seq, at, name, touchpoint, source, machine,
-properties), `ek_traits` (person_id, name, value, at, n: later rows win), `ek_consents` (person_id, channel, purpose),
-`ek_segments` (person_id, segment), `ek_objects` (person_id, kind, n, body); and the functions of `sql_functions`, among
-them those of time zones, so that the tz database is the one pinned with Einklang.
+properties), `ek_traits` (person_id, name, value, at, n: their order by time), `ek_consents` (person_id, channel,
+purpose), `ek_segments` (person_id, segment), `ek_objects` (person_id, kind, n, body); and the functions of
+`sql_functions`, among them those of time zones, so that the tz database is the one pinned with Einklang.
 
 `ENGINES` says what an engine can do, `sql_lacks` why it cannot answer a condition; then `crowd` does.
 """
@@ -70,9 +70,10 @@ def sql_lacks(checked: Checked, engine: str) -> list[str]:
 def compile_sql(
     conditions: Sequence[tuple[str, Checked]], engine: str, now: Micros, *, values: bool = False
 ) -> SqlPlan:
-    """The plan for some conditions at a moment; one that speaks of another one of them is answered by it.
+    """The plan for some conditions at a moment; one that speaks of another one of them is answered by it. It gives a
+    row for each person for whom one of them holds.
 
-    values: their values instead of whether they hold (for what is no condition). Raises UsageError `not_for_engine`.
+    values: their values instead of whether they hold, for everybody. Raises UsageError `not_for_engine`.
     """
     plan = _Plan(conditions, DIALECTS[engine], now)
     return plan.made(values=values)
@@ -164,7 +165,7 @@ class _Plan(Sets):
         if not self._traits:
             return ""
         dialect = self.dialect
-        last = f"{dialect.max_by}(e.value, {dialect.key}(e.at, e.n))"
+        last = f"{dialect.max_by}(e.value, e.n)"
         latest = "".join(
             f", {last} FILTER (WHERE e.name = {dialect.text(name).text}) AS {column}"
             for name, column in self._traits.items()
@@ -204,7 +205,10 @@ class _Plan(Sets):
             groups = [group for group in self.groups.values() if max(group.rows.rank, 0) + 1 == rank]
             parts += [f"{group.name} AS ({group.render()})" for group in groups]
             parts.append(f"p_{rank} AS ({rows.render()})")
-        text = f"WITH {', '.join(parts)} SELECT p.person_id{listed} FROM p_{len(self._persons) - 1} AS p"
+        text = f"SELECT p.person_id{listed} FROM p_{len(self._persons) - 1} AS p"
+        if not values:
+            text = f"SELECT h.* FROM ({text}) AS h WHERE {' OR '.join(f'h.{one}' for one in columns.values())}"
+        text = f"WITH {', '.join(parts)} {text}"
         while _MARK.search(text):
             text = _MARK.sub(lambda mark: self.late[mark[1]](), text)
         return SqlPlan(text, columns, frozenset(_CALLED.findall(text)))

@@ -30,7 +30,9 @@ class Calls(Terms):
         if op in _SIGNS:
             return self.dialect.sum(_SIGNS[op], a, b)
         if op == "div":
-            return self.asked("ek_div", a, b)
+            if isinstance(at, Lambda):
+                return self.asked("ek_div", a, b)
+            return self.dialect.divided(at.bind(a), at.bind(b), at.bind)
         a, b = self.repeated(a, at), self.repeated(b, at)
         near = " AND ".join(f"ABS({{{n}}}) < {_NEAR}" for n in (0, 1))
         product = made("CAST({0} AS DECIMAL(18, 9)) * CAST({1} AS DECIMAL(18, 9))", a, b)

@@ -123,9 +123,16 @@ class EventRows(Rows):
     """
 
     def __init__(
-        self, names: Names, dialect: DuckDB, source: Callable[[], str], *, rank: int = -1, order: tuple[str, ...] = ()
+        self,
+        names: Names,
+        dialect: DuckDB,
+        source: Callable[[], str],
+        *,
+        rank: int = -1,
+        order: tuple[str, ...] = (),
+        alias: str = "",
     ) -> None:
-        super().__init__(names, dialect, source)
+        super().__init__(names, dialect, source, alias)
         self.rank = rank
         self.order = order
         self.where = ""

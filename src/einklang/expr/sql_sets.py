@@ -1,4 +1,4 @@
-"""Sets of events and lists in SQL: all sets that only narrow share one pass over the events, as conditional aggregates.
+"""Sets of events in SQL: all sets of the same events that only narrow share one pass, as conditional aggregates.
 
 `latest` and `each` make rows of their own (a window function, an explosion), `followed` is EXISTS over the events of
 the same person, `notfollowed` NOT EXISTS.
@@ -7,15 +7,13 @@ the same person, `notfollowed` NOT EXISTS.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from einklang.expr.rows import flatten
-from einklang.expr.sql_calls import Calls
-from einklang.expr.sql_rows import EventRows, Group, Lambda, Rows, Token
-from einklang.expr.sql_terms import PATHS, Place
-from einklang.expr.sql_text import FALSE, LETTER, Code, Unsupported, both, made, number
+from einklang.expr.sql_lists import Lists
+from einklang.expr.sql_rows import EventRows, Group, Rows
+from einklang.expr.sql_text import Code, Unsupported, both, made, number
 from einklang.expr.tree import Term
-from einklang.expr.types import DYN
 from einklang.kernel.time import Micros
 
 _EVENT_COLUMNS = ("at", "seq", "name", "touchpoint", "source", "machine", "properties")
@@ -51,24 +49,12 @@ class Set:
     asks: bool = False
 
 
-@dataclass(frozen=True)
-class Items:
-    """A list: code of an array, what its elements are (a kind; "" for JSON), their declared type; made: where it is
-    null it stands for the empty list.
-    """
-
-    code: Code
-    kind: str
-    item: str
-    made: bool = False
-
-
-class Sets(Calls):
-    """What `sql.Plan` inherits third."""
+class Sets(Lists):
+    """What `sql.Plan` inherits fourth."""
 
     def setup(self) -> None:
         """Nothing is read yet."""
-        self.bases: dict[tuple[str, int], Base] = {}
+        self.bases: dict[tuple[str, int, tuple[str, ...]], Base] = {}
         self.derived: dict[str, EventRows] = {}
         self.groups: dict[int, Group] = {}
         #: marks in the text of a plan -> what stands there in the end
@@ -76,8 +62,9 @@ class Sets(Calls):
 
     # passes
 
-    def _base(self, kind: str, rank: int) -> Base:
-        key = (kind, rank)
+    def _base(self, kind: str, rank: int, names: tuple[str, ...]) -> Base:
+        """The pass over the events of these names: what is asked of other events is no burden to them."""
+        key = (kind, rank, names)
         if key not in self.bases:
             self.bases[key] = self._pass(kind, rank)
         return self.bases[key]
@@ -108,12 +95,15 @@ class Sets(Calls):
         found.append(Base(EventRows(self.names, self.dialect, source, rank=rank, order=order)))
         return found[0]
 
-    def _derive(self, made_of: Set, make: Callable[[], str], signature: str, extra: tuple[str, ...] = ()) -> EventRows:
+    def _derive(
+        self, made_of: Set, make: Callable[[], str], signature: str, extra: tuple[str, ...] = (), alias: str = ""
+    ) -> EventRows:
         """Rows of their own; the same ones are made once."""
         before = made_of.rows
         key = f"{id(before)} {signature}"
         if key not in self.derived:
-            rows = EventRows(self.names, self.dialect, make, rank=before.rank, order=(*before.order, *extra))
+            order = (*before.order, *extra)
+            rows = EventRows(self.names, self.dialect, make, rank=before.rank, order=order, alias=alias)
             rows.persons, rows.outer = before.persons, before.outer
             self.derived[key] = rows
         return self.derived[key]
@@ -139,7 +129,7 @@ class Sets(Calls):
         first = chain[0]
         objects = first.op == "objects"
         kind = first.data[1] if objects else ""
-        base = self._base(kind, rank) if outer is None else self._pass(kind, -1)
+        base = self._base(kind, rank, () if objects else first.data[1]) if outer is None else self._pass(kind, -1)
         found = Set(base.rows, first.data[0])
         base.rows.outer = outer
         if objects:
@@ -220,18 +210,22 @@ class Sets(Calls):
         column = to.rows.named(listed.code)
         if set(column.deps) != {to.rows.key}:
             raise Unsupported("each of a list of the earlier event")
-        self.close(to)
+        if to.asks:
+            self.close(to)
         before = to.rows
-        item, place = f"x_{term.data}_{before.alias}", f"i_{term.data}_{before.alias}"
-        code = before.column(column.text.split(".")[1])
+        name = column.text.split(".")[1]
+        item, place = f"x_{name}", f"i_{name}"
+        code = before.column(name)
 
         def make() -> str:
             return self.dialect.exploded(f"({before.render()}) AS {before.alias}", before.alias, code, item, place)
 
-        rows = self._derive(to, make, f"each {term.data} {code.text}", (place,))
+        rows = self._derive(to, make, f"each {code.text}", (place,), alias=before.alias)
         self._move(before, rows)
         self.tokens["elem", term.data] = (rows, item)
         to.rows = rows
+        # the rows keep their name and their columns: what was asked of an event is asked of its elements
+        to.conditions = [_moved(one, before, rows) for one in to.conditions]
 
     def _set_followed(self, term: Term, to: Set) -> None:
         to.conditions.append(self._follower(term, to))
@@ -345,123 +339,10 @@ class Sets(Calls):
 
     _fold_last = _fold_first
 
-    # lists
 
-    def items(self, term: Term, at: Place) -> Items:
-        """The elements of a list; null where it is none."""
-        if term.op == "macro_filter":
-            listed, inner = self._bound(term, at)
-            asked = self.holds(term.args[1], inner)
-            return Items(self._through("filtered", listed, inner, asked), listed.kind, listed.item, made=True)
-        if term.op == "macro_map":
-            listed, inner = self._bound(term, at)
-            kind = term.args[1].type.kind
-            if kind in ("list", "map"):
-                raise Unsupported("a list of lists")
-            value = self.value(term.args[1], inner)
-            return Items(
-                self._through("mapped", listed, inner, value), "dyn" if kind == "null" else kind, kind, made=True
-            )
-        if term.op not in PATHS:
-            raise Unsupported(term.op)
-
-        def read(term: Term, at: Place) -> Code:
-            return self.dialect.items(*self.path(term, at))
-
-        item = (term.type.item or DYN).kind if term.type.kind == "list" else "dyn"
-        return Items(self._placed(term, at, read), "", item)
-
-    def _bound(self, term: Term, at: Place) -> tuple[Items, Lambda]:
-        """The list of a macro and the variable that walks through it."""
-        listed = self.items(term.args[0], at)
-        token: Token = ("local", term.data)
-        inner = Lambda(token, self.names.new("v"), at)
-        self.tokens[token] = (inner, inner.variable)
-        self.kinds.pop(token, None)
-        if listed.kind:
-            self.kinds[token] = listed.kind
-        return listed, inner
-
-    def _through(self, how: str, listed: Items, inner: Lambda, body: Code) -> Code:
-        """A walk through a list; the variable is bound by it."""
-        if body.python and not self.dialect.python_anywhere:
-            raise Unsupported("a calendar inside a list")
-        found: Code = getattr(self.dialect, how)(listed.code, inner.variable, body)
-        deps = {row: layer for row, layer in found.deps.items() if row != inner.key}
-        return Code(found.text, deps, python=found.python)
-
-    def element(self, listed: Items, inner: Lambda, kind: str) -> Code:
-        """The element itself, read as a kind."""
-        variable = Code(inner.variable, {inner.key: 0}, solid=True)
-        if listed.kind:
-            given = listed.kind
-            if given == kind:
-                return variable
-            if kind == "dyn":
-                return self.tagged(variable, given, inner) if given in LETTER else FALSE
-            return self.untagged(variable, kind) if given == "dyn" else made("CASE WHEN FALSE THEN {0} END", variable)
-        declared = listed.item
-        if declared in LETTER and kind == "dyn":
-            return self.tagged(self.element(listed, inner, declared), declared, inner)
-        read: Code = getattr(self, "_read_" + kind)(variable, None, ())
-        return read
-
-    def in_list(self, term: Term, at: Place) -> Code:
-        item, holder = term.args
-        if item.type.kind not in LETTER and item.type.kind != "dyn":
-            return FALSE
-        found = self.repeated(self.dyn(item, at), at)
-        listed = self.items(holder, at)
-        inner = Lambda(("local", ""), self.names.new("v"), at)
-        same = made("COALESCE({0} = {1}, FALSE)", self.element(listed, inner, "dyn"), found)
-        walked = self.dialect.counted(self._through("filtered", listed, inner, same))
-        held = made("COALESCE({0} > 0, FALSE)", walked)
-        if holder.type.kind == "list" or holder.op not in PATHS or item.type.kind not in ("string", "dyn"):
-            return held
-        key = self.typed(item, at, "string")
-
-        def has(term: Term, at: Place) -> Code:
-            return self.path(term, at)[0]
-
-        part = self._placed(holder, at, has)
-        return made("({0} OR {1})", held, self.dialect.has_key(part, key))
-
-    def _macro_exists(self, term: Term, at: Place) -> Code:
-        listed, inner = self._bound(term, at)
-        asked = self.holds(term.args[1], inner)
-        if term.op == "macro_all":
-            asked = made("NOT {0}", asked)
-        found = self.dialect.counted(self._through("filtered", listed, inner, asked))
-        how = {"macro_exists": "> 0", "macro_all": "= 0", "macro_exists_one": "= 1"}[term.op]
-        empty = "TRUE" if listed.made and term.op == "macro_all" else "FALSE"
-        return made(f"COALESCE({{0}} {how}, {empty})", found)
-
-    _macro_all = _macro_exists_one = _macro_exists
-
-    def _list_sum(self, term: Term, at: Place) -> Code:
-        listed = self.items(term.args[0], at)
-        inner = Lambda(("local", ""), self.names.new("v"), at)
-        value = self.element(listed, inner, "number") if listed.item in ("number", "dyn") else None
-        if value is None:
-            value = made(f"CASE WHEN FALSE THEN {number(0).text} END")
-        numbers = self.repeated(self._through("mapped", listed, inner, value), at)
-        how = {"list_sum": "summed", "list_min": "smallest", "list_max": "largest"}[term.op]
-        found: Code = getattr(self.dialect, how)(numbers)
-        return made("COALESCE({0}, {1})", found, number(0)) if listed.made and how == "summed" else found
-
-    _list_min = _list_max = _list_sum
-
-    def _size(self, term: Term, at: Place) -> Code:
-        part = term.args[0]
-        kind = part.type.kind
-        if part.op in ("macro_filter", "macro_map"):
-            return self._counted(made("COALESCE({0}, 0)", self.dialect.counted(self.items(part, at).code)))
-        text = made(f"{self.dialect.length}({{0}})", self.typed(part, at, "string"))
-        if kind == "string" or part.op not in PATHS or ("local", part.data) in self.kinds:
-            return self._counted(text)
-
-        def sized(term: Term, at: Place) -> Code:
-            return self.dialect.sized(self.path(term, at)[0], (kind,) if kind in ("list", "map") else ("list", "map"))
-
-        found = self._placed(part, at, sized)
-        return self._counted(found if kind in ("list", "map") else made("COALESCE({0}, {1})", found, text))
+def _moved(code: Code, before: Rows, after: Rows) -> Code:
+    """The code about rows that were made of others and have their name."""
+    deps = {
+        after.key if row == before.key else row: 0 if row == before.key else deep for row, deep in code.deps.items()
+    }
+    return replace(code, deps=deps)

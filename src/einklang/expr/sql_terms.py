@@ -374,7 +374,7 @@ class Terms:
         return made("(NOT {0})", self.is_null(term.args[0], at))
 
     def _eq(self, term: Term, at: Place) -> Code:
-        same = self.equal(*term.args, at)
+        same = self.equal(term.args[0], term.args[1], at)
         return same if term.op == "eq" else made("(NOT {0})", same)
 
     _ne = _eq

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from einklang.expr.numbers import Number, text_of
@@ -151,7 +151,9 @@ class DuckDB:
 
     def read_number(self, part: Code, doc: Code | None, path: tuple[str, ...]) -> Code:
         """doc: the whole document, None in a safe one."""
-        usual = f"WHEN regexp_full_match({{0}}, {{1}}) THEN CAST({{0}} AS {NUMBER})"
+        short = "length({0}) <= 11 AND strpos({0}, '.') <= 7 AND NOT contains({0}, 'e')"
+        usual = f"WHEN {short} THEN TRY_CAST({{0}} AS {NUMBER})"
+        usual += f" WHEN regexp_full_match({{0}}, {{1}}) THEN CAST({{0}} AS {NUMBER})"
         if doc is None:
             marked = f"WHEN starts_with({{0}}, '\"\\u0001n') THEN CAST(substr({{0}}, 9, length({{0}}) - 9) AS {NUMBER})"
             return made(f"CASE {usual} {marked} END", part, self._EXACT)
@@ -175,6 +177,19 @@ class DuckDB:
         return made(f"COALESCE({{0}} = '\"{value}\"', FALSE)", part)
 
     # lists
+
+    def fields(self, doc: Code, path: tuple[str, ...], inner: tuple[str, ...]) -> Code | None:
+        """What is at a path of each element of a list, where that can be had without the elements."""
+        if not all(_SIMPLE.fullmatch(name) for name in (*path, *inner)):
+            return None
+        return made(f"CAST(json_extract({{0}}, '{'.'.join(('$', *path))}[*].{'.'.join(inner)}') AS VARCHAR[])", doc)
+
+    def any_is(self, fields: Code, values: Sequence[str]) -> Code | None:
+        """Whether one of them is one of these texts."""
+        if not all(_WORD.fullmatch(value) for value in values):
+            return None
+        listed = ", ".join(f"'\"{value}\"'" for value in values)
+        return made(f"COALESCE(list_has_any({{0}}, [{listed}]), FALSE)", fields)
 
     def items(self, part: Code, doc: Code | None, path: tuple[str, ...]) -> Code:
         """The elements, each a safe document; null where it is no list."""
@@ -228,6 +243,26 @@ class DuckDB:
 
     def sum(self, op: str, a: Code, b: Code) -> Code:
         return made(f"TRY({{0}} {op} {{1}})", a, b)
+
+    def divided(self, a: Code, b: Code, bind: Callable[[Code], Code]) -> Code:
+        """a / b, rounded half-even once, in whole numbers of 128 bits; where those are too short `ek_div` does it."""
+        whole = "CAST(TRY_CAST({0} AS DECIMAL(24, 9)) * 1000000000 AS HUGEINT)"
+        x, y = bind(made(whole, a)), bind(made(whole, b))
+        above, below = bind(made("ABS({0}) * 1000000000", x)), bind(made("NULLIF(ABS({0}), 0)", y))
+        part, rest = bind(made("{0} // {1}", above, below)), bind(made("{0} % {1}", above, below))
+        up = "CASE WHEN 2 * {1} > {2} OR (2 * {1} = {2} AND {0} % 2 = 1) THEN {0} + 1 ELSE {0} END"
+        quotient = bind(made(up, part, rest, below))
+        number = f"CAST({{0}} // 1000000000 AS {NUMBER})"
+        number += f" + CAST(CAST({{0}} % 1000000000 AS DECIMAL(18, 0)) * 0.000000001 AS {NUMBER})"
+        found = bind(made(number, quotient))
+        sign = "CASE WHEN ({0} < 0) <> ({1} < 0) THEN -{2} ELSE {2} END"
+        return made(
+            f"CASE WHEN {{0}} IS NULL OR {{1}} IS NULL OR {{1}} = 0 THEN NULL WHEN {{2}} IS NOT NULL THEN {sign}"
+            " ELSE ek_div({0}, {1}) END",
+            a,
+            b,
+            found,
+        )
 
     def rounded(self, x: Code, places: int) -> Code:
         return made(f"CAST(round_even({{0}}, {places}) AS {NUMBER})", x)
@@ -288,6 +323,9 @@ class Spark(DuckDB):
     def is_string(self, part: Code, value: str) -> Code | None:
         return None
 
+    def fields(self, doc: Code, path: tuple[str, ...], inner: tuple[str, ...]) -> Code | None:
+        return None
+
     def items(self, part: Code, doc: Code | None, path: tuple[str, ...]) -> Code:
         return made(
             "CASE WHEN schema_of_variant({0}) LIKE 'ARRAY%' THEN try_variant_get({0}, '$', 'array<variant>') END", part
@@ -332,6 +370,10 @@ class Spark(DuckDB):
 
     def sum(self, op: str, a: Code, b: Code) -> Code:
         return made(f"CAST({{0}} {op} {{1}} AS {NUMBER})", a, b)
+
+    def divided(self, a: Code, b: Code, bind: Callable[[Code], Code]) -> Code:
+        found = made("ek_div({0}, {1})", a, b)
+        return Code(found.text, found.deps, python=True)
 
     def rounded(self, x: Code, places: int) -> Code:
         return made(f"CAST(bround({{0}}, {places}) AS {NUMBER})", x)

@@ -187,8 +187,12 @@ def _ask(sub: Any) -> None:
     why.add_argument("id", metavar="ID")
     why.add_argument("--journey", metavar="J")
     why.add_argument("--message", metavar="M")
-    segment = _command(sub, "segment", "count or list the members of a segment", commands.segment)
-    segment.add_argument("action", choices=["count", "members"])
+    segment = _command(sub, "segment", "count or list the members of a segment, or say how it is asked", commands.segment)
+    segment.add_argument(
+        "action",
+        choices=["count", "members", "plan"],
+        help="plan: which engine answers --at for it and for those it speaks of, and what another one cannot do",
+    )
     segment.add_argument("id", metavar="ID")
     segment.add_argument(
         "--at",

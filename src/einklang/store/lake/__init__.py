@@ -1,9 +1,23 @@
 """The lake: columns that must be counted, as Delta tables in `HOME/lake`. `table.Lake` holds them, `shipper` brings
-rows there exactly once, `log` reads the whole log back (lake and the Book's tail). Start with `shipper.ship`.
+rows there exactly once, `log` reads the whole log back (lake and the Book's tail), `engine` answers conditions about
+everybody by DuckDB and Spark. Start with `shipper.ship`.
 """
 
+from einklang.store.lake.engine import DuckEngine, DuckPlans, SparkEngine, put_crowd
 from einklang.store.lake.log import read_log
 from einklang.store.lake.shipper import refresh, ship, ship_all, ship_round, tidy
 from einklang.store.lake.table import Lake
 
-__all__ = ["Lake", "read_log", "refresh", "ship", "ship_all", "ship_round", "tidy"]
+__all__ = [
+    "DuckEngine",
+    "DuckPlans",
+    "Lake",
+    "SparkEngine",
+    "put_crowd",
+    "read_log",
+    "refresh",
+    "ship",
+    "ship_all",
+    "ship_round",
+    "tidy",
+]
