@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from einklang.event import Event
 from einklang.kernel.errors import InputError
-from einklang.profile import BUILT_IN, Object, fold_objects, kind_of, parse_object
+from einklang.profile import BUILT_IN, Object, fold_objects, kind_of, parse_object, state_of, touched
 from einklang.profile.strategies import STRATEGIES, Claim, settle
 
 MINUTE = 60_000_000
@@ -144,6 +144,8 @@ def test_any_order_of_arrival_gives_the_objects_of_a_naive_fold(log: list[Any], 
     for one in expected:
         found = {"state": one.state} | {name: one.fields.get(name) for name in told[one.id] if name != "state"}
         assert found == told[one.id]
+        mine = [event for event in events if one.id in [key for key, _ in touched(LOAN, event)]]
+        assert state_of(LOAN, one.id, mine) == one.state
 
 
 @settings(max_examples=40, deadline=None)

@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, Any
 
 from einklang.app.working import Live, from_json, to_json
 from einklang.event import Event
-from einklang.profile import PERSON, Kind, fold_objects, touched
+from einklang.profile import PERSON, Kind, state_of, touched
 
 if TYPE_CHECKING:
     from einklang.app.state import State
 
-_ORDER = attrgetter("at", "seq")
+_ORDER, _SEQ = attrgetter("at", "seq"), attrgetter("seq")
 #: What the kind of the key begins with under which an event stands that names nobody; kinds of identifier have no
 #: colon.
 OBJECT = "object:"
@@ -41,9 +41,8 @@ def row_of(kind: Kind, key: str, events: list[Event]) -> Row:
 
     What a group owns has a state for the group alone, not for one of its members.
     """
-    known = next(one for one in fold_objects(kind, events) if one.id == key)
-    state = known.state or "" if kind.owner == PERSON else ""
-    return state, min(event.seq for event in events), events[0].at, events[-1].at
+    state = state_of(kind, key, events) or "" if kind.owner == PERSON else ""
+    return state, min(map(_SEQ, events)), events[0].at, events[-1].at
 
 
 class ObjectIndex:

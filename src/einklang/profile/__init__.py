@@ -8,7 +8,7 @@ owner. It never asks who a person is, never computes a segment. Start reading in
 from einklang.profile.gather import Gathered, Rule
 from einklang.profile.object_definitions import RawObject, check_strategy, parse_object
 from einklang.profile.object_kinds import BUILT_IN
-from einklang.profile.objects import PERSON, Kind, Object, fold_objects, kind_of, touched
+from einklang.profile.objects import PERSON, Kind, Object, fold_objects, kind_of, state_of, touched
 from einklang.profile.traits import current, fold_traits, merge_traits, value_of
 
 __all__ = [
@@ -26,6 +26,7 @@ __all__ = [
     "kind_of",
     "merge_traits",
     "parse_object",
+    "state_of",
     "touched",
     "value_of",
 ]

@@ -6,7 +6,7 @@ it behind. Events count in order of (at, seq); the latest value of a field wins 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -154,14 +154,29 @@ def fold_objects(kind: Kind, events: Iterable[Happened], until: int | None = Non
     return objects
 
 
+def state_of(kind: Kind, key: str, events: Sequence[Happened]) -> str | None:
+    """The state of one object. events: those that speak of it, in order of (at, seq)."""
+    for event in reversed(events):
+        for found, properties in reversed(touched(kind, event)):
+            state = _state(kind, kind.rules[event.name], properties) if found == key else None
+            if state is not None:
+                return state
+    return None
+
+
+def _state(kind: Kind, rule: RawRule, properties: Mapping[str, Any]) -> str | None:
+    """What an event says of the state; None: nothing."""
+    if rule.state_from:
+        said = properties.get(rule.state_from)
+        return said if isinstance(said, str) and (not kind.states or said in kind.states) else rule.state
+    return rule.state
+
+
 def _take(kind: Kind, one: Object, event: Happened, rule: RawRule, properties: Mapping[str, Any]) -> None:
     one.changed_at = event.at
     if not one.told or one.told[-1][0] != event.seq:
         one.told.append((event.seq, event.at, event.name))
-    state = rule.state
-    if rule.state_from:
-        said = properties.get(rule.state_from)
-        state = said if isinstance(said, str) and (not kind.states or said in kind.states) else state
+    state = _state(kind, rule, properties)
     if state is not None and state != one.state:
         one.state, one.state_since = state, event.at
     if not kind.fields:
