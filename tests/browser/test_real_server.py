@@ -22,7 +22,7 @@ from playwright.sync_api import Page, expect
 from einklang.app.staff import put_staff
 from einklang.main import home as homes
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("real server")]
 PASSWORD = "a long enough secret"
 DEFINITIONS = """
 kind: segment

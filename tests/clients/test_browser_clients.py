@@ -12,7 +12,7 @@ from tests.clients import node
 from tests.clients.shop import Losing, assert_all_is_known, serving
 from tests.web.homes import WRITE_KEY, Home
 
-pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
+pytestmark = pytest.mark.browser
 
 CALLS = """
 async ([address, writeKey, mode]) => {
