@@ -52,6 +52,7 @@ class FakeView:
     events: list[FakeEvent] = field(default_factory=list)
     consents: set[tuple[str, str]] = field(default_factory=set)
     consent_ends: Micros | None = None
+    consent_times: dict[tuple[str, str], Micros] = field(default_factory=dict)
     channels: set[str] = field(default_factory=set)
     segments: dict[str, Micros] = field(default_factory=dict)
     segment_ends: dict[str, Micros] = field(default_factory=dict)
@@ -98,6 +99,10 @@ class FakeView:
     def consent(self, channel: str, purpose: str, /) -> bool:
         ended = self.consent_ends is not None and self.consent_ends <= self.now
         return (channel, purpose) in self.consents and not ended
+
+    def consent_since(self, channel: str, purpose: str, /) -> Micros | None:
+        ended = self.consent_ends if self.consent_ends is not None and self.consent_ends <= self.now else None
+        return self.consent_times.get((channel, purpose)) if ended is None else ended
 
     def consent_flip(self) -> Micros | None:
         return self.consent_ends if self.consent_ends is not None and self.consent_ends > self.now else None

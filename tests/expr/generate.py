@@ -333,7 +333,7 @@ class Writer:
         return self.chance.pick(found)
 
     def leaf_timestamp(self) -> list[Callable[[], str]]:
-        found = self.of("changedAt(trait.x)", 'changedAt(segment("vip"))')
+        found = self.of("changedAt(trait.x)", 'changedAt(segment("vip"))', 'changedAt(consent("email", "news"))')
         found += self.of(
             "trait.seen", "trait.seen", f'timestamp("{format_moment(NOW - self.chance.below(20) * STEP)}")', "entry.at"
         )

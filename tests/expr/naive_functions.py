@@ -208,6 +208,8 @@ class Functions:
     def f_changedAt(self, args: tuple[Tree, ...], env: dict[str, Any]) -> Any:
         if args[0].kind == "field":
             return moment(self.person["changed"].get(args[0].value))
+        if args[0].value == "consent":
+            return moment(self.person["agreed"].get(tuple(part.value for part in args[0].args)))
         name = args[0].args[0].value
         return moment(self.person["joined"].get(name)) if name in self.person["segments"] else None
 

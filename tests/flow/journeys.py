@@ -102,6 +102,10 @@ class Seen:
         """Never."""
         return False
 
+    def consent_since(self, channel: str, purpose: str) -> int | None:
+        """Never."""
+        return None
+
     def segment_since(self, name: str) -> int | None:
         """Never."""
         return None

@@ -254,16 +254,30 @@ class State:
 
     def view(self, live: Live) -> PersonView:
         """The person at the present clock."""
-        return PersonView(live, self.clock, self.rules, self._any_permit)
+        return PersonView(live, self.clock, self.rules, self._consent)
 
-    def _any_permit(self, live: Live, channel: str, purpose: str) -> bool:
+    def _consent(self, live: Live, channel: str, purpose: str) -> tuple[bool, int | None]:
+        """Whether at least one address is permitted, and since when, by the last word about each.
+
+        Permitted: since the earliest of the words that permit, or since the person is known where none is needed. Not:
+        since the latest withdrawal; None if there never was one.
+        """
+        known = self.definitions.purposes.get(purpose)
+        if known is None:
+            return False, None
         addresses = {split_key(key)[2] for key in live.person.permissions if key.startswith(f"{channel}|{purpose}|")}
         own = address_of(live, channel)
         if own is not None:
             addresses.add(own)
-        return any(
-            self.permits(live, channel, address, purpose, "marketing") for address in sorted(addresses) if address
-        )
+        since: dict[bool, list[int]] = {True: [], False: []}
+        for address in addresses - {""}:
+            word = status_of(live.person.permissions, channel, purpose, address, consent=known.basis == "consent")
+            permitted = permits(word.status if word is not None else None, known, "marketing", channel)
+            if permitted:
+                since[True].append(live.person.created_at if word is None else word.at)
+            elif word is not None and word.status == WITHDRAWN:
+                since[False].append(word.at)
+        return bool(since[True]), min(since[True], default=max(since[False], default=None))
 
     def permits(self, live: Live, channel: str, address: str, purpose: str, klass: str) -> bool:
         """Whether the ledger, or another legal basis of the purpose, permits a contact of this class now."""

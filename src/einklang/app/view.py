@@ -187,7 +187,13 @@ class PersonView:
 
     def consent(self, channel: str, purpose: str) -> bool:
         """Whether at least one address of the channel is permitted."""
-        return bool(self.permits(self.live, channel, purpose))
+        found, _ = self.permits(self.live, channel, purpose)
+        return bool(found)
+
+    def consent_since(self, channel: str, purpose: str) -> int | None:
+        """Since when it is permitted, or is not."""
+        _, since = self.permits(self.live, channel, purpose)
+        return None if since is None else int(since)
 
     def consent_flip(self) -> int | None:
         """Consents do not expire yet."""

@@ -76,7 +76,9 @@ def needs_of(term: Term) -> Needs:
             groups.add(part.data[0] if part.op == "grouptrait" else part.data)
         elif part.op == "changed":
             kind, name = part.data
-            sets[kind].add(name)
+            flags["consent"] |= kind == "consent"
+            if kind != "consent":
+                sets[kind].add(name)
         elif part.op == "step":
             sets["step"].add(part.data[0])
         elif part.op == "of":

@@ -191,18 +191,16 @@ class Functions(Names):
             return self._make(tree, "changed", TIMESTAMP, (), ("trait", term.data))
         if part.kind == "call" and part.value == "segment":
             return self._make(tree, "changed", TIMESTAMP, (), ("segment", self.check(part).data))
-        if part.kind == "call" and part.value in ("stage", "consent"):
-            raise self.fault(
-                part,
-                "not_supported_yet",
-                f"`changedAt({part.value}(...))` is not supported yet",
-                "leave it out; a later version brings it",
-            )
+        if part.kind == "call" and part.value == "consent":
+            return self._make(tree, "changed", TIMESTAMP, (), ("consent", self.check(part).data))
+        if part.kind == "call" and part.value == "stage":
+            what = "`changedAt(stage(...))` is not supported yet"
+            raise self.fault(part, "not_supported_yet", what, "leave it out; a later version brings it")
         raise self.fault(
             part,
             "wrong_type",
-            "changedAt(...) needs a trait or a segment",
-            'write changedAt(trait.x) or changedAt(segment("id"))',
+            "changedAt(...) needs a trait, a segment or a consent",
+            'write changedAt(trait.x), changedAt(segment("id")) or changedAt(consent("email", "marketing"))',
         )
 
     def _stored(self, part: Tree) -> None:

@@ -127,6 +127,11 @@ class Flips:
         self.note(self.view.consent_flip())
         return self.view.consent(channel, purpose)
 
+    def consent_since(self, channel: str, purpose: str) -> Micros | None:
+        """`changedAt(consent(...))`: changes with the consent."""
+        self.note(self.view.consent_flip())
+        return self.view.consent_since(channel, purpose)
+
     def segment(self, name: str) -> bool:
         """`segment`: changes at its own next flip."""
         self.note(self.view.segment_flip(name))

@@ -298,8 +298,8 @@ class Generator:
 
     def _changed(self, term: Term) -> str:
         kind, name = term.data
-        owner = "flips" if self.traced and kind == "segment" else "v"
-        return f"{owner}.{kind}_since({self.constant(name)})"
+        owner = "flips" if self.traced and kind != "trait" else "v"
+        return f"{owner}.{kind}_since({', '.join(map(self.constant, name if kind == 'consent' else (name,)))})"
 
     def _groupid(self, term: Term) -> str:
         return f"v.group_id({self.constant(term.data)})"

@@ -108,6 +108,9 @@ class View(Protocol):
         """`history` of all members together."""
 
     def consent(self, channel: str, purpose: str, /) -> bool: ...
+    def consent_since(self, channel: str, purpose: str, /) -> Micros | None:
+        """Since when `consent` is as it is; None if nobody ever said anything."""
+
     def consent_flip(self) -> Micros | None:
         """The next moment > now at which a consent can change by itself."""
 
