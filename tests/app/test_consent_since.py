@@ -53,7 +53,7 @@ def known(at: int) -> EngineCall:
     ],
 )  # fmt: skip
 def test_since_when_it_is_so(calls: list[EngineCall], days: dict[float, str], batch: int) -> None:
-    """Nobody said anything: null. A second address does not begin anew; a withdrawal does, and the same word said again,
+    """Nobody said anything: null. A second address does not begin anew; a withdrawal does, and a word said again,
     of which the ledger keeps the last. Time alone makes it three days. Another basis holds since the person is known.
     """
     with home(DEFINITIONS) as book:
