@@ -11,6 +11,7 @@ import pytest
 from einklang.app import apply as applying
 from einklang.app import dead
 from einklang.app.moment import Moments
+from einklang.app.run import run as run_until
 from einklang.app.state import State
 from einklang.event import EngineCall, Event
 from einklang.main.verify import check_books
@@ -19,7 +20,7 @@ from einklang.store.lake import Lake
 from einklang.testing.canonical import canonical_hash, table_rows
 from einklang.testing.rebuild import findings, inputs_of, rebuilt
 from tests.app.dice import Random
-from tests.app.worlds import DAY, HOUR, SALT, START, append, documents, engine_of, home, random_calls, run
+from tests.app.worlds import DAY, HOUR, SALT, START, UNTIL, append, documents, engine_of, home, random_calls, run
 
 PLAN = """
 kind: event
@@ -175,6 +176,17 @@ def test_poison_comes_in_again_after_the_mend(monkeypatch: pytest.MonkeyPatch, t
         run(poisoned)
         assert _facts(poisoned) == _facts(clean)
         balanced(poisoned, tmp_path)
+
+
+def test_what_run_says_it_wrote_is_in_the_log(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The number of entries is that of the log, in ticks of one that only put an event aside too (schema, poison)."""
+    with home(PLAN) as book:
+        Faulty(monkeypatch)
+        append(book, calls())
+        before = book.read("counter_value", "seq")[0][0]
+        written = run_until(book, engine_of(book), UNTIL, mode="run", batch=1)
+        assert written == book.read("counter_value", "seq")[0][0] - before
+        assert {*dead.letters(book, code="", cursor="", limit=9).counts} == {"poison", "schema_violation"}
 
 
 def test_what_fails_again_is_put_aside_again(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
