@@ -82,6 +82,43 @@ def test_killed_one_after_another(tmp_path: Path, cluster: Cluster, database_url
         judge(opened, customers, sink, kills=1)
 
 
+def running(pid: int) -> bool:
+    """Whether a process is there and does something."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+@pytest.mark.timeout(300)
+def test_the_one_that_looks_after_them_is_killed(tmp_path: Path, cluster: Cluster, database_url: str) -> None:
+    """Under load and in the middle of hand-overs a web process is killed, then the one that would start it anew: the
+    others end by themselves, also one whose mail server does not answer, and leave the home free. The next server goes
+    on; at the end everything has happened, once.
+    """
+    home, sink, customers = tmp_path / "home", Sink(), Customers(tmp_path / "acknowledged")
+    keys = make(home, database_url=database_url)
+    settings = {"EINKLANG_DATABASE_URL": database_url}
+    with sink.running():
+        settings["EINKLANG_SMTP_URL"] = f"smtp://127.0.0.1:{sink.port}"
+        with serving(home, keys, "--workers", "2", **settings) as server:
+            ready(server, cluster)
+            threads = customers.sending(server)
+            wait_for(lambda: sink.held, "a hand-over that hangs")
+            everybody = workers_of(server)
+            os.kill(everybody["web 2"], signal.SIGKILL)
+            server.process.kill()
+            for thread in threads:
+                thread.join(WAIT_S)
+            wait_for(lambda: not any(map(running, everybody.values())), "the end of who is alone", 60)
+        sink.holds = False
+        with serving(home, keys, "--workers", "2", **settings) as server:
+            ready(server, cluster)
+            finished(server, customers)
+    with homes.opened(home, base_url="http://127.0.0.1:8787", database_url=database_url, writer=False) as opened:
+        judge(opened, customers, sink, kills=1)
+
+
 @pytest.mark.parametrize("fate", ["its parent dies", "its home is lost"])
 def test_a_process_that_is_alone_ends(database_url: str, fate: str) -> None:
     """A worker notices that nobody looks after it any more, or that another writer took its home."""
