@@ -11,6 +11,7 @@ SEGMENTS: list[Data] = [
         "where": 'events("Order Completed").within("30d").count() >= 2',
         "members": 4127,
         "updated_at": ago(days=18),
+        "on_site": True,
     },
     {
         "id": "garden-lovers",
@@ -19,6 +20,7 @@ SEGMENTS: list[Data] = [
         '&& consent("email", "marketing")',
         "members": 2894,
         "updated_at": ago(days=40),
+        "on_site": False,
     },
     {
         "id": "win-back-due",
@@ -27,6 +29,7 @@ SEGMENTS: list[Data] = [
         '&& !events("Order Completed").within("90d").exists()',
         "members": 1630,
         "updated_at": ago(days=3),
+        "on_site": False,
     },
     {
         "id": "newsletter",
@@ -34,6 +37,7 @@ SEGMENTS: list[Data] = [
         "where": 'consent("email", "marketing")',
         "members": 9318,
         "updated_at": ago(days=200),
+        "on_site": False,
     },
 ]
 SEGMENT_MORE: Data = {

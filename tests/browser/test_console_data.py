@@ -195,6 +195,12 @@ def test_objects_and_products_are_read(visit: Visit) -> None:
     expect(page.get_by_role("heading", level=1)).to_have_text("Screw")
 
 
+def test_a_segment_says_that_pages_know_of_it(visit: Visit) -> None:
+    """What is published is marked, nothing else."""
+    expect(visit("/segments/active-shopper").get_by_text("published for pages")).to_be_visible()
+    expect(visit("/segments/garden-lovers").get_by_text("published for pages")).to_have_count(0)
+
+
 def test_a_company_is_reached_from_its_people(visit: Visit) -> None:
     """The person's page names the company and the role there; the company names its people and contact person."""
     page = visit("/persons/p_4fk2x9")

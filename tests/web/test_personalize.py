@@ -238,6 +238,13 @@ def test_refused_events_are_named_beside_the_answer(site: Home) -> None:
     assert site.call("OPTIONS", "/v1/personalize").headers["access-control-allow-methods"] == "GET, POST"
 
 
+def test_staff_see_what_is_published(site: Home) -> None:
+    """The list of segments and each of them say whether pages may know of it."""
+    listed = {one["id"]: one["on_site"] for one in site.get("/api/segments").json()["items"]}
+    assert listed == {"viewers": True, "buyers": True, "debtors": False}
+    assert {name: site.get(f"/api/segments/{name}").json()["on_site"] for name in listed} == listed
+
+
 def test_asking_is_bounded_by_the_rate_of_the_key(site: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     """Questions count as events do."""
     monkeypatch.setattr("einklang.web.limits.monotonic", lambda: 1_000.0)

@@ -174,6 +174,8 @@ export interface SegmentItem {
   where: string;
   members: number;
   updated_at: string | null;
+  /** Pages may know whether their visitor is a member. */
+  on_site: boolean;
 }
 
 export interface Segment extends SegmentItem {

@@ -202,6 +202,8 @@ export const de: Dictionary = {
   segments: {
     title: 'Segmente',
     lead: 'Gruppen, die sich selbst aktuell halten, auch wenn nur Zeit vergeht.',
+    onSite: 'für Seiten freigegeben',
+    onSiteText: 'Eine Seite darf wissen, ob ihr Besucher dazugehört, und sonst nichts.',
     members: (n, text) => plural(n, text, 'Person', 'Personen'),
     columns: { segment: 'Segment', condition: 'Bedingung', members: 'Mitglieder', updated: 'Geändert' },
     emptyTitle: 'Noch kein Segment',

@@ -202,6 +202,8 @@ export const en = {
   segments: {
     title: 'Segments',
     lead: 'Groups that keep themselves up to date, also when only time passes.',
+    onSite: 'published for pages',
+    onSiteText: 'A page may know whether its visitor is a member, and nothing else.',
     members: (n: number, text: string) => plural(n, text, 'person', 'persons'),
     columns: { segment: 'Segment', condition: 'Condition', members: 'Members', updated: 'Changed' },
     emptyTitle: 'No segment yet',

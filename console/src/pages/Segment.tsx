@@ -33,7 +33,12 @@ export function Segment() {
     <>
       <PageHead
         title={say(segment.title, segment.id)} back={<Back to="/segments">{t.segments.back}</Back>}
-        badge={<Pill tone="teal" icon="persons">{t.segments.members(segment.members, f.number(segment.members))}</Pill>}
+        badge={
+          <>
+            <Pill tone="teal" icon="persons">{t.segments.members(segment.members, f.number(segment.members))}</Pill>
+            {segment.on_site && <Pill tone="warm" icon="web" title={t.segments.onSiteText}>{t.segments.onSite}</Pill>}
+          </>
+        }
         lead={
           <span className={ui.small}>
             <span className={ui.mono}>{segment.id}</span>

@@ -172,13 +172,14 @@ class ObjectRef(msgspec.Struct):
 
 
 class SegmentItem(msgspec.Struct):
-    """A segment in a list."""
+    """A segment in a list. on_site: pages may know whether their visitor is a member."""
 
     id: str
     title: Text
     where: str
     members: int
     updated_at: str | None
+    on_site: bool
 
 
 class Segment(msgspec.Struct):
@@ -189,6 +190,7 @@ class Segment(msgspec.Struct):
     where: str
     members: int
     updated_at: str | None
+    on_site: bool
     definition: str
     listens: list[str]
     used_by: list[str]

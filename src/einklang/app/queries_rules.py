@@ -127,7 +127,8 @@ def _docs(definitions: Definitions, kind: str) -> Iterator[tuple[str, dict[str, 
 def _segment_item(
     doc: dict[str, Any], name: str, counts: dict[str, int], changed: dict[str, str | None]
 ) -> answers.SegmentItem:
-    return answers.SegmentItem(name, _title(doc), str(doc.get("where", "")), counts.get(name, 0), changed.get(name))
+    where, on_site = str(doc.get("where", "")), doc.get("on_site") is True
+    return answers.SegmentItem(name, _title(doc), where, counts.get(name, 0), changed.get(name), on_site)
 
 
 def segment(reader: Reader, definitions: Definitions, changes: ChangedAt, name: str) -> answers.Segment:
@@ -141,6 +142,7 @@ def segment(reader: Reader, definitions: Definitions, changes: ChangedAt, name: 
         item.where,
         item.members,
         item.updated_at,
+        item.on_site,
         definition=yaml_of(doc),
         listens=listens(definitions.checked[f"segment:{name}"].needs),
         used_by=sorted(users),
