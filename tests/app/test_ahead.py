@@ -111,6 +111,7 @@ def test_ticks_in_flight_give_the_same_state() -> None:
     assert sum(check(seed) for seed in range(30)) > 100
 
 
+@pytest.mark.slow
 def test_what_the_disk_refuses_is_computed_again() -> None:
     """A flight that does not land is told to who waits, and its events are folded later, none of them twice."""
     for seed in range(100, 106):

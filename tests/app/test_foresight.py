@@ -91,6 +91,7 @@ def check(seed: int, *, silent: bool = False) -> tuple[Counter[str], Counter[str
     return asked, fewer
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("worth", [1, 3])
 def test_a_far_book_gives_the_same_state(monkeypatch: pytest.MonkeyPatch, worth: int) -> None:
     """Random logs with merges, splits, devices and withdrawals, folded with foresight, give the state of one event a

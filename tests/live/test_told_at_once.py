@@ -40,6 +40,7 @@ def told(server: Server) -> None:
     assert ask(server, "d-other")["segments"] == []
 
 
+@pytest.mark.slow
 def test_one_process(tmp_path: Path) -> None:
     """Durable, decided, told."""
     keys = make(tmp_path / "home", SEGMENT)
