@@ -11,7 +11,7 @@ from einklang.app.run import settle_definitions
 from einklang.app.state import State
 from einklang.app.tick import Engine
 from einklang.event import EngineCall
-from einklang.store.book import SqliteBook
+from einklang.store.book import AnyBook, SqliteBook
 from einklang.testing.canonical import table_rows
 from tests.app.dice import Random
 from tests.app.worlds import DAY, HOUR, START, engine_of
@@ -100,7 +100,7 @@ def couple(
     return Couple(number, (keys[0], keys[1]), kinds, calls)
 
 
-def reading(book: SqliteBook) -> State:
+def reading(book: AnyBook) -> State:
     """A State for decisions and previews."""
     return engine_of(book).state
 
