@@ -13,6 +13,7 @@ import pytest
 
 from einklang.kernel.errors import Conflict, EinklangError, InputError, Unavailable
 from einklang.store.book import Setup, SqliteBook, migrate, statements
+from einklang.store.book import writer as writing
 from einklang.store.book.connect import check_engine
 from einklang.testing.book_suite import Body
 from einklang.testing.powercut import Recorder
@@ -392,3 +393,25 @@ def test_order_and_declarations_never_change(tmp_path: Path) -> None:
             with pytest.raises(Conflict) as error:
                 sql(book, change)
             assert code_of(error) == "book_constraint"
+
+
+@pytest.mark.parametrize("cuts", [True, False])
+def test_a_log_that_is_always_read_is_cut(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cuts: bool) -> None:
+    """Each commit ends while its own thread reads the state before, as ticks do: the log stays short nevertheless.
+
+    Positive control: without the cut before a read it grows with every commit.
+    """
+    monkeypatch.setattr(writing, "CUT_EVERY_S", 0.0)
+    monkeypatch.setattr(writing, "CHECKPOINT_BUSY_MS", 0)
+    if not cuts:
+        monkeypatch.setattr(writing.Writer, "cut", lambda self: None)
+    longest = 0
+    with SqliteBook.create(tmp_path, SALT, setup=Setup(checkpoint_pages=10)) as book:
+        for _ in range(60):
+            with book.snapshot() as reader:
+                book.append([Body(b"x" * 50_000)])
+                book.transact(lambda tx: None)  # what follows the append is over
+                reader.read("counters")
+            longest = max(longest, (tmp_path / "book.db-wal").stat().st_size)
+        assert len(book.read("tail_page", 0, 100)) == 60
+    assert (longest < 80 * 4_200) == cuts, longest

@@ -165,6 +165,8 @@ class SqliteBook:
     @contextmanager
     def snapshot(self) -> Iterator[Reading]:
         """A Reader that sees the one state of now, whatever is committed meanwhile. Use it within one thread."""
+        if self._writer is not None and self._writer.overlong:
+            self._writer.cut()
         connection = self._borrow()
         healthy = False
         try:

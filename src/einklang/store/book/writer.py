@@ -9,8 +9,11 @@ never retried into an acknowledgement (Rebello et al., "Can Applications Recover
 from __future__ import annotations
 
 import os
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future
+from contextlib import suppress
 from itertools import chain
 from pathlib import Path
 from typing import Any, TypeVar
@@ -30,6 +33,9 @@ T = TypeVar("T")
 _RESERVE_RETRY_S = 5.0
 #: How long cutting the log may wait for readers while nobody is acknowledged.
 CHECKPOINT_BUSY_MS = 20
+#: The same where that was not enough, and how often it is tried then.
+CUT_BUSY_MS = 100
+CUT_EVERY_S = 1.0
 
 
 class Reading:
@@ -111,8 +117,13 @@ class Writing(Reading):
             self._connection.execute(sql, list(chain.from_iterable(rest)), can_cache=False).fetchall()
 
 
+def _cut(tx: Writing) -> None:
+    """Names the work of cutting the log, which is done outside of any transaction."""
+    raise AssertionError("it is not run")
+
+
 class Writer(WorkQueue):
-    """Owns the writing connection of SQLite."""
+    """Owns the writing connection of SQLite. overlong: readers kept the log from being cut when it was time."""
 
     def __init__(
         self, connection: apsw.Connection, statements: Mapping[str, Statement], setup: Setup, home: Path
@@ -125,6 +136,8 @@ class Writer(WorkQueue):
         self._reserve_retry_at = 0.0
         self._wal_pages = 0
         self._checkpoint_at = setup.checkpoint_pages
+        self.overlong = False
+        self._cut_next = 0.0
         connection.set_wal_hook(self._on_commit)
 
     def start(self) -> None:
@@ -210,20 +223,45 @@ class Writer(WorkQueue):
         """Copy the log back each time it has grown by `checkpoint_pages`; when it is four times that, cut the file too.
 
         Readers of old states may prevent either: that costs a moment and disk, and it is tried again after the same
-        growth.
+        growth, and by `cut`.
         """
         if self._failed or self._wal_pages < self._checkpoint_at:
             return
         far = self._wal_pages >= 4 * self._setup.checkpoint_pages
         mode = apsw.SQLITE_CHECKPOINT_TRUNCATE if far else apsw.SQLITE_CHECKPOINT_PASSIVE
         self._checkpoint_at = self._wal_pages + self._setup.checkpoint_pages
+        self._copy_back(mode, CHECKPOINT_BUSY_MS)
+
+    def _copy_back(self, mode: int, busy_ms: int) -> None:
         try:
-            self._connection.set_busy_timeout(CHECKPOINT_BUSY_MS)
+            self._connection.set_busy_timeout(busy_ms)
             self._connection.wal_checkpoint("main", mode)
+            self.overlong = False
         except apsw.Error as error:
+            self.overlong = mode == apsw.SQLITE_CHECKPOINT_TRUNCATE and isinstance(error, apsw.BusyError)
             self._poison_if_fatal(error)  # readers and a full disk only leave the log as it is
         finally:
             self._connection.set_busy_timeout(self._setup.busy_ms)
+
+    def cut(self) -> None:
+        """Cut a log that is `overlong`, after what waits. For a thread that is about to read and reads nothing yet.
+
+        A tick reads one state until it has written the next, so at the end of each commit there is a reader of a state
+        before it: left to `_after` alone, the log of a busy Book would never be cut.
+        """
+        if threading.current_thread() is self._thread or time.monotonic() < self._cut_next:
+            return
+        self._cut_next = time.monotonic() + CUT_EVERY_S
+        with suppress(EinklangError):  # closed or poisoned: the reader is told so itself
+            self.transact_later(_cut).result()
+
+    def _transact(self, work: Callable[[Any], Any], future: Future[Any]) -> None:
+        if work is not _cut:
+            super()._transact(work, future)
+        elif future.set_running_or_notify_cancel():
+            if not self._failed:
+                self._copy_back(apsw.SQLITE_CHECKPOINT_TRUNCATE, CUT_BUSY_MS)
+            future.set_result(None)
 
     def _take_reserve(self) -> None:
         """Keep some bytes of the disk for withdrawals; on a full disk it is tried again later."""
