@@ -14,13 +14,13 @@ from pathlib import Path
 from typing import Any
 
 from einklang import __version__
-from einklang.main import bench_collect, bench_identity, bench_lake, bench_pipeline, bench_visible
+from einklang.main import bench_collect, bench_identity, bench_lake, bench_pipeline, bench_segments, bench_visible
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """size: persons of `pipeline`, events of `identity` and `lake` (None: as docs/benchmarks.md says); batch: events a
-    tick; database_url: PostgreSQL instead of SQLite; rate: events a second beside `visible`.
+    """size: persons of `pipeline` and `segments`, events of `identity` and `lake` (None: as docs/benchmarks.md says);
+    batch: events a tick; database_url: PostgreSQL instead of SQLite; rate: events a second beside `visible`.
     """
 
     size: int | None = None
@@ -38,6 +38,7 @@ BENCHES: dict[str, Callable[[Path, Options], dict[str, Any]]] = {
     "pipeline": lambda folder, given: bench_pipeline.pipeline(
         folder, persons=given.size or bench_pipeline.PERSONS, batch=given.batch, database_url=given.database_url
     ),
+    "segments": lambda folder, given: bench_segments.segments(folder, given.size or bench_segments.PERSONS),
     "visible": lambda folder, given: bench_visible.visible(folder, given.database_url, rate=given.rate),
 }
 

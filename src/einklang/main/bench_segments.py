@@ -92,7 +92,7 @@ def segments(folder: Path, persons: int = PERSONS) -> dict[str, Any]:
             "example": round(ours, 3),
             "by hand": round(by_hand, 3),
             f"{TOGETHER} together": round(together, 3),
-            "row by row, of all": round(alone, 1),
+            "row by row, of all": round(alone, 2),
         },
         "ratios": {
             "example / by hand": round(ours / by_hand, 2),

@@ -187,7 +187,9 @@ def _ask(sub: Any) -> None:
     why.add_argument("id", metavar="ID")
     why.add_argument("--journey", metavar="J")
     why.add_argument("--message", metavar="M")
-    segment = _command(sub, "segment", "count or list the members of a segment, or say how it is asked", commands.segment)
+    segment = _command(
+        sub, "segment", "count or list the members of a segment, or say how it is asked", commands.segment
+    )
     segment.add_argument(
         "action",
         choices=["count", "members", "plan"],
@@ -231,9 +233,12 @@ def _look_over(sub: Any) -> None:
     )
     assert doctor is not None
     bench = _command(sub, "bench", "the benchmarks, as ratios measured side by side", commands.bench)
-    bench.add_argument("name", nargs="?", choices=["collect", "identity", "lake", "pipeline", "visible"])
+    bench.add_argument("name", nargs="?", choices=["collect", "identity", "lake", "pipeline", "segments", "visible"])
     bench.add_argument(
-        "--size", type=_whole, metavar="N", help="persons of pipeline, events of identity and lake (docs/benchmarks.md)"
+        "--size",
+        type=_whole,
+        metavar="N",
+        help="persons of pipeline and segments, events of identity and lake (docs/benchmarks.md)",
     )
     bench.add_argument("--batch", type=_whole, default=5_000, metavar="N", help="events a tick of pipeline")
     bench.add_argument(
