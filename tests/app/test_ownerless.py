@@ -8,10 +8,11 @@ from typing import Any
 import msgspec
 import pytest
 
-from einklang.app import owners, segments, stitching
+from einklang.app import expiry, owners, segments, stitching
 from einklang.app.apply import Body
 from einklang.app.find import person_id
 from einklang.app.object_index import ObjectIndex
+from einklang.app.run import settle_definitions
 from einklang.event import EngineCall, body_of
 from einklang.store.book import SqliteBook
 from einklang.store.lake import Lake
@@ -142,7 +143,9 @@ def test_what_waits_is_kept_until_its_owner_comes() -> None:
 
 def test_a_page_cannot_speak_for_somebody() -> None:
     """Without an identifier, with a write key: whatever the log holds, it belongs to nobody and waits for nobody."""
-    issued = EngineCall("track", "Invoice Issued", userId="u0", messageId="e2", at=START, properties={"invoice_id": "i1"})
+    issued = EngineCall(
+        "track", "Invoice Issued", userId="u0", messageId="e2", at=START, properties={"invoice_id": "i1"}
+    )
     paid = EngineCall("track", "Invoice Paid", messageId="e1", properties={"invoice_id": "i1"}, at=START + HOUR)
     with home(DEFINITIONS) as book:
         append(book, [issued])
@@ -175,3 +178,25 @@ def test_an_owner_who_calls_nobody_is_found(monkeypatch: pytest.MonkeyPatch) -> 
     with home(DEFINITIONS) as book:
         folded(calls(0, named=True), [5_000], book)
         assert owned(book) != lacking
+
+
+def test_what_waits_and_expires_waits_no_longer(tmp_path: Path) -> None:
+    """Its time is over before an owner comes: it is in no history then, and a rebuild agrees."""
+    keep = DEFINITIONS + "---\n{kind: event, id: Invoice Paid, keep: 3d}\n"
+    paid = [
+        EngineCall("track", "Invoice Paid", messageId=f"e{n}", properties={"invoice_id": "i1"}, at=START + n * 2 * DAY)
+        for n in (0, 2)
+    ]
+    issued = EngineCall("track", "Invoice Issued", userId="u0", messageId="e9", at=START + 6 * DAY)
+    issued.properties = {"invoice_id": "i1", "amount": 9}
+    with home(keep) as book:
+        append(book, paid)
+        run(book, until=START + 5 * DAY)
+        assert len(book.read("all_object_waiting")) == 2
+        expiry.ask(book, now=START + 5 * DAY)
+        settle_definitions(book, engine_of(book))
+        assert len(book.read("all_object_waiting")) == 1
+        append(book, [issued])
+        run(book)
+        assert [row[MESSAGE] for row in table_rows(book, "history") if row[ORIGIN] == 0] == ["e2", "e9"]
+        assert differences(book, Lake(tmp_path), batch=1) == []

@@ -59,11 +59,13 @@ def ask(book: Book, *, now: int) -> None:
 
 
 def begin(state: State, event: Event) -> None:
-    """What has expired at this moment; then the histories are trimmed."""
+    """What has expired at this moment; what waits for an owner goes at once, then the histories are trimmed."""
     found = due(state.reader, state.definitions.keeps, state.clock)
     for name, bound in found.items():
         state.out.add("expired_put", name, bound, event.seq)
     if found:
+        bounds = {**bounds_of(state.reader), **{name: (bound, event.seq) for name, bound in found.items()}}
+        state.object_index.expire(partial(gone, bounds))
         state.sweep = Sweep(False, (), expire=True)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from bisect import insort
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
@@ -158,6 +158,14 @@ class ObjectIndex:
             self._waiting.setdefault(place, {})[event.seq] = event
             self.state.out.add("object_waiting_put", *place, event.seq, to_json(kept(event)))
             self._waits = True
+
+    def expire(self, gone: Callable[[Event], bool]) -> None:
+        """What waits and has expired waits no longer."""
+        found = {seq: given(seq, from_json(body)) for _, _, seq, body in self.state.reader.read("all_object_waiting")}
+        found |= {seq: event for events in self._waiting.values() for seq, event in events.items()}
+        for seq in sorted(seq for seq, event in found.items() if seq not in self._called and gone(event)):
+            self._called.add(seq)
+            self.state.out.add("object_waiting_drop", seq)
 
     def _call(self, live: Live, place: Place) -> None:
         """Somebody has named an object: what waits for it is theirs."""

@@ -12,7 +12,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from einklang.app.expiry import bounds_of, gone
 from einklang.app.object_index import OBJECT
 from einklang.app.poison import dead_letter
 from einklang.event import Event, authenticated
@@ -82,8 +81,6 @@ def adopt(state: State, people: People, moments: Moments) -> None:
     index = state.object_index
     while index.called:
         person, place, event = index.called.popleft()
-        if gone(bounds_of(state.reader), event):
-            continue
         live = _given(state, people, event, person, place)
         if live is not None:
             moments.event(live, event, whole=True)
