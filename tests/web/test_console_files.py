@@ -86,7 +86,10 @@ def test_a_file_is_kept_once(tmp_path: Path) -> None:
 
 def test_only_get(served: Home) -> None:
     """The console takes nothing in."""
-    assert served.call("POST", "/persons").status_code == 405
+    for path in ("/persons", "/track", "/"):
+        refused = served.call("POST", path, json={})
+        assert (refused.status_code, refused.json()["code"]) == (405, "wrong_method")
+        assert "/v1/track" in refused.json()["mend"], "who forgot the path of the API hears where events belong"
 
 
 @pytest.mark.parametrize("path", ["/api", "/o/x", "/portal", "/shop/"])

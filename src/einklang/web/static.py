@@ -15,6 +15,11 @@ CSP = (
 _FOR_EVER = b"public, max-age=31536000, immutable"
 _TYPES = {".js": "text/javascript", ".svg": "image/svg+xml", ".woff2": "font/woff2", ".json": "application/json"}
 _UNBUILT = b"<!doctype html><meta charset=utf-8><title>Einklang</title><p>Not built yet: run <code>make install</code>."
+#: Who sends events to a host without the path of the API should hear where they belong.
+_NOT_HERE = (
+    b'{"success":false,"code":"wrong_method","message":"this address takes nothing in","where":"path",'
+    b'"mend":"send events to /v1/batch or /v1/track, everything else to /api/"}'
+)
 
 
 class Console:
@@ -28,7 +33,7 @@ class Console:
         """Answer one request."""
         path, method = scope["path"], scope["method"]
         if method not in ("GET", "HEAD"):
-            await _send(send, 405, b"", [(b"allow", b"GET, HEAD")])
+            await _send(send, 405, _NOT_HERE, [(b"allow", b"GET, HEAD"), (b"content-type", b"application/json")])
             return
         found = self._file(path.lstrip("/"))
         if found is None and path.startswith(("/assets/", "/sdk/")):
