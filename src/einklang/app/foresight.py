@@ -35,7 +35,8 @@ class Foresight:
         self._state = state
         self._known: dict[tuple[Any, ...], list[Row]] = {}
         self._persons: dict[str, None] = {}
-        self._written_to = self._addressed = 0
+        self._addressed: set[tuple[str, str, str]] = set()
+        self._one_by_one, self._patience = 0, 2 * _WORTH
 
     def read(self, name: str, *params: Any) -> list[Row]:
         """All rows of the named statement."""
@@ -98,17 +99,22 @@ class Foresight:
             self._ask(name, rows)
 
     def _addresses(self, channel: str, purpose: str) -> None:
-        """Some were written to in this tick one by one: so will others be."""
-        self._written_to += 1
-        if self._written_to < 2 * _WORTH or self._addressed == len(self._persons):
+        """Some were written to in this tick one by one: so will others be, and after twice as many those who came in
+        since.
+        """
+        self._one_by_one += 1
+        if self._one_by_one < self._patience:
             return
-        self._addressed = len(self._persons)
+        self._patience *= 2
+        working = self._state.working
         keys: dict[bytes, None] = {}
-        for person in self._persons:
-            live = self._state.working.get(person)
-            address = address_of(live, channel) if live is not None else None
-            if address:
-                keys[address_key(self._state.salt, channel, address)] = None
+        for person in dict.fromkeys([*self._persons, *(live.person.id for live in working.dirty())]):
+            if (person, channel, purpose) not in self._addressed:
+                self._addressed.add((person, channel, purpose))
+                live = working.get(person)
+                address = address_of(live, channel) if live is not None else None
+                if address:
+                    keys[address_key(self._state.salt, channel, address)] = None
         self._ask("suppressed", [(key, channel, purpose) for key in keys])
 
     def _ask(self, name: str, rows: Iterable[Sequence[Any]]) -> None:
