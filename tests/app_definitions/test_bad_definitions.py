@@ -78,7 +78,8 @@ TABLE: list[tuple[str, str, str, str, str]] = [
      "{kind: score, id: b, points: [{add: 1, when: 'stage(\"a\") == \"x\"'}]}", "depends_on_itself", "f.yaml", "leave"),
     ("a segment in a circle by way of a score",
      "{kind: segment, id: a, where: 'score(\"s\") > 1'}\n---\n"
-     "{kind: score, id: s, points: [{add: 2, when: 'segment(\"a\")'}]}", "circle", "f.yaml:1: segment a.where", "break"),
+     "{kind: score, id: s, points: [{add: 2, when: 'segment(\"a\")'}]}",
+     "circle", "f.yaml:1: segment a.where", "break"),
     ("a trait and a score in a circle",
      "{kind: trait, id: t, type: number, value: 'score(\"s\")'}\n---\n{kind: score, id: s, points: [{add: =trait.t}]}",
      "depends_on_itself", "f.yaml:3: score s.points[0].add, line 1, column 1", "leave"),
