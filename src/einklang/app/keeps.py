@@ -23,6 +23,8 @@ FOR_EVER = frozenset(
         "Message Unsubscribed", "Message Complained", "Message Bounced",
     }
 )  # fmt: skip
+#: What reports count in the log itself.
+_CLICKED = "Message Clicked"
 Key = tuple[str, str]
 Docs = Mapping[Key, tuple[dict[str, Any], str]]
 
@@ -83,6 +85,8 @@ def hints(definitions: Definitions, keys: set[Key]) -> Iterator[str]:
     allowed.
     """
     every = any(kind == "event" for kind, _ in keys)
+    if every and any(canonical_name(name) == _CLICKED for name in definitions.keeps):
+        yield f"event {_CLICKED}.keep: reports count the clicks that are still there"
     for key, field, checked in _asked(definitions) if definitions.keeps else ():
         where = f"{key[0]} {key[1]}.{field}"
         for reach in reaches(checked) if every or key in keys else ():
