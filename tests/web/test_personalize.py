@@ -259,12 +259,13 @@ PRIVATE = [
     ('lookup("customers", trait.number).blocked == true', 'lookup("customers"'),
     ('segment("rich") && trait.vip == true', 'segment("rich")'),
     ("trait.big", 'group("company")'),
+    ('score("worth") >= 5', 'group("company")'),
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize(("where", "named"), PRIVATE)
 def test_what_may_tell_of_others_cannot_be_published(home: Home, where: str, named: str) -> None:
-    """Groups and rows of catalogs, also behind another segment or a computed trait: refused, with the place."""
+    """Groups and rows of catalogs, also behind another segment, a computed trait or a score: refused with the place."""
     docs = f"""
 {{kind: trait, id: number, type: string}}
 ---
@@ -273,6 +274,8 @@ def test_what_may_tell_of_others_cannot_be_published(home: Home, where: str, nam
 {{kind: trait, id: big, type: bool, value: 'group("company").trait.employees >= 50'}}
 ---
 {{kind: catalog, id: customers, key: number, fields: {{number: string, blocked: bool}}}}
+---
+{{kind: score, id: worth, points: [{{when: 'group("company").trait.employees >= 50', add: 5}}]}}
 ---
 {{kind: segment, id: rich, where: 'group("company").trait.employees >= 50'}}
 ---
