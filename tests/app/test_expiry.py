@@ -183,12 +183,15 @@ def test_what_may_be_meant_is_a_hint() -> None:
     with home("{kind: policy, timezone: UTC}") as book:
         text = """{kind: event, id: Order Completed, keep: 3650d}
 ---
+{kind: event, id: Email Link Clicked, keep: 90d}
+---
 {kind: segment, id: s, where: 'objects("order").exists()'}
 ---
 {kind: journey, id: j, entry: {event: A}, steps: [{id: a, until: 'events("Order Completed").since(entry).exists()',
  at_most: 30d}]}
 """
         found = apply(book, list(documents(text)), now=START).hints
+    assert "event Message Clicked.keep: reports count the clicks that are still there" in found
     assert any(text.startswith("segment s.where: a order goes with its 'Order Completed'") for text in found)
     assert any(text.startswith("journey j.steps[0].until: 'Order Completed' is kept 3650d; a run") for text in found)
 
