@@ -200,3 +200,29 @@ def test_what_waits_and_expires_waits_no_longer(tmp_path: Path) -> None:
         run(book)
         assert [row[MESSAGE] for row in table_rows(book, "history") if row[ORIGIN] == 0] == ["e2", "e9"]
         assert differences(book, Lake(tmp_path), batch=1) == []
+
+
+def test_a_split_knows_since_when_somebody_was_known() -> None:
+    """What waited is older than the person: created and member since stay as they were before a merge."""
+    paid = EngineCall("track", "Invoice Paid", messageId="e0", properties={"invoice_id": "i1"}, at=START)
+    calls = [
+        EngineCall("track", "Invoice Issued", userId=user, messageId=f"e{n}", at=START + n * DAY,
+                   properties={"invoice_id": f"i{n}", "amount": 9})
+        for n, user in ((1, "u0"), (2, "u1"))
+    ]  # fmt: skip
+    with home(DEFINITIONS) as book:
+        append(book, [paid, *calls])
+        run(book)
+
+        def known() -> list[Any]:
+            people = {row[0]: row[3] for row in table_rows(book, "person")}
+            found = [people[person_id(book, f"userId:{user}")] for user in ("u0", "u1")]
+            return [(one["created_at"], {name: kept[:2] for name, kept in one["memberships"].items()}) for one in found]
+
+        before = known()
+        assert before[0][0] == START + DAY
+        for act, others in ((stitching.merge, ("userId:u1",)), (stitching.split, ((),))):
+            with book.snapshot() as reader:
+                said = act(reader, reading(book), "userId:u0", *others, actor="staff:a", why="x")
+            decide(book, engine_of(book), said, UNTIL)
+        assert known() == before

@@ -14,6 +14,7 @@ import msgspec
 from einklang.app import expiry, traits
 from einklang.app.crowds import Everybody, Lake, crowd_at, permissions_at
 from einklang.app.definitions import Definitions
+from einklang.app.object_index import OBJECT
 from einklang.app.ports import Reader
 from einklang.app.state import State
 from einklang.app.view import is_zone
@@ -156,5 +157,5 @@ def _membership(live: Live, segment: str, member: bool, at: int) -> Membership:
     for event in reversed(live.history):
         if event.at <= at and event.name in _MEMBERSHIP and event.properties.get("segment") == segment:
             return Membership(member, event.at if _MEMBERSHIP[event.name] is member else at, None)
-    first = min((event.clock for event in live.history), default=at)
+    first = min((event.clock for event in live.history if not event.key[0].startswith(OBJECT)), default=at)
     return Membership(member, at if member else min(first, at), None)

@@ -281,9 +281,11 @@ class Division:
         outside = sorted((event for event in live.history if not event.origin), key=lambda event: event.seq)
         first: dict[str, int] = {}
         for event in outside:
-            first.setdefault(event.folded, event.at)
-        if outside:
+            if not event.key[0].startswith(OBJECT):  # what waited for the person came before anybody knew of them
+                first.setdefault(event.folded, event.at)
+        if first:
             person.created_at = min(first.values())
+        if outside:
             person.last_seen_at = max(event.at for event in outside)
         person.zone = None
         for event in outside:
@@ -301,7 +303,7 @@ class Division:
         moment says whether they hold.
         """
         told = sorted(live.history, key=lambda event: event.seq)
-        first = told[0].clock if told else self.state.clock
+        first = next((event.clock for event in told if not event.key[0].startswith(OBJECT)), self.state.clock)
         found = {segment.id: Membership(False, first, None) for segment in self.state.definitions.segments}
         for event in told:
             if event.origin != 2 or event.name not in ("Segment Entered", "Segment Left"):
