@@ -281,9 +281,9 @@ class _Compiler:
             "deny": [rule.scope for rule in policy.deny],
             "hold": [rule.scope for rule in policy.hold],
         }
-        for field, scopes in rows.items():
+        for rule, scopes in rows.items():
             for n, scope in enumerate(scopes):
-                place = f"{where}.{field}[{n}]"
+                place = f"{where}.{rule}[{n}]"
                 for kind, names, known in (
                     ("channel", scope.channels, channels),
                     ("purpose", scope.purposes, list(self.purposes)),
