@@ -97,7 +97,7 @@ def run(part: str, folder: Path, said: TextIO | None = None) -> Result:
     """Runs one part from the root of the repository; what it says goes to `said`, else to the terminal."""
     print(f"\n=== {part} (budget {clock(BUDGETS_S[part])})", flush=True, file=said)
     report, began = folder / f"{part}.xml", monotonic()
-    quick = {"CUTTING_LOGS": "16", "EINKLANG_SEQUENCES": "50", "HYPOTHESIS_PROFILE": "quick"}
+    quick = {"CUTTING_LOGS": "16", "MERGE_SEQUENCES": "50", "HYPOTHESIS_PROFILE": "quick"}
     settings = quick if part == "quick" else {"CUTTING_LOGS": "500"}
     status = subprocess.call(
         command(part, report),

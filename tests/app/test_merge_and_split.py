@@ -18,8 +18,8 @@ from tests.app.dice import Random
 from tests.app.test_rebuild import differences
 from tests.app.worlds import DAY, DEFINITIONS, START, UNTIL, append, home, run
 
-#: How many sequences of merge and split; the full run has 10,000: EINKLANG_SEQUENCES=10000 make test.
-SEQUENCES = int(os.environ.get("EINKLANG_SEQUENCES", "1000"))
+#: How many sequences of merge and split; the full run has 10,000: MERGE_SEQUENCES=10000 make test.
+SEQUENCES = int(os.environ.get("MERGE_SEQUENCES", "1000"))
 COUPLES = 50
 MERGED_AT = START + 7 * DAY
 #: With conditions about objects and groups beside those about events and traits.
