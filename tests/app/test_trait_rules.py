@@ -134,6 +134,7 @@ def test_changed_rules_tell_everybody_anew(seed: int, tmp_path: Path) -> None:
             assert findings(reader, lake, again) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(3))
 def test_plans_see_the_settled_values(seed: int, tmp_path: Path) -> None:
     """At any moment the plan and asking person by person agree, computed traits included; at the end live does too."""

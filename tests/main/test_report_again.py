@@ -23,6 +23,7 @@ def told(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> Any:
     return json.loads(capsys.readouterr().out)
 
 
+@pytest.mark.slow
 def test_a_report_can_be_made_again(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Events, merges, decisions and another goal change what is reported now, not the report of then; a version that is
     gone is said to be.

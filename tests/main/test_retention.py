@@ -111,6 +111,7 @@ def expired(folder: Path) -> dict[str, Any]:
         return retention.expire(home)
 
 
+@pytest.mark.slow
 def test_what_expired_leaves_and_the_rest_is_proved(folder: Path) -> None:
     """Twice: the rows go, those that the engine derived too, all others stay, and verify begins at the checkpoint."""
     before = events(folder)
@@ -141,6 +142,7 @@ def test_what_expired_leaves_and_the_rest_is_proved(folder: Path) -> None:
     assert expired(folder)["removed"] == 0, "there is nothing to do"
 
 
+@pytest.mark.slow
 def test_rows_that_leave_without_a_proof_are_found(folder: Path) -> None:
     """Positive control: where anything else than what the checkpoint knows of leaves the lake, verify says so."""
     other = Path(shutil.copytree(folder, folder.parent / "other"))

@@ -48,6 +48,7 @@ def _show(found: list[str]) -> str:
     return f"{len(found)} disagreements:\n" + "\n".join(found[:10])
 
 
+@pytest.mark.slow
 def test_cases_use_every_kind_of_node(world: World, cases: list[Case]) -> None:
     """Every kind of node that DuckDB knows and the generator writes occurs among its cases, and a fifth of all cases
     is sharp.
@@ -61,6 +62,7 @@ def test_cases_use_every_kind_of_node(world: World, cases: list[Case]) -> None:
     assert edges["edge"] >= edges["cases"] / 5, edges
 
 
+@pytest.mark.slow
 def test_duckdb_agrees_with_naive_interpreter(world: World, cases: list[Case], engine: DuckEngine) -> None:
     """Plans of 50 expressions give the naive answers for every person."""
     assert len(cases) >= 100
@@ -68,6 +70,7 @@ def test_duckdb_agrees_with_naive_interpreter(world: World, cases: list[Case], e
     assert not found, _show(found)
 
 
+@pytest.mark.slow
 def test_one_by_one_is_as_many_together(world: World, cases: list[Case], engine: DuckEngine) -> None:
     """What shares a pass with others gives what it gives alone."""
     found = disagreements(world, cases[:20], engine, together=1)
@@ -186,6 +189,7 @@ def _sum_of_nothing_is_null(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Sets, "_fold_sum", fold)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("plant", "op"),
     [
