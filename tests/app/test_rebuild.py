@@ -212,7 +212,7 @@ def test_a_tick_that_looks_ahead_of_the_log_is_found(monkeypatch: pytest.MonkeyP
 
     monkeypatch.setattr(Engine, "_begin", ahead)
     found = []
-    for seed in (300, 309, 314, 320):
+    for seed in (305, 308, 311, 313):
         random = Random(seed)
         with home() as book:
             lake = Lake(tmp_path / str(seed))

@@ -58,6 +58,11 @@ def definitions_first(engine: Engine, reader: Reader, now: int = 0) -> list[Even
     return taken.events
 
 
+def _turns(state: State) -> bool:
+    """Whether the next entry that moves time is the first of another version of the fold, and somebody is there."""
+    return state.fold < FOLD and bool(state.after("", 1))
+
+
 def _sweeps(event: Event, state: State) -> bool:
     """Whether everybody may be looked at after this entry: then it is the last of its tick. So is the first entry of
     another version of the fold.
@@ -83,7 +88,7 @@ class LiveSource(Source):
         self._alone = bool(events)
         if events:
             return events, events[-1].clock
-        if not self.started and state.fold < FOLD:
+        if not self.started and _turns(state):
             return [tick_entry(max(self.now, state.clock), LIVE, engine.version, resume=True)], state.clock
         rows, count = [], 0
         for row in reader.read("tail_page", 0, max(1, limit // 4)):
@@ -155,7 +160,7 @@ class RunSource(Source):
                 first = reader.read("entry_first_at", 0)[0][0]
                 state.clock = min(self.until, first if first is not None else self.until)
             events.append(tick_entry(state.clock, self.mode, engine.version))
-            if state.fold < FOLD:
+            if _turns(state):
                 self._last = False
                 return events, state.clock
         rows = reader.read("entry_pending_after", self.until, *engine.pending_after, limit + 1)
