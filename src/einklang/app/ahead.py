@@ -67,7 +67,7 @@ _CHANGED_BY: dict[str, dict[str, tuple[slice, ...]]] = {
 
 def light(out: Output) -> bool:
     """Whether the next tick may begin before this write set has landed."""
-    return not out.early and not out.rekeys and out.rows.keys() <= LIGHT
+    return not out.early and not out.rekeys and not out.words and out.rows.keys() <= LIGHT
 
 
 class MovedOn(Exception):

@@ -84,11 +84,12 @@ class Course:
     def _first(self, due: int, event: Event) -> bool:
         """Whether a timer runs before this event: event before timer at one instant, but a tick closes its instant.
 
-        So do definitions: they come at the clock reached, where all that was due had been done when they came.
+        So do definitions and decisions of staff: they come at the clock reached, where all that was due had been done when they came.
 
         A tick that resumes closes only the instant at which time stood still: what fell due since then comes late.
         """
-        if event.type not in (TICK, "definition", EXPIRY):
+        closing = event.type in (TICK, "definition", EXPIRY) or (event.type == STAFF and self.state.fold >= 3)
+        if not closing:
             return due < event.clock
         return due <= (self.state.clock if event.properties.get("resume") else event.clock)
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
 from einklang.app.ports import Tx
@@ -72,6 +74,7 @@ class Output:
     """The write set of one tick. `log`: entries in order of seq; `stored`: those of them that have a row already.
 
     persons: seq -> whose the entry was when it was folded. early: what is re-keyed before the rows of this tick.
+    words: what is said of messages that wait, by the name of its statement, the last word last.
     """
 
     log: list[Event] = field(default_factory=list)
@@ -83,6 +86,7 @@ class Output:
     rows: dict[str, Rows] = field(default_factory=dict)
     early: list[tuple[str, Sequence[Any]]] = field(default_factory=list)
     rekeys: list[tuple[str, Sequence[Any]]] = field(default_factory=list)
+    words: list[tuple[str, Sequence[Any]]] = field(default_factory=list)
     files: list[tuple[str, str, bytes]] = field(default_factory=list)
 
     def close(self) -> None:
@@ -139,7 +143,7 @@ class Output:
 
     def empty(self) -> bool:
         """Whether nothing is to be written."""
-        return not self.log and not self.rows
+        return not self.log and not self.rows and not self.words
 
 
 #: Where lane and person stand in rows that go along with a run or an event.
@@ -154,7 +158,7 @@ ORDER = (
     "apart_drop", "apart_put", "alias_drop", "alias_put", "sign_in_drop", "sign_in_put", "refused_put",
     "suppression_lift", "suppression_raise",
     "ledger_put", "verdict_put", "assignment_put",
-    "outcome_put", "outbox_put", "outbox_status", "outbox_withdraw", "outbox_ready_again",
+    "outcome_put", "outbox_put", "outbox_status",
     "message_log_put", "archive_put", "history_put", "object_waiting_put", "object_waiting_drop",
 )  # fmt: skip
 AFTER = (
@@ -238,6 +242,8 @@ def write(tx: Tx, out: Output, counters: dict[str, int], meta: dict[str, str], *
     for name in ORDER:
         if name in out.rows:
             tx.write(name, out.rows[name])
+    for name, said in groupby(out.words, key=itemgetter(0)):
+        tx.write(name, [row for _, row in said])
     for name, row in out.rekeys:
         tx.write(name, [row])
     for name in AFTER:

@@ -48,6 +48,8 @@ def let_in(state: State, inputs: list[Event], version: str) -> list[Event]:
     found = [event for event in inputs if ownerless(event)]
     if not found:
         return inputs
+    if state.object_index.on:
+        found = [event for event in found if state.object_index.owner(event) is None]
     left = WAITING_MAX - int(state.reader.read("object_waiting_count")[0][0])
     aside = {event.position for event in found[max(left, 0) :]}
     for event in inputs if aside else ():

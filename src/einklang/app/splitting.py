@@ -200,7 +200,7 @@ class Division:
                     setattr(run, name, getattr(before, name))
             for left in run.steps.values():
                 if left.message and left.done is None:
-                    self.state.out.add("outbox_ready_again", self.state.clock, left.message)
+                    self.state.out.words.append(("outbox_ready_again", (self.state.clock, left.message)))
 
     def _without(
         self, live: Live, run: Run, mine: Mapping[int, Event], theirs: Mapping[int, Event], values: Mapping[str, str]

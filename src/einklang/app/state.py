@@ -465,7 +465,7 @@ class State:
 
     def withdraw(self, live: Live, run: Run, step: str, key: str) -> None:
         """A message that was ready when its run ended is not sent."""
-        self.out.add("outbox_withdraw", "withdrawn", "exited", self.clock, key)
+        self.out.words.append(("outbox_withdraw", ("withdrawn", "exited", self.clock, key)))
 
 
 def fold_of(tick: Event) -> int:
