@@ -275,6 +275,8 @@ class Handler(BaseHTTPRequestHandler):
                 return 200, {"items": [] if empty else [records.GROUP], "next": None}
             case ["groups", "company", "k-7"]:
                 return 200, records.GROUP | {"size": 2, "members": records.MEMBERS}
+            case ["groups", "company", "k-7", "members"]:
+                return 200, {"items": records.MEMBERS, "next": None}
             case ["segments"]:
                 return 200, {"items": [] if empty else plans.SEGMENTS, "next": None}
             case ["journeys"]:

@@ -52,8 +52,10 @@ export class Queue {
 
   /** Send what waits; done when the server has it, or when it has to be tried again later. */
   async flush(): Promise<void> {
-    if (this.sending) await this.sending;
-    else await this.alone(() => this.all());
+    const waited = this.sending !== null;
+    while (this.sending) await this.sending;
+    if (waited && (this.timer || !this.store.names('q:').length)) return; // sent with the others, or it is tried again
+    await this.alone(() => this.all());
   }
 
   /** Send what waits and ask in the same request. Undefined if no answer came in time; nothing is lost by that. */
@@ -95,7 +97,11 @@ export class Queue {
   }
 
   private later(ms: number): void {
-    if (!this.timer) this.timer = window.setTimeout(() => void this.flush(), ms);
+    if (this.timer) return;
+    this.timer = window.setTimeout(() => {
+      this.timer = 0; // else what fails now would never be tried again
+      void this.flush();
+    }, ms);
   }
 
   private batch(chars: number): string[] {
