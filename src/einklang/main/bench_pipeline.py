@@ -175,7 +175,7 @@ class _Copies:
             path.mkdir()
             shutil.copy(self._folder / "before.db", path / "book.db")
         with self._opened(path, url) as book:
-            home = Home(path, book, base_url=_SITE)
+            home = Home(path, book, base_url=_SITE, working_set_mb=settings.load().working_set_mb)
             if url:
                 _fill(home, self._persons)
             yield home, book
@@ -213,6 +213,7 @@ def pipeline(folder: Path, *, persons: int = PERSONS, batch: int = BATCH, databa
     return {
         "store": "PostgreSQL" if database_url else "SQLite",
         "persons": persons,
+        "working_set_mb": settings.load().working_set_mb,
         "events": inputs,
         "batch": batch,
         "entries": entries,
