@@ -84,7 +84,8 @@ class Course:
     def _first(self, due: int, event: Event) -> bool:
         """Whether a timer runs before this event: event before timer at one instant, but a tick closes its instant.
 
-        So do definitions and decisions of staff: they come at the clock reached, where all that was due had been done when they came.
+        So do definitions and decisions of staff: they come at the clock reached, where all that was due had been done
+        when they came.
 
         A tick that resumes closes only the instant at which time stood still: what fell due since then comes late.
         """

@@ -18,7 +18,7 @@ from einklang.app.apply import Body
 from einklang.app.run import expand_pending, settle_definitions
 from einklang.app.run import run as run_until
 from einklang.kernel import time
-from einklang.main import bench_parts
+from einklang.main import bench_parts, settings
 from einklang.main.books import fresh_schema, open_book
 from einklang.main.home import Home, create
 from einklang.store.book import AnyBook
