@@ -27,7 +27,7 @@ _RUN = msgspec.json.Decoder(Run, float_hook=Decimal)
 _ORDER = attrgetter("at", "seq")
 MEGABYTE = 1_000_000
 #: What persons may take in memory between ticks, as `Live.weight` estimates it, unless EINKLANG_WORKING_SET_MB says so.
-WORKING_SET_MB = 512
+WORKING_SET_MB = 1024
 #: Estimates, measured on CPython 3.11: of a person, a run, an event, and a property of one, each with what holds it.
 _PERSON_BYTES, _RUN_BYTES, _EVENT_BYTES, _PROPERTY_BYTES = 3_000, 3_000, 900, 110
 #: Where properties and context stand in a row of a history.
