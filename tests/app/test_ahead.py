@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any, cast
 
@@ -15,10 +15,11 @@ from einklang.app.output import Output
 from einklang.app.ports import Book
 from einklang.app.run import expand_pending
 from einklang.app.sources import RunSource
+from einklang.event import EngineCall
 from einklang.kernel.errors import Unavailable
 from einklang.testing.canonical import canonical_hash, difference
 from tests.app.dice import Random
-from tests.app.worlds import DAY, START, append, engine_of, home, random_calls, run, with_reactions
+from tests.app.worlds import DAY, HOUR, START, append, engine_of, home, random_calls, run, with_reactions
 
 
 class Later:
@@ -112,6 +113,36 @@ def test_ticks_in_flight_give_the_same_state() -> None:
 
 
 @pytest.mark.slow
+def test_most_ticks_compute_in_the_air(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where people come one after the other, a tick of a `run` asks nothing that waits for the one before."""
+    waits: list[str] = []
+    concerns = Flight.concerns
+
+    def noted(flight: Flight, name: str, params: Sequence[Any]) -> bool:
+        found = concerns(flight, name, params)
+        waits.extend([name] if found else [])
+        return found
+
+    monkeypatch.setattr(Flight, "concerns", noted)
+    given = {"channel": "email", "purpose": "marketing"}
+    with home() as book:
+        for n in range(60):
+            at = START + n * HOUR
+            consent = EngineCall("track", "Consent Given", properties=given | {"address": f"u{n}@example.org"}, at=at)
+            cart = EngineCall("track", "Product Added", properties={"cart_id": f"c{n}", "price": 25}, at=at + 1)
+            for call, kind in ((consent, "g"), (cart, "c")):
+                call.userId, call.messageId = f"u{n}", f"{kind}{n}"
+            append(book, [consent, cart])
+        engine, late = engine_of(book), Late(book)
+        engine.book = cast(Book, late)
+        expand_pending(book, version=engine.version)
+        source = RunSource(START + 60 * HOUR, "run")
+        while not source.finished:
+            engine.step(source, 8)
+    assert late.in_the_air > 10
+    assert len(waits) < late.in_the_air / 2, waits
+
+
 def test_what_the_disk_refuses_is_computed_again() -> None:
     """A flight that does not land is told to who waits, and its events are folded later, none of them twice."""
     for seed in range(100, 106):

@@ -46,9 +46,10 @@ def definitions_first(engine: Engine, reader: Reader, now: int = 0) -> list[Even
     now: where time goes by, they come when they were applied. Before time has begun they do so too, and it stands.
     """
     state = engine.state
-    taken = take(
-        reader.read("tail_of_kind", "definition")[:1], reader, state.out, clock=state.clock, version=engine.version
-    )
+    rows = reader.read("tail_of_kind", "definition")[:1]
+    if not rows:
+        return []
+    taken = take(rows, reader, state.out, clock=state.clock, version=engine.version)
     reached = state.clock
     for event in taken.events:
         reached = event.clock = max(reached, min(event.received_at, now) if state.clock else event.received_at)
