@@ -10,6 +10,7 @@ from copy import copy
 from functools import cache
 from itertools import count
 from pathlib import Path
+from threading import Lock
 from typing import Any, TypeVar
 
 import httpx
@@ -112,6 +113,7 @@ class Home:
             self.app = create_app(self.services)
         self._engine: Engine | None = None
         self._source = LiveSource()
+        self._turn = Lock()
 
     def _wake(self) -> None:
         self.woken += 1
@@ -134,11 +136,12 @@ class Home:
         return self._engine
 
     def tick(self, after: int = 0) -> None:
-        """Work off what waits, `after` microseconds later."""
-        self.time += after
-        self._source.now = self.time
-        while self.engine().step(self._source, 100):
-            pass
+        """Work off what waits, `after` microseconds later. An engine has one worker: who comes meanwhile waits."""
+        with self._turn:
+            self.time += after
+            self._source.now = self.time
+            while self.engine().step(self._source, 100):
+                pass
 
     def tail(self) -> int:
         """Events that wait."""
