@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from itertools import chain
 from typing import Any, cast
 
 import pytest
@@ -18,8 +19,11 @@ from einklang.app.sources import RunSource
 from einklang.event import EngineCall
 from einklang.kernel.errors import Unavailable
 from einklang.testing.canonical import canonical_hash, difference
+from tests.app import test_business_objects, test_groups, test_ownerless, test_prices
 from tests.app.dice import Random
-from tests.app.worlds import DAY, HOUR, START, append, engine_of, home, random_calls, run, with_reactions
+from tests.app.worlds import DAY, DEFINITIONS, HOUR, START, append, engine_of, home, random_calls, run, with_reactions
+
+Calls = list[EngineCall]
 
 
 class Later:
@@ -79,13 +83,33 @@ class Late:
         return self._book.snapshot()
 
 
-def check(seed: int, *, fails: frozenset[int] = frozenset()) -> int:
+def journeys(random: Random) -> Calls:
+    """What the definitions of `worlds` are about."""
+    return with_reactions(random, random_calls(random, random.randint(25, 50)))
+
+
+#: What is about more than one person at once, or waits for somebody: its definitions, and calls about it.
+WORLDS: dict[str, tuple[str, Callable[[Random], Calls]]] = {
+    "groups": (test_groups.DEFINITIONS, lambda random: test_groups.calls(random.randrange(1_000))),
+    "objects": (test_business_objects.DEFINITIONS, lambda random: test_business_objects.calls(random.randrange(1_000))),
+    "ownerless": (
+        test_ownerless.DEFINITIONS,
+        lambda random: list(chain(*test_ownerless.calls(random.randrange(1_000), named=False))),
+    ),
+    "prices": (test_prices.DEFINITIONS, lambda random: test_prices.sent()),
+}
+
+
+def check(
+    seed: int, *, fails: frozenset[int] = frozenset(), world: tuple[str, Callable[[Random], Calls]] | None = None
+) -> int:
     """One log, one home with ticks one after the other, one with flights; how many ticks began in the air."""
     random = Random(seed)
-    calls = with_reactions(random, random_calls(random, random.randint(25, 50)))
+    text, calls_of = world or (DEFINITIONS, journeys)
+    calls = calls_of(random)
     until = START + random.randint(2, 20) * DAY
-    sizes = [random.randint(1, 12) for _ in range(9)]
-    with home() as plain, home() as flown:
+    sizes = [random.randint(1, min(12, 1 + len(calls) // 5)) for _ in range(9)]
+    with home(text) as plain, home(text) as flown:
         append(plain, calls)
         run(plain, [1], until=until)
         append(flown, calls)
@@ -110,6 +134,12 @@ def check(seed: int, *, fails: frozenset[int] = frozenset()) -> int:
 def test_ticks_in_flight_give_the_same_state() -> None:
     """Ticks that begin before the last one has landed, whoever is in memory, give the state of one event a tick."""
     assert sum(check(seed) for seed in range(30)) > 100
+
+
+@pytest.mark.parametrize("world", WORLDS)
+def test_what_concerns_others_is_seen_in_flight(world: str) -> None:
+    """Groups, objects, events that wait for an owner and prices are as after ticks one after the other."""
+    assert sum(check(seed, world=WORLDS[world]) for seed in range(8)) > 2
 
 
 @pytest.mark.slow
