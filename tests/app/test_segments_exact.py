@@ -79,8 +79,8 @@ def test_a_segment_that_only_looks_at_events_is_found(monkeypatch: pytest.Monkey
     """Positive control: memberships that do not flip by time are wrong."""
     refresh = live.refresh
 
-    def deaf(segments: Any, memberships: Any, view: Any, touched: Any) -> Any:
-        yield from refresh(segments, memberships, view, touched)
+    def deaf(listeners: Any, memberships: Any, *rest: Any) -> Any:
+        yield from refresh(listeners, memberships, *rest)
         for membership in memberships.values():
             membership.flips_at = None
 

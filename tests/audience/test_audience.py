@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from einklang.audience.definition import in_order, parse
-from einklang.audience.live import Segment, refresh
+from einklang.audience.live import Change, Listeners, Segment, refresh
 from einklang.expr import Needs
 from einklang.fact.person import Membership
 from einklang.kernel.errors import InputError
@@ -107,6 +107,28 @@ class Seen:
         return name in self.memberships and self.memberships[name].member
 
 
+@dataclass
+class Touch:
+    """What happened."""
+
+    events: set[str]
+    person_did: bool = False
+    traits: set[str] = field(default_factory=set)
+    segments: set[str] = field(default_factory=set)
+    consent: bool = False
+    journeys: bool = False
+    catalogs: set[str] = field(default_factory=set)
+    groups: set[str] = field(default_factory=set)
+    everything: bool = False
+
+
+def look(segments: list[Segment], view: Seen, names: set[str]) -> list[Change]:
+    """What changes at the view's moment, at which events of these names came."""
+    listeners = Listeners(segments)
+    places = listeners.touched(Touch(names)) | listeners.open(view.memberships, view.now, due=True)
+    return list(refresh(listeners, view.memberships, cast(Any, view), places, lambda: None))
+
+
 RULES = st.tuples(st.integers(0, 6), st.integers(1, 9), st.booleans()).map(lambda t: (t[0], t[0] + t[1], t[2]))
 
 
@@ -130,15 +152,8 @@ def test_membership_is_exact_at_every_moment(
         view.events += happened
         naive.events += happened
         due = any(m.flips_at is not None and m.flips_at <= now for m in view.memberships.values())
-        changed: set[str] = set()
         if happened or due or now == 0:
-            names = {name for name, _ in happened}
-
-            def touched(needs: Needs, names: set[str] = names, changed: set[str] = changed) -> bool:
-                return bool(needs.events & names or needs.segments & changed)
-
-            for change in refresh(segments, view.memberships, cast(Any, view), touched):
-                changed.add(change.segment)
+            for change in look(segments, view, {name for name, _ in happened}):
                 assert change.at == now
                 assert inside.get(change.segment, False) != change.entered
                 inside[change.segment] = change.entered
@@ -156,11 +171,11 @@ def test_what_nothing_touched_is_not_asked() -> None:
     rule = Rule("a", 0, 5)
     view = Seen(0, [("a", 0)])
     segments = [Segment("s", cast(Any, rule))]
-    assert [c.entered for c in refresh(segments, view.memberships, cast(Any, view), lambda needs: True)] == [True]
+    assert [c.entered for c in look(segments, view, {"a"})] == [True]
     view.now = 3
-    assert not list(refresh(segments, view.memberships, cast(Any, view), lambda needs: False))
+    assert not look(segments, view, {"b"})
     assert rule.asked == 1
     assert view.memberships["s"].since == 0
     view.now = 5
-    assert [c.entered for c in refresh(segments, view.memberships, cast(Any, view), lambda needs: False)] == [False]
+    assert [c.entered for c in look(segments, view, set())] == [False]
     assert view.memberships["s"].since == 5

@@ -9,14 +9,15 @@ from __future__ import annotations
 from collections import Counter, deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from einklang.app.contact import Desk
 from einklang.app.groups import group_of
-from einklang.app.state import NAMES_MAX, State
+from einklang.app.state import State
 from einklang.app.view import PersonView, is_zone, zone_of
 from einklang.app.working import Live, did, take_zone
-from einklang.audience.live import refresh
+from einklang.audience.live import Change, refresh
 from einklang.content.message import traits_read
 from einklang.decide import arms
 from einklang.event import Event, canonical_name, names_of
@@ -49,20 +50,6 @@ class Touched:
     groups: set[str] = field(default_factory=set)
     everything: bool = False
 
-    def events_only(self) -> bool:
-        """Whether nothing but events was touched: the common case, whose listeners are known beforehand."""
-        return not (
-            self.everything
-            or self.traits
-            or self.segments
-            or self.consent
-            or self.journeys
-            or self.steps
-            or self.goal
-            or self.catalogs
-            or self.groups
-        )
-
     def by(self, needs: Needs) -> bool:
         """Whether a condition with these needs may have another value now."""
         return (
@@ -88,8 +75,6 @@ class Moments:
         self.desk = Desk(state, self._emit)
         self._queue: deque[tuple[Event, Touched]] = deque()
         self._circles: Counter[tuple[str, str]] = Counter()
-        self._listening: dict[tuple[str, bool], bool] = {}
-        self._listened: object = None
 
     # --- events ---------------------------------------------------------------------------------------------------
 
@@ -186,9 +171,7 @@ class Moments:
     # --- the moment -----------------------------------------------------------------------------------------------
 
     def _moment(self, live: Live, event: Event | None, touched: Touched, *, timer: bool) -> None:
-        state = self.state
-        if not self._nobody_listens(live, touched):
-            self._segments(live, state.view(live), touched)
+        self._segments(live, touched)
         if touched.everything:
             self._goals_of_history(live, touched, live.runs)
         if event is not None:
@@ -200,41 +183,27 @@ class Moments:
         if event is not None:
             self._enter(live, event)
 
-    def _nobody_listens(self, live: Live, touched: Touched) -> bool:
-        """Whether no segment can have changed: no flip is due and none listens to what was touched."""
-        segments = self.state.definitions.segments
-        wake = live.person.wake
-        if (wake is not None and wake <= self.state.clock) or not touched.events_only():
-            return False
-        if len(live.person.memberships) < len(segments):
-            return False
-        if self._listened is not segments or len(self._listening) >= NAMES_MAX:
-            self._listened, self._listening = segments, {}
-        for name in touched.events:
-            place = (name, touched.person_did)
-            known = self._listening.get(place)
-            if known is None:
-                alone = Touched(events={name}, person_did=touched.person_did)
-                known = self._listening[place] = any(alone.by(segment.condition.needs) for segment in segments)
-            if known:
-                return False
-        return True
+    def _segments(self, live: Live, touched: Touched) -> None:
+        """Ask the segments that what was touched, or the time, can have changed; say who entered and left."""
+        state, person = self.state, live.person
+        listeners, mark = state.listeners, partial(state.working.mark, live)
+        due = person.wake is not None and person.wake <= state.clock
+        places = listeners.touched(touched) | listeners.open(person.memberships, state.clock, due=due)
+        if places:
+            for change in refresh(listeners, person.memberships, state.view(live), places, mark):
+                self._moved(live, change, touched)
 
-    def _segments(self, live: Live, view: PersonView, touched: Touched) -> None:
+    def _moved(self, live: Live, change: Change, touched: Touched) -> None:
+        """Say that a person entered or left a segment."""
         state = self.state
-        memberships = live.person.memberships
-        flips = [membership.flips_at for membership in memberships.values()]
-        for change in refresh(state.definitions.segments, memberships, view, touched.by):
-            touched.segments.add(change.segment)
-            state.working.mark(live)
-            live.touched_segments.add(change.segment)
-            name, told = "Segment Entered" if change.entered else "Segment Left", {"segment": change.segment}
-            if self._again("segment", change.segment):
-                self._emit(live, name, told)
-            else:  # a segment about its own members: it is said, and nobody asks again at this moment
-                live.add(state.own_event(live.person.id, name, told, kind="track", at=None), (name,))
-        if flips != [membership.flips_at for membership in memberships.values()]:
-            state.working.mark(live)
+        touched.segments.add(change.segment)
+        state.working.mark(live)
+        live.touched_segments.add(change.segment)
+        name, told = "Segment Entered" if change.entered else "Segment Left", {"segment": change.segment}
+        if self._again("segment", change.segment):
+            self._emit(live, name, told)
+        else:  # a segment about its own members: it is said, and nobody asks again at this moment
+            live.add(state.own_event(live.person.id, name, told, kind="track", at=None), (name,))
 
     def _goals(self, live: Live, event: Event, touched: Touched) -> None:
         if not event.machine and not self.state.goal_events.isdisjoint(names_of(event)):

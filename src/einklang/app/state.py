@@ -22,6 +22,7 @@ from einklang.app.sweep import Sweep
 from einklang.app.timers import TimerFeed
 from einklang.app.view import PersonView, Rules, address_of
 from einklang.app.working import Live, WorkingSet, from_json, to_json
+from einklang.audience.live import Listeners
 from einklang.consent import WITHDRAWN, address_key, permits, split_key, status_of
 from einklang.content.mail import Brand
 from einklang.event import Event
@@ -140,6 +141,7 @@ class State:
     def take(self, definitions: Definitions) -> None:
         """Put these definitions in force."""
         self.definitions = definitions
+        self.listeners = Listeners(definitions.segments)
         self.object_index.take(definitions.objects.values())
         for journey in definitions.journeys.values():
             if journey.goal is not None:

@@ -1,13 +1,17 @@
-"""Membership of one person at one moment, exact also when only time passes."""
+"""Membership of one person at one moment, exact also when only time passes; only what can have changed is asked."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
-from typing import Any
+from heapq import heapify, heappop, heappush
+from typing import Protocol
 
 from einklang.expr import Condition, View
 from einklang.fact.person import Membership
+
+#: Names of events whose listeners are remembered: they may come from anybody, in any number.
+NAMES_MAX = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,27 +31,127 @@ class Change:
     at: int
 
 
-def refresh(
-    segments: list[Segment], memberships: dict[str, Membership], view: View, touched: Callable[[Any], bool]
-) -> Iterator[Change]:
-    """Ask, in their order, the segments that what happened or the passing of time can have changed.
+class Touch(Protocol):
+    """What a moment has touched."""
 
-    `touched(needs)` says whether the moment touched anything a condition listens to. Updates `memberships` in place,
-    before each change is given out, so that later segments and the caller see it.
+    @property
+    def events(self) -> Set[str]: ...
+    @property
+    def person_did(self) -> bool: ...
+    @property
+    def traits(self) -> Set[str]: ...
+    @property
+    def segments(self) -> Set[str]: ...
+    @property
+    def consent(self) -> bool: ...
+    @property
+    def journeys(self) -> bool: ...
+    @property
+    def catalogs(self) -> Set[str]: ...
+    @property
+    def groups(self) -> Set[str]: ...
+    @property
+    def everything(self) -> bool: ...
+
+
+class Listeners:
+    """Segments in their order, and which of them listen to what: places in that order."""
+
+    def __init__(self, segments: Sequence[Segment]) -> None:
+        self.segments = segments
+        self.everyone = frozenset(range(len(segments)))
+        needs = [segment.condition.needs for segment in segments]
+        self._events = _places((n, need.events) for n, need in enumerate(needs))
+        self._traits = _places((n, need.traits) for n, need in enumerate(needs))
+        self._catalogs = _places((n, need.catalogs) for n, need in enumerate(needs))
+        self._groups = _places((n, need.groups) for n, need in enumerate(needs))
+        self._all_events = frozenset(n for n, need in enumerate(needs) if need.all_events)
+        self._consent = frozenset(n for n, need in enumerate(needs) if need.consent)
+        self._journeys = frozenset(n for n, need in enumerate(needs) if need.journeys)
+        #: segment -> places of those that speak of it
+        self.speak_of = _places((n, need.segments) for n, need in enumerate(needs))
+        self._heard: dict[tuple[str, bool], frozenset[int]] = {}
+
+    def touched(self, touch: Touch) -> Set[int]:
+        """The places that what was touched can change."""
+        if touch.everything:
+            return self.everyone
+        parts = [self._by_event(name, touch.person_did) for name in touch.events]
+        for names, places in (
+            (touch.traits, self._traits),
+            (touch.segments, self.speak_of),
+            (touch.catalogs, self._catalogs),
+            (touch.groups, self._groups),
+        ):
+            parts += [places[name] for name in names if name in places]
+        if touch.consent:
+            parts.append(self._consent)
+        if touch.journeys:
+            parts.append(self._journeys)
+        return parts[0] if len(parts) == 1 else frozenset().union(*parts)
+
+    def _by_event(self, name: str, person_did: bool) -> frozenset[int]:
+        found = self._heard.get((name, person_did))
+        if found is None:
+            if len(self._heard) >= NAMES_MAX:
+                self._heard.clear()
+            found = self._events.get(name, frozenset()) | (self._all_events if person_did else frozenset())
+            self._heard[name, person_did] = found
+        return found
+
+    def open(self, memberships: Mapping[str, Membership], now: int, *, due: bool) -> Set[int]:
+        """The places that were never asked and, if a flip may be due, those whose flip is."""
+        if not due and len(memberships) >= len(self.segments):
+            return frozenset()
+        found = set()
+        for place, segment in enumerate(self.segments):
+            known = memberships.get(segment.id)
+            if known is None or (known.flips_at is not None and known.flips_at <= now):
+                found.add(place)
+        return found
+
+
+def _places(rows: Iterable[tuple[int, Iterable[str]]]) -> dict[str, frozenset[int]]:
+    found: dict[str, set[int]] = {}
+    for place, names in rows:
+        for name in names:
+            found.setdefault(name, set()).add(place)
+    return {name: frozenset(places) for name, places in found.items()}
+
+
+def refresh(
+    listeners: Listeners,
+    memberships: dict[str, Membership],
+    view: View,
+    places: Iterable[int],
+    changed: Callable[[], None],
+) -> Iterator[Change]:
+    """Ask the segments at these places in their order, and those that speak of one that changed.
+
+    Updates `memberships` in place, before each change is given out, so that later segments and the caller see it.
+    changed: called where only the next flip is another one.
     """
     now = view.now
-    for segment in segments:
-        known = memberships.get(segment.id)
-        if (
-            known is not None
-            and not touched(segment.condition.needs)
-            and (known.flips_at is None or known.flips_at > now)
-        ):
+    todo = list(places)
+    heapify(todo)
+    last = -1
+    while todo:
+        place = heappop(todo)
+        if place == last:
             continue
+        last = place
+        segment = listeners.segments[place]
+        known = memberships.get(segment.id)
         member, flips_at = segment.condition.holds_until(view)
         if known is None or known.member != member:
             memberships[segment.id] = Membership(member, now, flips_at)
             if member or known is not None:
+                for other in listeners.speak_of.get(segment.id, ()):
+                    if other > place:
+                        heappush(todo, other)
                 yield Change(segment.id, member, now)
-        else:
+            else:
+                changed()
+        elif known.flips_at != flips_at:
             known.flips_at = flips_at
+            changed()
