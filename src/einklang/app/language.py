@@ -89,24 +89,24 @@ def schema() -> dict[str, Any]:
 
 def expression(definitions: Definitions, asked: Asked) -> Expression:
     """What is given, in all forms. Raises InputError for a request that is none."""
-    if asked.site not in PLACES:
-        raise InputError(
-            "bad_site", f"no place {asked.site[:40]!r}", where="site", mend="use one of: " + " ".join(PLACES)
-        )
     try:
-        source, tree = _read(asked)
+        source, tree = read_tree(asked)
     except ExprError as error:
-        return Expression(None, None, {}, _fault(error))
+        return Expression(None, None, {}, fault_of(error))
     forms = write(tree), to_json(tree), {"de": to_words(tree, "de"), "en": to_words(tree, "en")}
     try:
         checked = check_tree(tree, source, Scope(asked.site, definitions.catalog))
     except ExprError as error:
-        return Expression(*forms, _fault(error))
+        return Expression(*forms, fault_of(error))
     return Expression(*forms, None, str(checked.type), listens(checked.needs), _spent(checked), hints(checked, sent=()))
 
 
-def _read(asked: Asked) -> tuple[str, Tree]:
-    """(the text in which positions are told, the tree)."""
+def read_tree(asked: Asked) -> tuple[str, Tree]:
+    """(the text in which positions are told, the tree). Raises ExprError, and InputError for a request that is none."""
+    if asked.site not in PLACES:
+        raise InputError(
+            "bad_site", f"no place {asked.site[:40]!r}", where="site", mend="use one of: " + " ".join(PLACES)
+        )
     given = [name for name in ("text", "tree", "words") if getattr(asked, name) is not None]
     if len(given) != 1:
         what = "nothing is given" if not given else f"{' and '.join(given)} are given"
@@ -131,5 +131,6 @@ def _spent(checked: Checked) -> Spent:
     return Spent(cost.looks, cost.loops, [ALONE.get(name, name) for name in crowd_supports(checked)])
 
 
-def _fault(error: ExprError) -> Fault:
+def fault_of(error: ExprError) -> Fault:
+    """What is wrong, for builders."""
     return Fault(error.code, error.what, error.line_number, error.column, error.expected, error.nearest, error.mend)

@@ -17,6 +17,7 @@ from einklang.web import (
     debug_api,
     drafts_api,
     errors,
+    estimates_api,
     groups_api,
     identity_api,
     language_api,
@@ -41,6 +42,7 @@ LOOKED_AT = ("health", "u")
 API = (
     *(*api.ROUTES, *objects_api.ROUTES, *catalog_api.ROUTES, *sources_api.ROUTES, *drafts_api.ROUTES),
     *(*identity_api.ROUTES, *debug_api.ROUTES, *groups_api.ROUTES, *products_api.ROUTES, *language_api.ROUTES),
+    *estimates_api.ROUTES,
 )
 _HEADERS = (
     (b"x-content-type-options", b"nosniff"),

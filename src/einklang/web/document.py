@@ -74,6 +74,16 @@ _REVIEW = {
     "required": ["decision", "why"],
     "properties": {"decision": {"enum": ["merge", "keep_apart"]}, "why": _WHY},
 }
+_ESTIMATE = {
+    "type": "object",
+    "properties": {
+        **dict.fromkeys(("text", "words", "purpose"), _TEXT),
+        "tree": {"type": "object"},
+        "language": {"enum": ["en", "de"]},
+        "exact": {"type": "boolean"},
+    },
+}
+_SEGMENT = {"type": "object", "required": ["where"], "properties": {"where": _TEXT, "title": {}, "note": _TEXT}}
 #: Bodies that routes read as bytes: path -> content.
 _BODIES: dict[str, dict[str, Any]] = {
     "/api/session": {"application/json": {"schema": _SIGN_IN}},
@@ -90,6 +100,8 @@ _BODIES: dict[str, dict[str, Any]] = {
     "/api/drafts": {"application/json": {"schema": _DRAFT}},
     "/api/dead-letters/replay": {"application/json": {"schema": _REPLAY}},
     "/api/products/{product_id}": {"application/json": {"schema": {"type": "object"}}},
+    "/api/estimates": {"application/json": {"schema": _ESTIMATE}},
+    "/api/segments/{segment_id}": {"application/json": {"schema": _SEGMENT}},
     "/api/definitions": {"application/yaml": {"schema": _TEXT}, "application/json": {"schema": {"type": "object"}}},
 }
 _KEYED = {

@@ -11,8 +11,9 @@ from typing import Any, ParamSpec, TypeVar
 
 import msgspec
 
-from einklang.app import answers, queries, queries_sources
+from einklang.app import answers, choices, queries, queries_sources
 from einklang.app.definitions import Definitions
+from einklang.app.estimates import Estimator
 from einklang.app.queries_rules import ChangedAt, InForce
 from einklang.app.reason_texts import text_of
 from einklang.kernel.time import MINUTE
@@ -29,6 +30,7 @@ ATTEMPTS_US = 5 * MINUTE
 _NAMES_MAX = 10_000
 _STATUS_SECONDS = 1.0
 _ARRIVALS_SECONDS = 3.0
+_CHOICES_SECONDS = 30.0
 _HASHING_AT_ONCE = 2
 
 
@@ -84,12 +86,14 @@ class Wired:
         self.once = Once(services)
         self.attempts = Attempts()
         self.arrivals = Arrivals()
+        self.estimator = Estimator(services.book, services.salt)
         self._schema = schema
         self._openapi = b""
         self._definitions = InForce()
         self.changes = ChangedAt(services.lake)
         self._guard = threading.Lock()
         self._status: tuple[float, answers.Status] | None = None
+        self._choices: tuple[float, Definitions, choices.Choices] | None = None
         self._hashing = asyncio.Semaphore(_HASHING_AT_ONCE)
 
     def in_force(self) -> Definitions:
@@ -107,6 +111,16 @@ class Wired:
                     found = queries.status(reader, about, now=services.now(), zone=zone)
                 self._status = (monotonic() + _STATUS_SECONDS, found)
             return self._status[1]
+
+    def choices(self) -> choices.Choices:
+        """What conditions can name, at most half a minute old; what was just defined is among it."""
+        with self._guard:
+            known, kept = self.in_force(), self._choices
+            if kept is None or kept[0] < monotonic() or kept[1] is not known:
+                with self.services.book.snapshot() as reader:
+                    found = choices.choices(reader, self.services.lake, known)
+                self._choices = kept = (monotonic() + _CHOICES_SECONDS, known, found)
+            return kept[2]
 
     def why(self, person: str, journey: str | None, message: str | None) -> Any:
         """The answer of main's `why`, its reasons also in words."""

@@ -1,0 +1,112 @@
+"""The REST API of builders of segments: what can be chosen, estimates, overlap, trend, why, and saving."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import msgspec
+from litestar import Request, Response, get, post
+from litestar.datastructures import State
+from litestar.params import FromQuery
+
+from einklang.app import answers, choices, queries_audience
+from einklang.app.apply import apply
+from einklang.app.estimates import EstimateAsked
+from einklang.app.state import State as Reading
+from einklang.app.working import to_json
+from einklang.app.yaml import parse_text
+from einklang.kernel.limits import DEFINITION_BYTES_MAX
+from einklang.web.api import READ, Id, plain, wired
+from einklang.web.body import unpack
+from einklang.web.encode import encode
+from einklang.web.sources_api import WRITE, body_of
+
+Text = str | dict[str, str]
+
+
+class SavedSegment(msgspec.Struct, forbid_unknown_fields=True):
+    """What a builder says of a segment; the other fields of one that is there stay as they are."""
+
+    where: str
+    title: Text | None = None
+    note: str | None = None
+
+
+@get("/api/choices", opt=READ, sync_to_thread=True)
+def all_choices(state: State) -> choices.Choices:
+    """What a condition can name: traits, events with their properties, channels, purposes, segments, and the categories
+    and brands of products. Never a value of a person.
+    """
+    return wired(state).choices()
+
+
+@post("/api/estimates", opt=READ, status_code=200)
+async def estimate(request: Request[Any, Any, Any], state: State) -> Response[bytes]:
+    """How many would be members, condition by condition, and on which channels they can be reached.
+
+    Send {"text"}, {"tree"} or {"words", "language"}, with "purpose" for the reach. Few persons are asked all, of many a
+    sample, with intervals that hold the true number in at least 95 of 100 samples; "exact": true asks everybody. The
+    answer has `fault` where the condition is wrong or would cost too much.
+    """
+    found = wired(state)
+    body = unpack(dict(request.scope["headers"]), await request.body(), DEFINITION_BYTES_MAX)
+    asked = body_of(body, EstimateAsked)
+    now = found.services.now()
+    answer = await asyncio.to_thread(lambda: found.estimator.estimate(found.in_force(), asked, now=now))
+    return Response(encode(answer), media_type="application/json")
+
+
+@get("/api/overlap", opt=READ, sync_to_thread=True)
+def overlap(state: State, segments: FromQuery[str] = "") -> queries_audience.Overlap:
+    """How 2 to 6 segments overlap: `segments=a,b,c`; the persons in exactly these of them, for each set that occurs."""
+    names = [name.strip() for name in segments.split(",") if name.strip()]
+    with wired(state).services.book.snapshot() as reader:
+        return queries_audience.overlap(reader, wired(state).in_force(), names)
+
+
+@get("/api/segments/{segment_id:str}/why", opt=READ, sync_to_thread=True)
+def why_member(state: State, segment_id: Id, person: FromQuery[str]) -> queries_audience.WhyMember:
+    """Why a person (id or kind:value) is, or is not, in a segment: its rule as a tree, each part with its value."""
+    services = wired(state).services
+    reading = Reading(services.salt, wired(state).in_force(), link_key=b"", base_url="", channels=frozenset())
+    with services.book.snapshot() as reader:
+        return queries_audience.why(reader, reading, plain(segment_id), person, services.now())
+
+
+@get("/api/segments/{segment_id:str}/trend", opt=READ, sync_to_thread=True)
+def trend(state: State, segment_id: Id, days: FromQuery[int] = 90) -> queries_audience.Trend:
+    """How many entered, left and were members, day by day."""
+    found = wired(state)
+    services = found.services
+    with services.book.snapshot() as reader:
+        return queries_audience.trend(reader, services.lake, found.in_force(), plain(segment_id), days, services.now())
+
+
+@get("/api/segments/{segment_id:str}/health", opt=READ, sync_to_thread=True)
+def health(state: State, segment_id: Id) -> queries_audience.Health:
+    """How a segment is asked: its cost, what it listens to, and every definition that uses it."""
+    return queries_audience.health(wired(state).in_force(), plain(segment_id))
+
+
+@post("/api/segments/{segment_id:str}", opt=WRITE, status_code=200)
+async def save_segment(request: Request[Any, Any, Any], state: State, segment_id: Id) -> Response[bytes]:
+    """Make a segment, or change the condition, title or note of one: {"where", "title", "note"}; as `apply` does."""
+    found, name = wired(state), plain(segment_id)
+    services = found.services
+    body = unpack(dict(request.scope["headers"]), await request.body(), DEFINITION_BYTES_MAX)
+
+    async def work() -> tuple[int, bytes]:
+        said = {key: value for key, value in msgspec.to_builtins(body_of(body, SavedSegment)).items() if value}
+        before, _ = found.in_force().docs.get(("segment", name), ({"kind": "segment", "id": name}, ""))
+        docs = parse_text(to_json({**before, **said}), "body.json")
+        applied = await asyncio.to_thread(lambda: apply(services.book, docs, now=services.now()))
+        services.wake()
+        return 200, encode(
+            answers.AppliedAnswer([answers.Change(*change) for change in applied.changes], applied.hints)
+        )
+
+    return await found.once.answer(request, body, work)
+
+
+ROUTES = (all_choices, estimate, overlap, why_member, trend, health, save_segment)
