@@ -8,8 +8,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from einklang.app import expiry, owners, segments, stitching
-from einklang.app.apply import Body
+from einklang.app import expiry, segments, stitching
+from einklang.app.apply import Body, apply
 from einklang.app.find import person_id
 from einklang.app.object_index import ObjectIndex
 from einklang.app.run import settle_definitions
@@ -21,7 +21,7 @@ from einklang.testing.canonical import canonical_hash, table_rows
 from tests.app.couples import decide, reading
 from tests.app.dice import Random
 from tests.app.test_rebuild import differences
-from tests.app.worlds import DAY, HOUR, START, UNTIL, append, engine_of, home, run
+from tests.app.worlds import DAY, HOUR, START, UNTIL, append, documents, engine_of, home, run
 
 AT, ORIGIN, NAME, MESSAGE = 1, 4, 6, 7
 RULES = {
@@ -155,18 +155,39 @@ def test_a_page_cannot_speak_for_somebody() -> None:
         assert book.read("all_object_waiting") == []
 
 
-def test_what_is_too_much_to_wait_is_put_aside(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Beyond the limit an event becomes a dead letter, with its reason, and is lost to nobody."""
-    monkeypatch.setattr(owners, "WAITING_MAX", 3)
-    sent = [
-        EngineCall("track", "Invoice Paid", messageId=f"e{n}", properties={"invoice_id": f"i{n}"}, at=START + n)
-        for n in range(5)
-    ]
+KINDS = """
+{kind: object, id: badge, key: badge_id, events: {Gate Passed: seen, Badge Given: given}}
+---
+{kind: object, id: locker, key: locker_id, events: {Gate Passed: seen, Locker Rented: rented}}
+---
+{kind: object, id: badge, key: other_id, events: {Gate Passed: seen, Badge Given: given}}
+"""
+
+
+@pytest.mark.parametrize("batch", [1, 5_000])
+def test_a_kind_that_is_defined_later_finds_what_waits(batch: int, tmp_path: Path) -> None:
+    """Without a kind, or for another key, an event waits; the kind that names its owner brings it home, rebuilt too."""
+
+    def call(name: str, at: int, user: str | None = None, **properties: str) -> EngineCall:
+        return EngineCall("track", name, messageId=f"{name}{at}", userId=user, at=START + at, properties=properties)
+
+    badge, locker, other = documents(KINDS)
     with home(DEFINITIONS) as book:
-        append(book, sent)
-        run(book, [1])
-        assert len(book.read("all_object_waiting")) == 3
-        assert [row[0] for row in book.read("dead_counts")] == ["no_owner"]
+        append(book, [call("Gate Passed", 1, badge_id="b1", locker_id="l1"), call("Gate Passed", 2, other_id="o1")])
+        run(book, [batch], until=START + HOUR)
+        assert [row[:2] for row in book.read("all_object_waiting")] == [("", "")] * 2
+        append(book, [call("Locker Rented", DAY, "u0", locker_id="l1"), call("Badge Given", DAY, "u1", other_id="o1")])
+        run(book, [batch], until=START + 2 * DAY)
+        for kind, left in ((badge, [("", ""), ("badge", "b1")]), (locker, [("", "")]), (other, [])):
+            apply(book, [kind], now=START + 2 * DAY)
+            settle_definitions(book, engine_of(book))
+            assert [row[:2] for row in book.read("all_object_waiting")] == left
+        run(book, [batch])
+        found = {person_id(book, f"userId:{user}"): user for user in ("u0", "u1")}
+        kept = [(found[row[0]], row[NAME], row[AT] - START) for row in table_rows(book, "history") if not row[ORIGIN]]
+        assert sorted(kept) == [("u0", "Gate Passed", 1), ("u0", "Locker Rented", DAY), ("u1", "Badge Given", DAY),
+                                ("u1", "Gate Passed", 2)]  # fmt: skip
+        assert differences(book, Lake(tmp_path), batch=5_001 - batch) == []
 
 
 def test_an_owner_who_calls_nobody_is_found(monkeypatch: pytest.MonkeyPatch) -> None:

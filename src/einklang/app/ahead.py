@@ -27,7 +27,6 @@ _FREE = frozenset(
     {
         "object_waiting_any",
         "object_waiting_of",
-        "object_waiting_count",
         "tail_of_kind",
         "alias_get",
         "stops",

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from einklang.app import expiry, lookups, output, owners, sweep
 from einklang.app.changes import change_definitions, put_row
 from einklang.app.moment import Moments
+from einklang.app.object_index import EVER
 from einklang.app.people import STAFF, People
 from einklang.app.poison import Poison, hold
 from einklang.app.state import DELIVER, TICK, State, fold_of, tick_entry
@@ -169,11 +170,14 @@ class Course:
 
     def sweep(self) -> None:
         """Look at some of those whom changed definitions concern."""
-        if self.state.sweep is not None and self.state.sweep.expire:
+        asked = self.state.sweep
+        if asked is not None and asked.expire:
             expiry.trim(self.state, self.moments, self.limit, self.careful)
             self._hear()
-        elif self.state.sweep is not None:
+        elif asked is not None:
             sweep.work(self.state, self.moments, self.limit, self.careful, self.people.again)
+            if asked.index and self.state.sweep is None and self.state.fold >= EVER:
+                owners.again(self.state, self.people, self.moments, self.careful)
             self._hear()
 
     def careful(self, live: Live, act: Callable[[], None]) -> None:

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from bisect import insort
 from collections import deque
-from collections.abc import Callable, Iterable
-from operator import attrgetter
+from collections.abc import Callable, Iterable, Iterator
+from itertools import groupby
+from operator import attrgetter, itemgetter
 from typing import TYPE_CHECKING, Any
 
 from einklang.app.working import Live, from_json, to_json
@@ -26,8 +27,12 @@ _ORDER, _SEQ = attrgetter("at", "seq"), attrgetter("seq")
 OBJECT = "object:"
 #: Since which fold there is an index.
 SINCE = 3
+#: Since which fold an event that names nobody waits also where no kind speaks of it, and again for other kinds.
+EVER = 4
 #: Kind and id of an object.
 Place = tuple[str, str]
+#: Where an event waits of which no kind speaks: a later one may.
+NOWHERE: Place = ("", "")
 _KEPT = (
     "at", "clock", "received_at", "type", "name", "message_id", "source", "touchpoint", "machine", "properties",
     "context",
@@ -154,18 +159,57 @@ class ObjectIndex:
 
     def wait(self, event: Event) -> None:
         """Keep an event until somebody names its object."""
-        for place in self.places(event):
+        for place in self._waits_at(event):
             self._waiting.setdefault(place, {})[event.seq] = event
             self.state.out.add("object_waiting_put", *place, event.seq, to_json(kept(event)))
             self._waits = True
 
+    def _waits_at(self, event: Event) -> list[Place]:
+        """The objects for whose owner an event waits."""
+        return self.places(event) or ([NOWHERE] if self.state.fold >= EVER else [])
+
+    def _all_waiting(self) -> Iterator[tuple[Event, set[Place]]]:
+        """What waits, in order of seq, and for which objects; what is called meanwhile is left out."""
+        here: dict[int, tuple[Event, set[Place]]] = {}
+        for place, events in self._waiting.items():
+            for seq, event in events.items():
+                here.setdefault(seq, (event, set()))[1].add(place)
+        stored = self.state.reader.stream("object_waiting_by_seq")
+        for seq, rows in groupby(stored, key=itemgetter(0)):
+            told = list(rows)
+            if seq not in self._called and seq not in here:
+                yield given(seq, from_json(told[0][3])), {(kind, key) for _, kind, key, _ in told}
+        yield from (here[seq] for seq in sorted(here) if seq not in self._called)
+
     def expire(self, gone: Callable[[Event], bool]) -> None:
         """What waits and has expired waits no longer."""
-        found = {seq: given(seq, from_json(body)) for _, _, seq, body in self.state.reader.read("all_object_waiting")}
-        found |= {seq: event for events in self._waiting.values() for seq, event in events.items()}
-        for seq in sorted(seq for seq, event in found.items() if seq not in self._called and gone(event)):
+        for seq in [event.seq for event, _ in self._all_waiting() if gone(event)]:
             self._called.add(seq)
             self.state.out.add("object_waiting_drop", seq)
+
+    def wait_again(self) -> None:
+        """The kinds are others: what waits, waits for their objects, and is called where somebody has named one."""
+        moved: list[Event] = []
+        for event, places in self._all_waiting():
+            found = self.owner(event)
+            if found is not None:
+                self._take(event.seq, found[0], found[1], event)
+            elif places != set(self._waits_at(event)):
+                moved.append(event)
+        out, again = self.state.out, {event.seq for event in moved}
+        put = out.rows.get("object_waiting_put", [])
+        put[:] = [row for row in put if row[2] not in again]
+        for events in self._waiting.values():
+            for seq in again & events.keys():
+                del events[seq]
+        for event in moved:
+            out.early.append(("object_waiting_drop", (event.seq,)))
+            self.wait(event)
+
+    def _take(self, seq: int, person: str, place: Place, event: Event) -> None:
+        self._called.add(seq)
+        self.called.append((person, place, event))
+        self.state.out.add("object_waiting_drop", seq)
 
     def _call(self, live: Live, place: Place) -> None:
         """Somebody has named an object: what waits for it is theirs."""
@@ -175,11 +219,11 @@ class ObjectIndex:
         if not self._waits:
             return
         found = {seq: given(seq, from_json(body)) for seq, body in reader.read("object_waiting_of", *place)}
+        if self.state.fold >= EVER:  # in the tick of other kinds the Book says for what it waited until then
+            found = {seq: event for seq, event in found.items() if place in self.places(event)}
         found |= self._waiting.pop(place, {})
         for seq in sorted(found.keys() - self._called):
-            self._called.add(seq)
-            self.called.append((live.person.id, place, found[seq]))
-            self.state.out.add("object_waiting_drop", seq)
+            self._take(seq, live.person.id, place, found[seq])
 
 
 def kept(event: Event) -> dict[str, Any]:

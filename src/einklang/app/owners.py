@@ -3,19 +3,18 @@
 A payment that the bank reports has an `invoice_id` and no customer. Such an event, if it came with a server key or by
 import, belongs to the owner of the object: of the persons who named it, the one whose event is the first in the log.
 Where nobody has named it yet, the event waits (table object_waiting) and is folded, with its own time, in the moment in
-which somebody does. It stands in the history under the key (`object:KIND`, id), so that a split gives it to whom the
-object goes.
+which somebody does, or in which a definition comes by which somebody has. It stands in the history under the key
+(`object:KIND`, id), so that a split gives it to whom the object goes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from einklang.app.object_index import OBJECT
-from einklang.app.poison import dead_letter
 from einklang.event import Event, authenticated
-from einklang.kernel.reasons import DeadLetter
 from einklang.profile import Kind
 from einklang.profile.objects import key_text
 
@@ -25,8 +24,7 @@ if TYPE_CHECKING:
     from einklang.app.state import State
     from einklang.app.working import Live
 
-#: So many rows wait at most; what comes then is put aside as a dead letter, to be taken in again.
-WAITING_MAX = 100_000
+    Act = Callable[[Live, Callable[[], None]], None]
 
 
 def speaks(kinds: Mapping[str, Kind], name: str, properties: Mapping[str, Any] | None) -> bool:
@@ -41,22 +39,6 @@ def speaks(kinds: Mapping[str, Kind], name: str, properties: Mapping[str, Any] |
 def ownerless(event: Event) -> bool:
     """Whether an event names nobody, and may be given to the owner of its object."""
     return not event.identifiers and event.origin == 0 and event.type == "track" and authenticated(event)
-
-
-def let_in(state: State, inputs: list[Event], version: str) -> list[Event]:
-    """The inputs without those that would wait where too many wait already."""
-    found = [event for event in inputs if ownerless(event)]
-    if not found:
-        return inputs
-    if state.object_index.on:
-        found = [event for event in found if state.object_index.owner(event) is None]
-    left = WAITING_MAX - int(state.reader.read("object_waiting_count")[0][0])
-    aside = {event.position for event in found[max(left, 0) :]}
-    for event in inputs if aside else ():
-        if event.position in aside:
-            detail = f"{WAITING_MAX} events wait for the owner of their object"
-            dead_letter(state, event, detail, version, DeadLetter.NO_OWNER)
-    return [event for event in inputs if event.position not in aside]
 
 
 def owner_of(state: State, people: People, event: Event) -> Live | None:
@@ -78,11 +60,22 @@ def _given(state: State, people: People, event: Event, person: str, place: tuple
     return live
 
 
-def adopt(state: State, people: People, moments: Moments) -> None:
-    """Fold what has waited for the objects that this moment named; each may name others for which more waits."""
+def adopt(state: State, people: People, moments: Moments, act: Act | None = None) -> None:
+    """Fold what has waited for the objects that this moment named; each may name others for which more waits.
+
+    act(live, do): `do`, unless this person was put aside.
+    """
     index = state.object_index
     while index.called:
         person, place, event = index.called.popleft()
         live = _given(state, people, event, person, place)
-        if live is not None:
+        if live is not None and act is not None:
+            act(live, partial(moments.event, live, event, whole=True))
+        elif live is not None:
             moments.event(live, event, whole=True)
+
+
+def again(state: State, people: People, moments: Moments, act: Act) -> None:
+    """The kinds of objects are others, and everybody is indexed by them: so is what waits."""
+    state.object_index.wait_again()
+    adopt(state, people, moments, act)

@@ -41,8 +41,9 @@ STANDSTILL_US = 6 * time.HOUR
 #: it was then (docs/decisions/0006-fold-version.md). 1: without a stamp; 2: merges are part of the history; the door
 #: asks first whether a channel is set up, last whether the message can be made, and says `sent`; money has a currency,
 #: a missing touchpoint is null. 3: the price of a product is the one valid at the moment;
-#: there is an index of objects; a decision of staff comes after what fell due at its instant.
-FOLD = 3
+#: there is an index of objects; a decision of staff comes after what fell due at its instant. 4: what names nobody
+#: waits also where no kind of object speaks of it, and for kinds that are defined later.
+FOLD = 4
 TICK = "tick"
 _PAGE = 1_000
 #: In the table of stops, the name of a standstill: all journeys stood.

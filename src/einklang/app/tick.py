@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 
-from einklang.app import output, owners, sweep
+from einklang.app import output, sweep
 from einklang.app.ahead import AheadReader, Flight, MovedOn, light
 from einklang.app.apply import in_force
 from einklang.app.course import Course
@@ -120,7 +120,7 @@ class Engine:
         inputs, bound = source.inputs(self, reader, limit)
         kept = self._poison.without(self.state, inputs, self.version)
         if source.judges:
-            kept = owners.let_in(self.state, judged(self.state, kept, self.version), self.version)
+            kept = judged(self.state, kept, self.version)
         if isinstance(reader, Foresight):
             reader.inputs(kept)
         if len(kept) == len(inputs):

@@ -28,8 +28,8 @@ DELETE FROM object_waiting WHERE seq = ?
 SELECT seq, body FROM object_waiting WHERE kind = ? AND id = ? ORDER BY seq
 -- name: object_waiting_any
 SELECT 1 FROM object_waiting LIMIT 1
--- name: object_waiting_count
-SELECT COUNT(*) FROM object_waiting
+-- name: object_waiting_by_seq
+SELECT seq, kind, id, body FROM object_waiting ORDER BY seq, kind, id
 -- name: object_waiting_page
 SELECT seq, kind, id, body FROM object_waiting WHERE seq > ? ORDER BY seq, kind, id LIMIT ?
 -- name: all_object_waiting
