@@ -27,6 +27,8 @@ RULES = {
     "house-buys": 'group("household").events("Order Completed").within("3d").count() >= 2',
     "never-self": 'group("household").events("Order Completed").exists() && !events("Order Completed").exists()',
     "big-firm": 'group("company").trait.employees >= 50',
+    "buyers": 'group("company").role == "buyer"',
+    "others": 'group("company").contact_person == false && group("household").contact_person != true',
     "in-debt": 'objects("loan").where(state == "open").count() >= 1',
 }
 DEFINITIONS = """
@@ -78,6 +80,7 @@ class Told:
         for row in table_rows(book, "history"):
             self.rows[row[0]].append(row)
         self.of: dict[tuple[str, str], str] = {}
+        self.buyers: dict[tuple[str, str], bool] = {}
         self.traits: dict[tuple[str, str, str], tuple[int, int, Any]] = {}
         for person, rows in self.rows.items():
             for row in sorted(rows, key=lambda row: (row[AT], row[SEQ])):
@@ -88,6 +91,7 @@ class Told:
         said = row[PROPERTIES]
         kind, name = said["type"], said["group_id"]
         self.of[person, kind] = "" if said.get("left") else name
+        self.buyers[person, kind] = "role" in said  # who is the buyer is the contact person too
         if "employees" in said:
             key, claim = (kind, name, "employees"), (row[AT], row[SEQ], said["employees"])
             self.traits[key] = max(self.traits.get(key, claim), claim)
@@ -110,8 +114,13 @@ class Told:
         if rule == "never-self":
             mine = [row for row in self.rows[person] if row[NAME] == "Order Completed"]
             return bool(orders) and not mine
+        firm = self.of.get((person, "company"), "")
+        if rule == "buyers":
+            return bool(firm) and self.buyers[person, "company"]
+        if rule == "others":
+            home = self.of.get((person, "household"), "")
+            return bool(firm) and not self.buyers[person, "company"] and not (home and self.buyers[person, "household"])
         if rule == "big-firm":
-            firm = self.of.get((person, "company"), "")
             return bool(firm) and bool(self.traits.get(("company", firm, "employees"), (0, 0, 0))[2] >= 50)
         loans = {}
         alone = not self.members(person, "household")

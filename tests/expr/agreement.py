@@ -138,6 +138,8 @@ KINDS = frozenset(
         "segment",
         "consent",
         "groupid",
+        "grouprole",
+        "groupcontact",
         "groupsize",
         "grouptrait",
         "groupevents",

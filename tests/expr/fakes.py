@@ -87,6 +87,12 @@ class FakeView:
     def group_id(self, kind: str, /) -> str | None:
         return self.groups.get(kind, {}).get("id")
 
+    def group_role(self, kind: str, /) -> str | None:
+        return self.groups.get(kind, {}).get("role")
+
+    def group_contact(self, kind: str, /) -> bool | None:
+        return self.groups.get(kind, {}).get("contact_person")
+
     def group_size(self, kind: str, /) -> int | None:
         return self.groups.get(kind, {}).get("size")
 

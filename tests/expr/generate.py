@@ -80,7 +80,7 @@ class Writer:
 
     def leaf_bool(self) -> list[Callable[[], str]]:
         found = self.of("true", "trait.vip", 'segment("vip")', 'consent("email", "news")', "trait.x", "step.s.clicked")
-        found += self.of("goal", 'reachable("sms")', 'inJourney("welcome")')
+        found += self.of("goal", 'reachable("sms")', 'inJourney("welcome")', 'group("house").contact_person')
         return found + (self.of("n", "n") if self.inside else [])
 
     def inner_bool(self) -> list[Callable[[], str]]:
@@ -310,7 +310,8 @@ class Writer:
 
     def leaf_string(self) -> list[Callable[[], str]]:
         found = self.of('"a"', '"Bonn"', '""', '"5"', "trait.city", "trait.city", "person.country", *self.texts)
-        found += self.of("entry.touchpoint", "journey.id", 'group("house").id', f'lookup("shelf", {self.key()}).label')
+        found += self.of("entry.touchpoint", "journey.id", 'group("house").id', 'group("firm").role')
+        found += self.of(f'lookup("shelf", {self.key()}).label')
         return found + (self.of("code", "event.touchpoint", "event.name") if self.inside and not self.element else [])
 
     def inner_string(self) -> list[Callable[[], str]]:

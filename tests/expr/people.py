@@ -196,6 +196,10 @@ def grouped(chance: Chance, people: list[dict[str, Any]]) -> list[dict[str, Any]
     for group in made.values():
         group["size"] = len(group["members"])
         group["events"] = [event for who in group["members"][1:] for event in who["events"]]
+    for who in people:
+        for kind, group in who["groups"].items():
+            there = {"role": chance.pick([None, "a", "buyer"]), "contact_person": chance.pick([True, False])}
+            who["groups"][kind] = group | there
     return people
 
 
@@ -263,7 +267,8 @@ def with_groups(crowd: Crowd, people: list[dict[str, Any]]) -> Crowd:
     members, said = [], {}
     for who in people:
         for kind, group in who["groups"].items():
-            members.append((who["id"], kind, group["id"], group["members"][0] is not who))
+            heard = group["members"][0] is not who
+            members.append((who["id"], kind, group["id"], heard, group["role"], group["contact_person"]))
             for name, value in group["traits"].items():
                 said[kind, group["id"], name] = (encode(value).decode(), NOW - 100 * STEP)
     traits = [(*key, *claim) for key, claim in said.items()] + [

@@ -1,4 +1,4 @@
-"""`group("type")`: id, traits, size and what all members did; what there is none of is null."""
+"""`group("type")`: id, role, traits, size and what all members did; what there is none of is null."""
 
 from __future__ import annotations
 
@@ -18,12 +18,14 @@ EVENTS = [
     FakeEvent("Page Viewed", NOW - DAY, {"path": "/pricing"}, 3, person="p_2"),
     FakeEvent("Page Viewed", NOW - 2 * DAY, {"path": "/pricing"}, 4, person="p_1"),
 ]
-HOUSE = {"id": "h1", "size": 2, "traits": {}, "events": EVENTS}
+HOUSE = {"id": "h1", "size": 2, "traits": {}, "events": EVENTS, "contact_person": False}
 FIRM = {
     "id": "f1",
     "size": 40,
     "traits": {"employees": 60, "since": "2020-01-01", "seat": {"city": "Ulm"}},
     "events": EVENTS,
+    "role": "buyer",
+    "contact_person": True,
 }
 VIEW = FakeView(NOW, groups={"household": HOUSE, "company": FIRM}, events=EVENTS[:1])
 
@@ -41,6 +43,12 @@ VIEW = FakeView(NOW, groups={"household": HOUSE, "company": FIRM}, events=EVENTS
         ('group("household").events("Order Completed").within("2d").count()', 1),
         ('group("company").events("Page Viewed").where(path.startsWith("/pricing")).distinct(event.person)', 2),
         ('group("company").events().count()', 4),
+        ('group("company").contact_person && group("company").role in ["head", "buyer"]', True),
+        ('group("household").contact_person', False),
+        ('group("household").role', None),
+        ('group("club").role', None),
+        ('group("club").contact_person', None),
+        ('!group("club").contact_person', True),
         ('group("club").id', None),
         ('group("club").trait.x', None),
         ('group("club").size()', None),

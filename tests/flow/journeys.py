@@ -58,6 +58,14 @@ class Seen:
         """In no group."""
         return None
 
+    def group_role(self, kind: str) -> str | None:
+        """In no group."""
+        return None
+
+    def group_contact(self, kind: str) -> bool | None:
+        """In no group."""
+        return None
+
     def group_size(self, kind: str) -> int | None:
         """In no group."""
         return None

@@ -128,13 +128,13 @@ def crowd_at(reader: Reader, state: State, lake: Lake, at: int, need: crowds.Ask
 
 def _members(reader: Reader, kinds: frozenset[str]) -> pl.DataFrame:
     """Who belongs to groups of these types now; of the first, by id, it counts what they did."""
-    rows: list[tuple[str, str, str, bool]] = []
+    rows: list[tuple[str, str, str, bool, str | None, bool]] = []
     last, place = ("", ""), 0
-    for kind, name, person, *_ in reader.read("all_party_member") if kinds else ():
+    for kind, name, person, role, contact, _ in reader.read("all_party_member") if kinds else ():
         if kind in kinds:
             place = place + 1 if last == (kind, name) else 0
             last = (kind, name)
-            rows.append((person, kind, name, place < MEMBERS_MAX))
+            rows.append((person, kind, name, place < MEMBERS_MAX, role or None, bool(contact)))
     return pl.DataFrame(rows, schema=MEMBERS, orient="row")
 
 

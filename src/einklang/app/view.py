@@ -13,7 +13,7 @@ from einklang.app.objects import flip_at, rows_at
 from einklang.app.products import PRODUCTS, as_of, price_flip
 from einklang.app.working import Live
 from einklang.event import Event
-from einklang.fact.person import Entry, Run
+from einklang.fact.person import Entry, Membership, Run
 from einklang.kernel import time
 from einklang.kernel.errors import InputError
 from einklang.profile import PERSON, Kind, fold_objects
@@ -77,10 +77,11 @@ def address_of(live: Live, channel: str) -> str | None:
 class PersonView:
     """`expr.View` over the working set. `run` and `event` are set by the caller where the site has them."""
 
-    __slots__ = ("entry", "event", "live", "now", "permits", "rules", "run", "zone")
+    __slots__ = ("entry", "event", "live", "memberships", "now", "permits", "rules", "run", "zone")
 
     def __init__(self, live: Live, now: int, rules: Rules, permits: Any, *, zone: str = "") -> None:
         self.live = live
+        self.memberships: Mapping[str, Membership] = live.person.memberships
         self.now = now
         self.rules = rules
         self.permits = permits
@@ -170,6 +171,14 @@ class PersonView:
         found = self._group(kind)
         return None if found is None else found[1][1]
 
+    def group_role(self, kind: str) -> str | None:
+        """`group("type").role`."""
+        return self.live.person.groups[kind].role or None if self._group(kind) is not None else None
+
+    def group_contact(self, kind: str) -> bool | None:
+        """`group("type").contact_person`."""
+        return self.live.person.groups[kind].contact if self._group(kind) is not None else None
+
     def group_size(self, kind: str) -> int | None:
         """`group("type").size()`."""
         found = self._group(kind)
@@ -205,17 +214,17 @@ class PersonView:
 
     def segment(self, name: str) -> bool:
         """Member now."""
-        known = self.live.person.memberships.get(name)
+        known = self.memberships.get(name)
         return known is not None and known.member
 
     def segment_since(self, name: str) -> int | None:
         """Since when the membership is as it is."""
-        known = self.live.person.memberships.get(name)
+        known = self.memberships.get(name)
         return None if known is None else known.since
 
     def segment_flip(self, name: str) -> int | None:
         """When time alone may change the membership."""
-        known = self.live.person.memberships.get(name)
+        known = self.memberships.get(name)
         return None if known is None else known.flips_at
 
     def in_journey(self, name: str) -> bool:

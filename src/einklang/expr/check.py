@@ -72,7 +72,7 @@ def needs_of(term: Term) -> Needs:
             groups.add(part.data[2])
             group_events.update(part.data[1] or ("",))
             flags["all"] |= not part.data[1]
-        elif part.op in ("groupid", "groupsize", "grouptrait"):
+        elif part.op in ("groupid", "groupsize", "grouptrait", "grouprole", "groupcontact"):
             groups.add(part.data[0] if part.op == "grouptrait" else part.data)
         elif part.op == "changed":
             kind, name = part.data

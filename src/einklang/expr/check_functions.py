@@ -113,7 +113,7 @@ class Functions(Names):
     _call_objects = _call_events
 
     def _call_group(self, tree: Tree) -> Term:
-        mend = 'write group("company").id, .trait.NAME, .size() or .events(...)'
+        mend = 'write group("company").id, .role, .contact_person, .trait.NAME, .size() or .events(...)'
         raise self.fault(tree, "wrong_type", "a group alone is no value", mend)
 
     def _known_id(self, tree: Tree, kind: str, known: frozenset[str] | None) -> str:

@@ -35,6 +35,8 @@ from einklang.expr.types import (
 SEGMENT_MONEY = frozenset({"revenue", "total", "subtotal", "value", "price", "tax", "shipping", "discount"})
 #: Computed traits, scores and stages that one expression may ask for, those within others included.
 _INLINED_MAX = 64
+#: What `group("type")` has beside traits: which group it is, and what the person is there.
+_OF_GROUP = {"id": ("groupid", STRING), "role": ("grouprole", STRING), "contact_person": ("groupcontact", BOOL)}
 #: Stands for the run's entry where else the number of a row stands.
 ENTRY = -1
 
@@ -240,13 +242,14 @@ class Names(Base):
         return self._in_currency(tree, found, name, self._origin(term))
 
     def _of_group(self, tree: Tree, holder: Tree, name: str) -> Term | None:
-        """`group("type").id` and `group("type").trait.NAME`; None for what is neither."""
+        """`group("type").id`, `.role`, `.contact_person` and `.trait.NAME`; None for what is none of them."""
         if self.is_group(holder):
-            if name == "id":
-                return self._make(tree, "groupid", STRING, (), self.group_type(holder))
+            if name in _OF_GROUP:
+                op, value = _OF_GROUP[name]
+                return self._make(tree, op, value, (), self.group_type(holder))
             if name == "trait":
                 raise self.fault(tree, "wrong_type", "`trait` alone is no value", "name a trait of the group")
-            raise self.unknown(tree, "unknown_field", "field of a group:", name, ("id", "trait", "size"))
+            raise self.unknown(tree, "unknown_field", "field of a group:", name, (*_OF_GROUP, "trait", "size"))
         if holder.kind == "field" and holder.value == "trait" and self.is_group(holder.args[0]):
             kind = self.group_type(holder.args[0])
             declared = self.catalog.traits.get(f"{kind}.{name}", DYN)

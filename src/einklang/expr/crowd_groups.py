@@ -20,13 +20,13 @@ from einklang.expr.tree import Term, walk
 
 _FOLDS = frozenset(["exists", "count", "sum", "avg", "min", "max", "distinct", "first", "last", "nth"])
 #: What differs between members of one group in one time zone.
-_OF_PERSON = frozenset(["person", "trait", "segment", "consent", "events", "objects"])
+_OF_PERSON = frozenset(["person", "trait", "segment", "consent", "events", "objects", "grouprole", "groupcontact"])
 _GROUPED = frozenset(["groupid", "groupsize", "grouptrait", "groupevents"])
 
 
 def group_type(term: Term) -> str:
     """The type of the group that a term asks about."""
-    return str(term.data if term.op in ("groupid", "groupsize") else term.data[2 if term.op == "groupevents" else 0])
+    return str(term.data if isinstance(term.data, str) else term.data[2 if term.op == "groupevents" else 0])
 
 
 def of_group(term: Term) -> str:
@@ -43,18 +43,28 @@ class GroupSets(Sets):
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
-        self._groups: dict[str, pl.Series] = {}
+        self._groups: dict[str, pl.DataFrame] = {}
+
+    def _belongs(self, kind: str) -> pl.DataFrame:
+        """group, role, contact: of each person in the group of this type; null where there is none."""
+        if kind not in self._groups:
+            members = self.crowd.members.filter(pl.col("type") == kind).select("person_id", "group", "role", "contact")
+            persons = self.root.frame.select("person_id")
+            self._groups[kind] = persons.join(members, on="person_id", how="left", maintain_order="left")
+        return self._groups[kind]
 
     def group_ids(self, kind: str) -> pl.Series:
         """The id of the group of this type of each person; null where there is none."""
-        if kind not in self._groups:
-            members = self.crowd.members.filter(pl.col("type") == kind).select("person_id", "group")
-            persons = self.root.frame.select("person_id")
-            self._groups[kind] = persons.join(members, on="person_id", how="left", maintain_order="left")["group"]
-        return self._groups[kind]
+        return self._belongs(kind)["group"]
 
     def _groupid(self, term: Term, level: Level) -> Value:
         return {"s": level.add(self.group_ids(group_type(term)))}
+
+    def _grouprole(self, term: Term, level: Level) -> Value:
+        return {"s": level.add(self._belongs(group_type(term))["role"])}
+
+    def _groupcontact(self, term: Term, level: Level) -> Value:
+        return {"b": level.add(self._belongs(group_type(term))["contact"])}
 
     def _groupsize(self, term: Term, level: Level) -> Value:
         kind = group_type(term)

@@ -19,7 +19,7 @@ SUPPORTED = frozenset(
         "macro_filter", "macro_map", "list_sum", "list_min", "list_max", "events", "objects", "within", "since",
         "until", "where", "latest", "each", "followed", "notfollowed", "machine", "exists", "count", "sum", "avg",
         "min", "max", "distinct", "first", "last", "list_rows", "nth", "groupid", "groupsize", "grouptrait",
-        "groupevents", "lookup", "followed_without", "start_of",
+        "grouprole", "groupcontact", "groupevents", "lookup", "followed_without", "start_of",
     ]
 )  # fmt: skip
 #: Ops without a plan: how they are written, and why they are asked person by person.

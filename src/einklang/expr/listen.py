@@ -13,7 +13,7 @@ from einklang.expr.errors import error_at
 from einklang.expr.functions import AGGREGATES
 from einklang.expr.listen_tokens import Token, Words
 from einklang.expr.phrases import COMMA, Tongue
-from einklang.expr.speak import BETWEEN, FRONT, NAMED, OF_MANY, OF_ONE, PERIODS, WORDS
+from einklang.expr.speak import BETWEEN, FRONT, NAMED, OF_GROUP, OF_MANY, OF_ONE, PERIODS, WORDS
 from einklang.expr.tree import Tree
 from einklang.kernel.limits import EXPRESSION_CHARS_MAX, EXPRESSION_DEPTH_MAX
 
@@ -186,8 +186,9 @@ class _Values(Words):
             return self.call(start, "consent", channel, self.string())
         if self.says("members"):
             return self.made(start, "method", "size", self.call(start, "group", self.string()))
-        if self.says("group_id"):
-            return self.made(start, "field", "id", self.call(start, "group", self.string()))
+        for name, key in OF_GROUP.items():
+            if self.says(key):
+                return self.made(start, "field", name, self.call(start, "group", self.string()))
         for period in PERIODS:
             if self.says(f"this:{period}"):
                 today = self.made(start, "name", "today")

@@ -122,6 +122,8 @@ PHRASES: dict[str, tuple[str, str]] = {
     "key": ("for key", "zum Schlüssel"),
     "members": ("number of members of group", "Anzahl der Mitglieder der Gruppe"),
     "group_id": ("id of group", "Kennung der Gruppe"),
+    "group_role": ("role in group", "Rolle in der Gruppe"),
+    "group_contact": ("contact person of group", "Ansprechperson der Gruppe"),
     # functions of one value
     "changedAt": ("last change of", "letzte Änderung von"),
     "age": ("age by", "Alter nach"),

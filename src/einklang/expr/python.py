@@ -304,6 +304,12 @@ class Generator:
     def _groupid(self, term: Term) -> str:
         return f"v.group_id({self.constant(term.data)})"
 
+    def _grouprole(self, term: Term) -> str:
+        return f"v.group_role({self.constant(term.data)})"
+
+    def _groupcontact(self, term: Term) -> str:
+        return f"v.group_contact({self.constant(term.data)})"
+
     def _groupsize(self, term: Term) -> str:
         return f"v.group_size({self.constant(term.data)})"
 

@@ -24,6 +24,7 @@ SIGNS = {
 #: Methods that stand between two values.
 BETWEEN = ("contains", "startsWith", "endsWith", "matches")
 #: Functions of one text in quotes.
+OF_GROUP = {"id": "group_id", "role": "group_role", "contact_person": "group_contact"}
 NAMED = ("segment", "inJourney", "stage", "score", "openCases", "reachable", "bucket", "group")
 #: Functions of one value.
 OF_ONE = (
@@ -237,8 +238,8 @@ class _Speaker(_Sets):
             return MEMBER, own
         if is_name(holder, *FRONT):
             return MEMBER, f"{self.say(holder.value)} {tree.value}"
-        if is_call(holder, "group", "string") and tree.value == "id":
-            return MEMBER, f"{self.say('group_id')} {quoted(holder.args[0].value)}"
+        if is_call(holder, "group", "string") and tree.value in OF_GROUP:
+            return MEMBER, f"{self.say(OF_GROUP[tree.value])} {quoted(holder.args[0].value)}"
         if holder.kind == "field" and holder.value == "trait" and is_call(holder.args[0], "group", "string"):
             of = f"{self.say('of_group')} {quoted(holder.args[0].args[0].value)}"
             return MEMBER, f"{self.say('trait')} {tree.value} {of}"

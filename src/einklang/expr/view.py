@@ -98,6 +98,12 @@ class View(Protocol):
     def group_id(self, kind: str, /) -> str | None:
         """The group of this type that the person belongs to; None if there is none."""
 
+    def group_role(self, kind: str, /) -> str | None:
+        """The person's role there; None if there is no group, or no role was said."""
+
+    def group_contact(self, kind: str, /) -> bool | None:
+        """Whether the person is a contact person there; None if there is no group."""
+
     def group_size(self, kind: str, /) -> int | None:
         """How many belong to it; None if there is no group."""
 
