@@ -201,17 +201,19 @@ class DuckDB:
             )
         return made("CAST(json_transform({0}, '[\"JSON\"]') AS VARCHAR[])", part)
 
+    #: Of a document: whether it is a list and how long, whether it is a map and its keys.
+    _IS_LIST, _ELEMENTS = "{0}[1] = '['", "json_array_length({0})"
+    _IS_MAP, _KEYS = "{0}[1] = '{{'", "json_keys({0})"
+    _COUNTED, _AMONG = "len", "list_contains"
+
     def sized(self, part: Code, kinds: Sequence[str]) -> Code:
         """Elements of a list, keys of a map."""
-        found = ""
-        if "list" in kinds:
-            found += " WHEN {0}[1] = '[' THEN json_array_length({0})"
-        if "map" in kinds:
-            found += " WHEN {0}[1] = '{{' THEN len(json_keys({0}))"
+        sizes = {"list": (self._IS_LIST, self._ELEMENTS), "map": (self._IS_MAP, f"{self._COUNTED}({self._KEYS})")}
+        found = "".join(f" WHEN {sizes[kind][0]} THEN {sizes[kind][1]}" for kind in sizes if kind in kinds)
         return made(f"CASE{found} END", part)
 
     def has_key(self, part: Code, key: Code) -> Code:
-        return made("COALESCE({0}[1] = '{{' AND list_contains(json_keys({0}), {1}), FALSE)", part, key)
+        return made(f"COALESCE({self._IS_MAP} AND {self._AMONG}({self._KEYS}, {{1}}), FALSE)", part, key)
 
     def mapped(self, items: Code, name: str, body: Code) -> Code:
         return made(f"list_transform({{0}}, lambda {name}: {{1}})", items, body)
@@ -331,18 +333,9 @@ class Spark(DuckDB):
             "CASE WHEN schema_of_variant({0}) LIKE 'ARRAY%' THEN try_variant_get({0}, '$', 'array<variant>') END", part
         )
 
-    def sized(self, part: Code, kinds: Sequence[str]) -> Code:
-        found = ""
-        if "list" in kinds:
-            found += " WHEN schema_of_variant({0}) LIKE 'ARRAY%' THEN json_array_length(to_json({0}))"
-        if "map" in kinds:
-            found += " WHEN schema_of_variant({0}) LIKE 'OBJECT%' THEN array_size(json_object_keys(to_json({0})))"
-        return made(f"CASE{found} END", part)
-
-    def has_key(self, part: Code, key: Code) -> Code:
-        keys = "json_object_keys(to_json({0}))"
-        holds = f"array_contains({keys}, {{1}})"
-        return made(f"COALESCE(schema_of_variant({{0}}) LIKE 'OBJECT%' AND {holds}, FALSE)", part, key)
+    _IS_LIST, _ELEMENTS = "schema_of_variant({0}) LIKE 'ARRAY%'", "json_array_length(to_json({0}))"
+    _IS_MAP, _KEYS = "schema_of_variant({0}) LIKE 'OBJECT%'", "json_object_keys(to_json({0}))"
+    _COUNTED, _AMONG = "array_size", "array_contains"
 
     def mapped(self, items: Code, name: str, body: Code) -> Code:
         return made(f"transform({{0}}, {name} -> {{1}})", items, body)

@@ -22,30 +22,25 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from einklang.kernel import time
+from einklang.main import bench_events as year
 from einklang.store.lake import Lake
-from einklang.store.lake.rows import schema_of
 
 EVENTS = 5_000_000
-EVENTS_PER_PERSON = 20
 APPEND_ROWS = 20_000
 ASKED = 1_000
-ROUNDS = 3
-SEED = 20_261_123
-_START = 1_735_689_600 * time.SECOND
-_YEAR = 365 * time.DAY
 _NAMES = ("Page Viewed", "Product Viewed", "Product Added", "Order Completed")
 _ALL = ("message_id", "person_id", "name", "touchpoint", "properties", "context")
 Asking = Callable[[], Any]
 
 
 def lake(folder: Path, events: int = EVENTS) -> dict[str, Any]:
-    """A year of events; medians of ROUNDS."""
+    """A year of events; medians."""
     kept = Lake(folder / "lake")
     unsorted = _copy(folder / "unsorted")
     began = system.perf_counter()
     for start in range(0, events, APPEND_ROWS):
         rows = made(start, min(APPEND_ROWS, events - start), events)
-        kept.append("events", partial(_after, rows))
+        year.append(kept, rows)
         unsorted(rows)
     appended = system.perf_counter()
     while kept.compact("events"):
@@ -64,7 +59,7 @@ def lake(folder: Path, events: int = EVENTS) -> dict[str, Any]:
     }
     return {
         "events": events,
-        "persons": events // EVENTS_PER_PERSON,
+        "persons": events // year.EVENTS_PER_PERSON,
         "files": {place: len(names) for place, names in files.items()},
         "bytes_per_event": {
             place: round(sum(os.path.getsize(name) for name in names) / events, 1) for place, names in files.items()
@@ -77,27 +72,22 @@ def lake(folder: Path, events: int = EVENTS) -> dict[str, Any]:
 
 
 def _last_week(events: int) -> int:
-    return _START + events * (_YEAR // events) - 7 * time.DAY
-
-
-def _after(rows: pa.Table, reached: int) -> tuple[pa.Table, int]:
-    return rows, reached + rows.num_rows
+    return year.START + events * (year.YEAR // events) - 7 * time.DAY
 
 
 def made(start: int, count: int, events: int) -> pa.Table:
     """Rows `start` to `start + count` of the year: time goes on, persons come at random."""
-    draw = np.random.Generator(np.random.Philox(SEED + start))
-    seq = np.arange(start + 1, start + count + 1)
-    at = _START + seq * (_YEAR // events)
+    draw = year.drawing(start)
     goods = draw.integers(0, 10**6, count)
-    frame = pl.DataFrame(
-        {"seq": seq, "at": at, "person": draw.integers(0, events // EVENTS_PER_PERSON, count), "goods": goods,
-         "kind": draw.integers(0, len(_NAMES), count)}
-    )  # fmt: skip
+    frame = pl.DataFrame({
+        "seq": np.arange(start + 1, start + count + 1), "goods": goods,
+        "person": draw.integers(0, events // year.EVENTS_PER_PERSON, count),
+        "kind": draw.integers(0, len(_NAMES), count),
+    })  # fmt: skip
     number = pl.col("goods")
     told = frame.select(
-        pl.concat_str(pl.lit("m-"), pl.col("seq").hash(1).cast(pl.String)).alias("message_id"),
-        _person(pl.col("person")).alias("person_id"),
+        year.message_id(pl.col("seq")).alias("message_id"),
+        year.person_id(pl.col("person")).alias("person_id"),
         pl.col("kind").replace_strict(dict(enumerate(_NAMES)), return_dtype=pl.String).alias("name"),
         pl.format(
             '{{"product_id":"sku-{}","name":"Product {}","category":"cat-{}","price":{}.{},"quantity":{}}}',
@@ -107,30 +97,11 @@ def made(start: int, count: int, events: int) -> pa.Table:
             '{{"page":{{"path":"/products/{}","referrer":"https://www.example.org/{}"}},"userAgent":"Browser {}"}}',
             number % 977, number % 313, number % 17,
         ).alias("context"),
-        pl.format("u{}", pl.col("person")).alias("user"),
     )  # fmt: skip
-    strings = {name: told[name].to_arrow().cast(pa.string()) for name in told.columns}
-    schema = schema_of("events")
-    users = pa.MapArray.from_arrays(
-        pa.array(range(count + 1), pa.int32()), pa.array(["userId"] * count), strings["user"]
-    )
-    moments = pa.array(at, schema.field("at").type)
-    columns: dict[str, Any] = {
-        **strings, "position": pa.array(seq), "seq": pa.array(seq), "clock": moments, "at": moments,
-        "received_at": moments, "type": ["track"] * count, "source": ["web"] * count, "touchpoint": ["web"] * count,
-        "identifiers": users, "origin": [0] * count, "machine": [False] * count, "format": [1] * count,
-        "identifiers_all": [None] * count,
-    }  # fmt: skip
-    arrays = [
-        columns[field.name] if isinstance(columns[field.name], pa.Array) else pa.array(columns[field.name], field.type)
-        for field in schema
-    ]
-    return pa.Table.from_arrays(arrays, schema=schema)
-
-
-def _person(number: pl.Expr) -> pl.Expr:
-    """Ids spread over the whole range, as keyed hashes are."""
-    return pl.concat_str(pl.lit("p_"), number.hash(7).cast(pl.String).str.zfill(20))
+    users = frame.select(pl.format("u{}", pl.col("person"))).to_series().to_arrow().cast(pa.string())
+    places = pa.array(range(count + 1), pa.int32())
+    identifiers = pa.MapArray.from_arrays(places, pa.array(["userId"] * count), users)
+    return year.table(start, events, told, {"identifiers": identifiers})
 
 
 def _copy(folder: Path) -> Callable[[pa.Table | None], None]:
@@ -154,9 +125,9 @@ def _copy(folder: Path) -> Callable[[pa.Table | None], None]:
 
 def _asked(files: list[str], recent: list[str], events: int) -> dict[str, dict[str, float]]:
     """Processor seconds of each question by engine. recent: the files to ask for last week."""
-    draw = np.random.Generator(np.random.Philox(SEED))
-    numbers = draw.choice(events // EVENTS_PER_PERSON, ASKED, replace=False)
-    persons = pl.DataFrame({"person": numbers}).select(_person(pl.col("person"))).to_series().to_list()
+    draw = year.drawing(0)
+    numbers = draw.choice(events // year.EVENTS_PER_PERSON, ASKED, replace=False)
+    persons = pl.DataFrame({"person": numbers}).select(year.person_id(pl.col("person"))).to_series().to_list()
     since = _last_week(events)
     connection = duckdb.connect(config={"autoinstall_known_extensions": "false", "threads": 2})
     wanted = ", ".join([f"sum(length({name}))" for name in _ALL] + ["max(seq)", "sum(cardinality(identifiers))"])
@@ -193,12 +164,6 @@ def _asked(files: list[str], recent: list[str], events: int) -> dict[str, dict[s
         by_duckdb, by_polars = asking["DuckDB"][what]()[0], asking["Polars"][what]()[0]
         assert by_duckdb[: len(sums)] == by_polars, (what, by_duckdb, by_polars)
     return {
-        engine: {what: round(median(_cpu_s(ask) for _ in range(ROUNDS)), 3) for what, ask in questions.items()}
+        engine: {what: round(median(year.cpu_s(ask) for _ in range(year.ROUNDS)), 3) for what, ask in questions.items()}
         for engine, questions in asking.items()
     }
-
-
-def _cpu_s(ask: Asking) -> float:
-    began = system.process_time()
-    ask()
-    return system.process_time() - began

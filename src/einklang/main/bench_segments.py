@@ -9,7 +9,6 @@ from __future__ import annotations
 import time as system
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -21,19 +20,14 @@ import pyarrow as pa
 
 from einklang.expr import Catalog, Checked, Crowd, EventShape, Scope, check_condition, compile_one, compile_sql, type_of
 from einklang.kernel import time
+from einklang.main import bench_events as year
 from einklang.store.lake import DuckEngine, Lake, put_crowd
-from einklang.store.lake.rows import schema_of
 
 PERSONS = 50_000
-EVENTS_PER_PERSON = 20
-ROUNDS = 3
 TOGETHER = 100
 ALONE = 500
-SEED = 20_261_123
 _APPEND_ROWS = 200_000
-_START = 1_735_689_600 * time.SECOND
-_YEAR = 365 * time.DAY
-NOW = _START + _YEAR
+NOW = year.START + year.YEAR
 _NAMES = ("Page Viewed", "Product Viewed", "Product Added", "Order Completed", "Email Link Clicked")
 _SHARES = (0.42, 0.33, 0.12, 0.08, 0.05)
 _GOODS = ("shoes", "coats", "books", "coffee machines", "garden", "toys", "tools", "bags")
@@ -67,11 +61,10 @@ _SCOPE = Scope(
 
 
 def segments(folder: Path, persons: int = PERSONS) -> dict[str, Any]:
-    """Processor seconds, medians of ROUNDS, and their ratios."""
+    """Processor seconds, medians, and their ratios."""
     lake = Lake(folder / "lake")
-    for start in range(0, persons * EVENTS_PER_PERSON, _APPEND_ROWS):
-        rows = made(start, min(_APPEND_ROWS, persons * EVENTS_PER_PERSON - start), persons)
-        lake.append("events", partial(_after, rows))
+    for start in range(0, persons * year.EVENTS_PER_PERSON, _APPEND_ROWS):
+        year.append(lake, made(start, min(_APPEND_ROWS, persons * year.EVENTS_PER_PERSON - start), persons))
     while lake.compact("events"):
         pass
     with DuckEngine() as engine:
@@ -86,7 +79,7 @@ def segments(folder: Path, persons: int = PERSONS) -> dict[str, Any]:
         alone = _alone(engine, example, persons)
     return {
         "persons": persons,
-        "events": persons * EVENTS_PER_PERSON,
+        "events": persons * year.EVENTS_PER_PERSON,
         "members": told,
         "cpu_s": {
             "example": round(ours, 3),
@@ -133,29 +126,14 @@ def _ask(engine: DuckEngine, conditions: Sequence[tuple[str, Checked]]) -> list[
 
 
 def _timed(work: Callable[[], Any]) -> tuple[float, Any]:
-    """Median processor seconds of ROUNDS, and what was found."""
-    found, times = work(), []
-    for _ in range(ROUNDS):
-        began = system.process_time()
-        work()
-        times.append(system.process_time() - began)
-    return median(times), found
-
-
-def _after(rows: pa.Table, reached: int) -> tuple[pa.Table, int]:
-    return rows, reached + rows.num_rows
-
-
-def _person(number: pl.Expr) -> pl.Expr:
-    """Ids spread over the whole range, as keyed hashes are."""
-    return pl.concat_str(pl.lit("p_"), number.hash(7).cast(pl.String).str.zfill(20))
+    """Median processor seconds, and what was found."""
+    found = work()
+    return median(year.cpu_s(work) for _ in range(year.ROUNDS)), found
 
 
 def made(start: int, count: int, persons: int) -> pa.Table:
     """Rows `start` to `start + count` of the year: time goes on, persons come at random."""
-    draw = np.random.Generator(np.random.Philox(SEED + start))
-    seq = np.arange(start + 1, start + count + 1)
-    at = _START + seq * (_YEAR // (persons * EVENTS_PER_PERSON))
+    draw = year.drawing(start)
     kind = draw.choice(len(_NAMES), count, p=_SHARES)
     goods = draw.integers(0, 10**6, count)
     frame = pl.DataFrame({"person": draw.integers(0, persons, count), "kind": kind, "goods": goods})
@@ -175,42 +153,28 @@ def made(start: int, count: int, persons: int) -> pa.Table:
         second,
     )
     viewed = pl.format('{{"product_id":"sku-{}","category":"{}","path":"/p/{}"}}', number, category, number % 977)
-    told = frame.select(
-        pl.concat_str(pl.lit("m-"), pl.lit(pl.Series(seq)).hash(1).cast(pl.String)).alias("message_id"),
-        _person(pl.col("person")).alias("person_id"),
+    told = frame.with_row_index("n", offset=start + 1).select(
+        year.message_id(pl.col("n").cast(pl.Int64)).alias("message_id"),
+        year.person_id(pl.col("person")).alias("person_id"),
         pl.col("kind").replace_strict(dict(enumerate(_NAMES)), return_dtype=pl.String).alias("name"),
         pl.when(pl.col("kind") == 3).then(order).otherwise(viewed).alias("properties"),
     )
-    strings = {name: told[name].to_arrow().cast(pa.string()) for name in told.columns}
-    schema = schema_of("events")
-    moments = pa.array(at, schema.field("at").type)
-    fixed = {
-        "type": "track", "source": "web", "touchpoint": "web", "origin": 0, "machine": False, "format": 1,
-        "context": "{}", "identifiers": [], "identifiers_all": None,
-    }  # fmt: skip
-    columns = {
-        **strings, "position": pa.array(seq), "seq": pa.array(seq), "clock": moments, "at": moments,
-        "received_at": moments,
-    }  # fmt: skip
-    return pa.Table.from_arrays(
-        [columns[one.name] if one.name in columns else pa.array([fixed[one.name]] * count, one.type) for one in schema],
-        schema=schema,
-    )
+    return year.table(start, persons * year.EVENTS_PER_PERSON, told, {})
 
 
 def crowd(persons: int) -> Crowd:
     """What is known of the persons besides their events."""
     numbers = pl.DataFrame({"n": np.arange(persons)})
-    ids = numbers.select(person_id=_person(pl.col("n")))
+    ids = numbers.select(person_id=year.person_id(pl.col("n")))
     country = (pl.col("n") % 3).replace_strict({0: "DE", 1: "AT", 2: "CH"}, return_dtype=pl.String)
     traits = numbers.select(
-        person_id=_person(pl.col("n")),
+        person_id=year.person_id(pl.col("n")),
         name=pl.lit("address"),
         value=pl.format('{{"city":"c{}","country":"{}"}}', pl.col("n") % 500, country),
-        at=pl.lit(_START),
+        at=pl.lit(year.START),
     )
     consents = numbers.filter(pl.col("n") % 5 < 3).select(
-        person_id=_person(pl.col("n")), channel=pl.lit("email"), purpose=pl.lit("marketing")
+        person_id=year.person_id(pl.col("n")), channel=pl.lit("email"), purpose=pl.lit("marketing")
     )
     nobody = pl.DataFrame(schema={"person_id": pl.String, "segment": pl.String})
     return Crowd(ids.with_columns(zone=pl.lit("Europe/Berlin")), pl.DataFrame(), traits, consents, nobody)
