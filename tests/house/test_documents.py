@@ -123,6 +123,15 @@ def test_links_lead_somewhere(house: House) -> None:
     ]
 
 
+def test_nobody_is_sent_to_an_address_that_is_none() -> None:
+    """Who reports a weakness is told a way that exists: no address of a domain that is reserved for examples."""
+    made_up = re.compile(r"@[\w.-]+\.(?:example|invalid|test)\b|@example\.")
+    said = [(ROOT / name).read_text() for name in ("SECURITY.md", "CONTRIBUTING.md", "README.md")]
+    assert [text for text in said if made_up.search(text)] == []
+    assert made_up.search("write to security@einklang.example, please")
+    assert "in private" in said[0]
+
+
 def test_the_architecture_names_every_room(house: House) -> None:
     """docs/architecture.md draws each room that exists."""
     drawing = section(page("architecture.md"), "The house")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -42,9 +43,47 @@ def test_what_comes_later_says_so(home: str, capsys: pytest.CaptureFixture[str],
 
 @pytest.mark.parametrize("command", ["person burn x", "journey x", "insights", "serve --workers none", "segment at x"])
 def test_what_never_was_is_wrong_usage(capsys: pytest.CaptureFixture[str], command: str) -> None:
-    """Control: a word that is no command is wrong usage, exit 2."""
+    """Control: a word that is no command is wrong usage, exit 2. The name of the program stands before it once."""
     assert main(command.split()) == 2
-    assert capsys.readouterr().err.endswith("[wrong_usage]\n")
+    err = capsys.readouterr().err
+    assert err.endswith("[wrong_usage]\n")
+    assert err.startswith("einklang: ")
+    assert not err.startswith("einklang: einklang")
+
+
+def test_what_was_put_aside_before_time_began(home: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Two bodies under one message id, imported before the first run: the second one is listed without a time."""
+    call = {"event": "Page Read", "userId": "u", "messageId": "m", "timestamp": "2026-01-01T10:00:00Z"}
+    calls = [{**call, "properties": {"n": n}} for n in (1, 2)]
+    (tmp_path / "e.jsonl").write_text("".join(json.dumps(one) + "\n" for one in calls))
+    assert main(["import", "events", str(tmp_path / "e.jsonl"), "--home", home]) == 0
+    assert main(["run", "--until", "2026-01-02", "--home", home]) == 0
+    capsys.readouterr()
+    assert main(["dead-letters", "list", "--home", home]) == 0
+    out = capsys.readouterr().out
+    assert "  at: -\n" in out
+    assert "1970" not in out
+
+
+def test_a_run_without_work_writes_nothing(home: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """To a moment that the clock has reached, with nothing that waits: no entry. What waits, and time that goes on
+    (controls), are written.
+    """
+    event = {"event": "Page Read", "userId": "u", "timestamp": "2026-01-01T10:00:00Z"}
+    (tmp_path / "e.jsonl").write_text(json.dumps(event) + "\n")
+    capsys.readouterr()
+
+    def ran(until: str) -> int:
+        assert main(["run", "--until", until, "--home", home, "--json"]) == 0
+        return int(json.loads(capsys.readouterr().out)["entries"])
+
+    assert ran("2026-01-02") == 2
+    assert (ran("2026-01-02"), ran("2026-01-01")) == (0, 0)
+    assert main(["import", "events", str(tmp_path / "e.jsonl"), "--home", home]) == 0
+    capsys.readouterr()
+    assert ran("2026-01-01") == 0
+    assert ran("2026-01-02") == 3
+    assert ran("2026-01-03") == 2
 
 
 @pytest.mark.parametrize(

@@ -35,8 +35,8 @@ _EVENT = msgspec.json.Decoder(Event, float_hook=Decimal)
 class Letter(msgspec.Struct):
     """A dead letter. body: its original bytes as text, base64 where it is none (`encoding`), cut where `cut`.
 
-    at: when it was put aside; version: of the code that did; items: events in it; replayable: whether it can be taken
-    in again.
+    at: when it was put aside, null before time has begun; version: of the code that did; items: events in it;
+    replayable: whether it can be taken in again.
     """
 
     position: int
@@ -106,7 +106,7 @@ def _letter(row: Row, *, whole: bool) -> Letter:
         text, encoding = base64.b64encode(part).decode(), "base64"
     event = _event_in(body) if kind == REPLAY else None
     return Letter(
-        position, shown(clock), shown(received_at), source, code, detail, version, items,
+        position, shown(clock or None), shown(received_at), source, code, detail, version, items,
         (event.name or event.type) if event is not None else None,
         code != DeadLetter.ID_CONFLICT and kind in (REPLAY, LOOK, *KINDS, *ENGINE_KINDS),
         text, encoding, cut,

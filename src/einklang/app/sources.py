@@ -68,7 +68,9 @@ def _sweeps(event: Event, state: State) -> bool:
     """Whether everybody may be looked at after this entry: then it is the last of its tick. So is the first entry of
     another version of the fold.
     """
-    return event.type in ("definition", EXPIRY) or (event.type == TICK and fold_of(event) != state.fold)
+    if event.type == TICK:
+        return fold_of(event) != state.fold or "build" in event.properties
+    return event.type in ("definition", EXPIRY)
 
 
 class LiveSource(Source):
@@ -137,7 +139,10 @@ class LiveSource(Source):
 
 
 class RunSource(Source):
-    """Pending entries by (at, position) up to `until`, clock = max(at, clock reached); then time goes on to `until`."""
+    """Pending entries by (at, position) up to `until`, clock = max(at, clock reached); then time goes on to `until`.
+
+    Where time stands there already and nothing waits, nothing is written: it would say what the log says.
+    """
 
     def __init__(self, until: int, mode: str) -> None:
         self.until = until
@@ -146,6 +151,7 @@ class RunSource(Source):
         self.started = False
         self.finished = False
         self._alone = False
+        self._idle = False
         self._last = False
         self._end: Event | None = None
 
@@ -156,6 +162,9 @@ class RunSource(Source):
         self._alone = bool(events)
         if events:
             return events, state.clock - 1
+        self._idle = not self.started and self._all_done(state, reader)
+        if self._idle:
+            return [], state.clock - 1
         if not self.started:
             if state.clock == 0:
                 first = reader.read("entry_first_at", 0)[0][0]
@@ -183,12 +192,19 @@ class RunSource(Source):
         events.append(self._end)
         return events, events[-1].clock
 
+    def _all_done(self, state: State, reader: Reader) -> bool:
+        """Whether no entry is pending up to `until`, no timer is due, nobody waits for a row, and time stands there."""
+        if not 0 < self.until <= state.clock or state.fold < FOLD or state.unasked:
+            return False
+        due = reader.read("next_timer")
+        return not (due and due[0][0] <= state.clock) and not reader.read("entry_pending", self.until, 1)
+
     def settled(self, state: State) -> None:
         """The chunk is in the log, or, with real delivery, the part of it before a message became ready."""
         if self._alone:
             return
         self.started = True
-        self.finished = self._last and bool(state.out.log) and state.out.log[-1] is self._end
+        self.finished = self._idle or (self._last and bool(state.out.log) and state.out.log[-1] is self._end)
 
 
 class ReplaySource(Source):

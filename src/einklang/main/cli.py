@@ -53,7 +53,8 @@ class _Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Raises UsageError `wrong_usage`."""
-        raise UsageError("wrong_usage", message, where=self.prog, mend=f"see: {self.prog} --help")
+        command = self.prog.removeprefix("einklang").strip()  # `main` says whose words they are
+        raise UsageError("wrong_usage", message, where=command, mend=f"see: {self.prog} --help")
 
 
 def _port(text: str) -> int:

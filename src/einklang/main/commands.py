@@ -45,7 +45,7 @@ def lines(value: Any) -> Iterator[str]:
                 yield f"{key}:"
                 yield from (f"  {line}" for line in lines(item))
             else:
-                yield f"{key}: {item if item not in ([], {}) else '-'}"
+                yield f"{key}: {item if item not in ([], {}, None) else '-'}"
     elif isinstance(plain, list):
         for item in plain:
             found = list(lines(item))
