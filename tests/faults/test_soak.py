@@ -71,12 +71,16 @@ def test_a_leak_is_told_from_caches_that_fill(seed: int) -> None:
 
 
 def test_what_cannot_be_judged_is_not() -> None:
-    """A short run, and one whose server was killed, have figures and no verdict; a handful of samples have nothing."""
+    """A short run, and one whose server was killed, have figures and no verdict; without samples there is nothing."""
     for found in (memory(_resident(120, 5_000, 1)), memory(_resident(600, 5_000, 1), killed=True)):
         assert found is not None
         assert found["flat"] is None
         assert len(found["over_time"]) == 12
-    assert memory(_resident(3, 0, 1)) is None
+    few = [memory(_resident(count, 0, 1)) for count in (1, 2, 3)]
+    assert [found and (len(found["over_time"]), found["max"] > 0, found["flat"]) for found in few] == [
+        (count, True, None) for count in (1, 2, 3)
+    ]
+    assert memory([]) is None
 
 
 def test_the_spread_of_waits() -> None:

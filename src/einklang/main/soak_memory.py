@@ -26,10 +26,11 @@ def memory(samples: Sequence[Sample], *, killed: bool = False) -> dict[str, Any]
     `flat`: whether the last quarter lies no higher than FLAT_SHARE above the third; None where nothing can be said, as
     the run was short or the server was killed. None at all where the system does not tell.
     """
-    if len(samples) < 4:
+    if not samples:
         return None
     values = [value for _, value in samples]
-    third, last = (_median(part) for part in _parts(samples, 4)[2:])
+    quarters = _parts(samples, min(4, len(samples)))
+    third, last = _median(quarters[-2:][0]), _median(quarters[-1])
     judged = not killed and samples[-1][0] - samples[0][0] >= JUDGED_S
     return {
         "over_time": [
