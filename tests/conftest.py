@@ -21,6 +21,7 @@ from hypothesis import HealthCheck, Phase, settings
 
 from einklang.app import staff
 from einklang.testing.cluster import Cluster, programs
+from tests.waits import WAIT_S
 
 ROOT = Path(__file__).resolve().parents[1]
 #: Real data lie beside the repository; they are not part of it.
@@ -126,7 +127,10 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
 
 @pytest.fixture(scope="session")
 def browser_type_launch_args() -> dict[str, Any]:
-    """The machine's Chromium instead of a downloaded one; it refuses its sandbox as root."""
+    """The machine's Chromium instead of a downloaded one; it refuses its sandbox as root. Pages are waited for long."""
+    from playwright.sync_api import expect
+
+    expect.set_options(timeout=WAIT_S * 1000)
     arguments = ["--no-sandbox"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
     return {"executable_path": CHROMIUM or "chromium", "args": [*arguments, "--disable-dev-shm-usage"]}
 

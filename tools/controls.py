@@ -35,7 +35,9 @@ _LEFT_OUT = shutil.ignore_patterns("console", "browser", "clients", "*.orig", ".
 #: What a test must not fail with: then the patch broke the program, not the guard.
 _NOT_A_FINDING = re.compile(r"^E +(NameError|SyntaxError|ImportError|ModuleNotFoundError|UnboundLocalError)\b", re.M)
 _FAILED, _PASSED = 1, 0
-_SECONDS_MAX = 100
+_SECONDS_MAX = 500
+#: How long a test waits for what a guard that is gone does not bring.
+_BITTEN_S = "5"
 
 
 @dataclass(frozen=True)
@@ -148,7 +150,7 @@ def bite(control: Control) -> Verdict:
         folder = Path(name)
         copy(folder)
         patch(control, folder)
-        bitten, said = judge(*run([control.test], folder, control.settings))
+        bitten, said = judge(*run([control.test], folder, {"WAIT_S": _BITTEN_S, **control.settings}))
     return Verdict(bitten, said, monotonic() - began)
 
 

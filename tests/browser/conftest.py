@@ -10,12 +10,14 @@ from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import ConsoleMessage, Page, Request
+from playwright.sync_api import ConsoleMessage, Page, Request, expect
 
 from tests.browser.mock_api import MockApi
 from tests.conftest import CHROMIUM
+from tests.waits import WAIT_S
 
 ROOT = Path(__file__).resolve().parents[2]
+expect.set_options(timeout=WAIT_S * 1000)
 QUIET = [
     "--no-sandbox",
     "--disable-gpu",
@@ -70,7 +72,7 @@ def mock_api(console_index: Path) -> Iterator[MockApi]:
     thread.start()
     yield api
     api.stop()
-    thread.join(timeout=5)
+    thread.join(timeout=WAIT_S)
 
 
 @pytest.fixture
@@ -107,7 +109,7 @@ def faults(page: Page, api: MockApi) -> Watch:
 def console(page: Page, api: MockApi, faults: Watch) -> Iterator[Page]:
     """A page of somebody who is signed in; afterwards there must have been no fault."""
     page.context.add_cookies([{"name": "einklang_session", "value": "ada", "url": api.url}])
-    page.set_default_timeout(8_000)
+    page.set_default_timeout(WAIT_S * 1000)
     yield page
     assert faults == []
 

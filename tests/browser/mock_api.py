@@ -22,6 +22,7 @@ from tests.browser import mock_data as data
 from tests.browser import mock_journeys as plans
 from tests.browser import mock_records as records
 from tests.browser.mock_drafts import Drafts
+from tests.waits import WAIT_S
 
 CONSOLE = Path(__file__).parents[2] / "src" / "einklang" / "web" / "console"
 CSP = (
@@ -91,7 +92,7 @@ class MockApi(ThreadingHTTPServer):
     def push(self, entry: dict[str, Any]) -> None:
         """Hands one entry to everybody who listens to the stream, once somebody does."""
         with self.arrived:
-            self.arrived.wait_for(lambda: self.listening > 0, timeout=10)
+            assert self.arrived.wait_for(lambda: self.listening > 0, timeout=WAIT_S)
             self.extra.append(entry)
             self.arrived.notify_all()
 

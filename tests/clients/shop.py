@@ -12,7 +12,8 @@ import uvicorn
 from einklang.app.working import from_json
 from einklang.web.limits import Bounds
 from einklang.web.protocol import protocol
-from tests.web.conftest import WAIT_S, Running
+from tests.waits import WAIT_S
+from tests.web.conftest import Running
 from tests.web.homes import Home
 
 TYPES = ["alias", "group", "identify", "page", "track", "track"]

@@ -216,6 +216,15 @@ def deciding(shop: Shop) -> Iterator[None]:
         yield
 
 
+def in_time(shop: Shop) -> Any:
+    """What a page is told, asked again where a slow machine did not decide within the second that an answer waits."""
+    for _ in range(100):
+        told = shop.do("e.personalize()")
+        if told["upToDate"]:
+            return told
+    raise AssertionError("never decided in time")
+
+
 @browser
 @pytest.mark.xdist_group("built sdk")
 def test_events_in_personalisation_out(shop: Shop) -> None:
@@ -225,24 +234,24 @@ def test_events_in_personalisation_out(shop: Shop) -> None:
     shop.open()
     with deciding(shop):
         shop.do("e.track('Product Viewed', { product_id: 'p-1' })")
-        told = shop.do("e.personalize()")
-        assert (told["visitor"], told["segments"], told["upToDate"]) == ("device", ["lookers"], True)
+        told = in_time(shop)
+        assert (told["visitor"], told["segments"]) == ("device", ["lookers"])
         assert not any(":q:" in name for name in shop.stored())
         both = shop.do(
             "{ e.track('A'); const first = e.flush(); e.track('B'); await first; return [await e.personalize()]; }"
         )
         assert both[0]["segments"] == ["lookers"]
         shop.do("e.identify('u-1', { email: 'ada@shop.example' })")
-        assert shop.do("e.personalize()")["visitor"] == "nobody"
+        assert in_time(shop)["visitor"] == "nobody"
         device = shop.do("e.device()")
         said = {"type": "identify", "userId": "u-1", "anonymousId": device, "traits": {"email": "ada@shop.example"}}
         bought = {"type": "track", "event": "Order Completed", "userId": "u-1"}
         agent = {"Authorization": f"Bearer {SERVER_KEY}"}
         shop.home.call("POST", "/api/events", json={"batch": [said, bought]}, headers=agent)
-        told = shop.do("e.personalize()")
+        told = in_time(shop)
         assert (told["visitor"], told["segments"]) == ("person", ["buyers", "lookers"])
         shop.do("e.reset()")
-        assert shop.do("e.personalize()")["segments"] == []
+        assert in_time(shop)["segments"] == []
     names = [one["name"] for one in entries(shop.home) if one["type"] == "track"]
     assert sorted(names) == ["A", "B", "Order Completed", "Product Viewed"]
 

@@ -24,10 +24,10 @@ from einklang.main import home as homes
 from einklang.store.lake import ship
 from einklang.store.lake.shipper import GROWING
 from einklang.testing.book_suite import Body
+from tests.waits import WAIT_S
 
 WRITERS = 4
 ITEMS = 5
-_WAIT_S = 60.0
 
 
 def calls(writer: int, turn: int) -> bytes:
@@ -79,7 +79,7 @@ def killed(path: Path, notes: Path, database_url: str, enough: int) -> int:
         finally:
             os._exit(3)
     pause, waited = threading.Event(), 0.0
-    while os.fstat(handle).st_size - before < enough and waited < _WAIT_S:
+    while os.fstat(handle).st_size - before < enough and waited < WAIT_S:
         pause.wait(0.001)
         waited += 0.001
         if os.waitpid(child, os.WNOHANG)[0]:

@@ -16,7 +16,8 @@ from einklang.main import home as homes
 from einklang.main.verify import verify_home
 from einklang.store.lake import read_log
 from tests.live import servers
-from tests.live.servers import WAIT_S, Server, make, person, serving, wait_for
+from tests.live.servers import Server, make, person, serving, wait_for
+from tests.waits import WAIT_S
 
 pytestmark = pytest.mark.faults
 

@@ -21,10 +21,10 @@ from einklang.app.run import settle_definitions
 from einklang.app.yaml import parse_text
 from einklang.main import clock
 from einklang.main import home as homes
+from tests.waits import WAIT_S
 
 #: What is run as `einklang`.
 PROGRAM = [sys.executable, "-m", "einklang.main.cli"]
-WAIT_S = 20.0
 _STEP_S = 0.02
 DEFINITIONS = """
 kind: journey

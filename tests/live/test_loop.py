@@ -20,7 +20,8 @@ from einklang.main import loop as module
 from einklang.main.cli import main
 from einklang.main.loop import CLOCK_JUMP, IDLE_S, Beat, Loop
 from tests.deliver.post import Memory
-from tests.live.servers import WAIT_S, basket, make, person
+from tests.live.servers import basket, make, person
+from tests.waits import WAIT_S
 
 
 class World:

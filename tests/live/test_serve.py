@@ -20,6 +20,7 @@ from einklang.main.cli import main
 from einklang.store.book import SqliteBook
 from einklang.store.lake import Lake, read_log
 from tests.live.servers import Server, basket, environment, make, person, serving, wait_for
+from tests.waits import WAIT_S
 
 pytestmark = pytest.mark.slow
 BROWSER = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
@@ -96,7 +97,7 @@ def test_a_server_from_start_to_end(tmp_path: Path, capsys: pytest.CaptureFixtur
 
         second = subprocess.run(
             [sys.executable, "-m", "einklang.main.cli", "serve", "--home", str(home), "--port", "0"],
-            env=environment(), capture_output=True, text=True, timeout=60, check=False,
+            env=environment(), capture_output=True, text=True, timeout=WAIT_S, check=False,
         )  # fmt: skip
         assert (second.returncode, second.stdout) == (1, "")
         (line,) = second.stderr.splitlines()

@@ -9,7 +9,8 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.live.servers import WAIT_S, Server, make, serving, wait_for
+from tests.live.servers import Server, make, serving, wait_for
+from tests.waits import WAIT_S
 
 SEGMENT = "{kind: segment, id: lookers, on_site: true, where: 'events(\"Product Viewed\").exists()'}"
 
@@ -54,5 +55,5 @@ def test_several_processes(tmp_path: Path, database_url: str) -> None:
     """One process takes the events, another decides, and whoever was asked hears of it."""
     keys = make(tmp_path / "home", SEGMENT, database_url=database_url)
     with serving(tmp_path / "home", keys, "--workers", "2", EINKLANG_DATABASE_URL=database_url) as server:
-        assert httpx.get(f"{server.url}/health", timeout=60).status_code == 200
+        assert httpx.get(f"{server.url}/health", timeout=WAIT_S).status_code == 200
         told(server)

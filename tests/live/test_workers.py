@@ -15,8 +15,9 @@ from einklang.main import home as homes
 from einklang.main.workers import watch
 from einklang.store.book import PostgresBook
 from einklang.testing.cluster import Cluster
-from tests.live.servers import WAIT_S, Server, make, serving, wait_for
+from tests.live.servers import Server, make, serving, wait_for
 from tests.live.test_kill import Customers, Sink, finished, judge
+from tests.waits import WAIT_S
 
 pytestmark = [pytest.mark.stores, pytest.mark.slow]
 
@@ -38,8 +39,8 @@ def workers_of(server: Server) -> dict[str, int]:
 
 def ready(server: Server, cluster: Cluster) -> None:
     """Five processes begin, which may take a while: HTTP answers, an engine ticks."""
-    assert httpx.get(f"{server.url}/health", timeout=60).status_code == 200
-    wait_for(lambda: ticking(cluster), "an engine", 60)
+    assert httpx.get(f"{server.url}/health", timeout=WAIT_S).status_code == 200
+    wait_for(lambda: ticking(cluster), "an engine")
 
 
 def ticking(cluster: Cluster) -> int:
@@ -49,7 +50,6 @@ def ticking(cluster: Cluster) -> int:
     return int(rows[0][0].split()[1]) if rows else 0
 
 
-@pytest.mark.timeout(300)
 def test_killed_one_after_another(tmp_path: Path, cluster: Cluster, database_url: str) -> None:
     """A web process and both engines are killed under load and in the middle of hand-overs. Another engine ticks within
     seconds, and at the end everything has happened, once. Meanwhile another writer is refused, and told who writes.
@@ -90,7 +90,6 @@ def running(pid: int) -> bool:
         return False
 
 
-@pytest.mark.timeout(300)
 def test_the_one_that_looks_after_them_is_killed(tmp_path: Path, cluster: Cluster, database_url: str) -> None:
     """Under load and in the middle of hand-overs a web process is killed, then the one that would start it anew: the
     others end by themselves, also one whose mail server does not answer, and leave the home free. The next server goes
@@ -110,7 +109,7 @@ def test_the_one_that_looks_after_them_is_killed(tmp_path: Path, cluster: Cluste
             server.process.kill()
             for thread in threads:
                 thread.join(WAIT_S)
-            wait_for(lambda: not any(map(running, everybody.values())), "the end of who is alone", 60)
+            wait_for(lambda: not any(map(running, everybody.values())), "the end of who is alone")
         sink.holds = False
         with serving(home, keys, "--workers", "2", **settings) as server:
             ready(server, cluster)

@@ -19,27 +19,10 @@ from einklang.main.settings import Settings
 from einklang.main.verify import verify_home
 from einklang.testing.cluster import Cluster
 from tests.live.servers import environment, wait_for
+from tests.main.moved import DEFINITIONS
+from tests.waits import WAIT_S
 
 pytestmark = pytest.mark.stores
-
-DEFINITIONS = """
-{kind: segment, id: buyers, where: 'events("Order Completed").within("30d").exists()'}
----
-kind: journey
-id: cart
-entry: {event: Product Added, key: cart_id}
-exit: {bought: goal}
-goal: {event: Order Completed, where: 'cart_id == entry.key', within: 14d, value: revenue}
-control: 0.3
-steps:
-  - {id: first, contact: reminder, channels: email}
----
-kind: message
-id: reminder
-purpose: marketing
-class: marketing
-email: {subject: {en: Your cart}, text: {en: "It is waiting."}}
-"""
 
 
 def lines() -> str:
@@ -149,7 +132,7 @@ def test_collect_refuses_while_the_database_is_away(tmp_path: Path, cluster: Clu
 
     def post(number: int) -> httpx.Response:
         call = {"event": "Seen", "userId": f"u{number}", "messageId": f"m{number}"}
-        return httpx.post(f"{url}/v1/track", json=call, auth=(keys.write_key, ""), timeout=20)
+        return httpx.post(f"{url}/v1/track", json=call, auth=(keys.write_key, ""), timeout=WAIT_S)
 
     def folded(count: int) -> bool:
         return bool(home.book.read("counter_value", "projected")[0][0] == count)
@@ -177,7 +160,7 @@ def test_collect_refuses_while_the_database_is_away(tmp_path: Path, cluster: Clu
             assert found["ok"], found["findings"]
         finally:
             server._end()
-            thread.join(30)
+            thread.join(WAIT_S)
     assert server.loop.failed is None
 
 

@@ -10,6 +10,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Event, Thread
 
+from tests.waits import WAIT_S
+
 HEARD, UNHEARD, NOT_SENT = "answered", "done, but not answered", "never sent"
 
 
@@ -28,12 +30,12 @@ class Proxy:
         """In a thread beside the test."""
         thread = Thread(target=self._run, daemon=True)
         thread.start()
-        assert self._ready.wait(20)
+        assert self._ready.wait(WAIT_S)
         try:
             yield self
         finally:
             self._loop.call_soon_threadsafe(self._loop.stop)
-            thread.join(20)
+            thread.join(WAIT_S)
 
     def _run(self) -> None:
         asyncio.set_event_loop(self._loop)

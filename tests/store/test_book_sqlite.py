@@ -17,6 +17,7 @@ from einklang.store.book import writer as writing
 from einklang.store.book.connect import check_engine
 from einklang.testing.book_suite import Body
 from einklang.testing.powercut import Recorder
+from tests.waits import WAIT_S
 
 SALT = "0123456789abcdef" * 2
 
@@ -279,11 +280,11 @@ def test_waiting_appends_share_one_fsync(tmp_path: Path) -> None:
 
     def work(tx: object) -> None:
         busy.set()
-        assert go.wait(30)
+        assert go.wait(WAIT_S)
 
     worker = threading.Thread(target=book.transact, args=(work,))
     worker.start()
-    assert busy.wait(30)
+    assert busy.wait(WAIT_S)
     waiting = [book.append_later([Body()]) for _ in range(20)]
     before = sum(step.what == "sync" for step in disk.steps)
     go.set()
@@ -300,11 +301,11 @@ def test_too_much_waiting_is_refused_early(tmp_path: Path) -> None:
 
     def work(tx: object) -> None:
         busy.set()
-        assert go.wait(30)
+        assert go.wait(WAIT_S)
 
     worker = threading.Thread(target=book.transact, args=(work,), daemon=True)
     worker.start()
-    assert busy.wait(30)
+    assert busy.wait(WAIT_S)
     first = book.append_later([Body(b"x" * 90)])
     with pytest.raises(Unavailable) as error:
         book.append_later([Body(b"x" * 90)])

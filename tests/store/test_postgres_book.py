@@ -23,6 +23,7 @@ from einklang.testing.book_suite import Body
 from einklang.testing.canonical import canonical_hash
 from einklang.testing.cluster import Cluster
 from einklang.testing.lake_suite import LakeSuite
+from tests.waits import WAIT_S
 
 pytestmark = pytest.mark.stores
 
@@ -192,17 +193,17 @@ def test_processes_hear_of_each_other(cluster: Cluster, database_url: str) -> No
     ):
         listener = other.listener(told)
         listener.start()
-        assert news.acquire(timeout=20)  # it listens now
+        assert news.acquire(timeout=WAIT_S)  # it listens now
         book.append([Body()])
-        assert news.acquire(timeout=20)
+        assert news.acquire(timeout=WAIT_S)
         book.transact(lambda tx: tx.write("counter_add", [("a", 1)]))
-        assert news.acquire(timeout=20)
+        assert news.acquire(timeout=WAIT_S)
         book.tell("held")
-        assert news.acquire(timeout=20)
+        assert news.acquire(timeout=WAIT_S)
         assert heard == ["log", "tail", "log", "held"]
         cluster.crash()
         cluster.start()
-        assert news.acquire(timeout=20)  # it listens again
+        assert news.acquire(timeout=WAIT_S)  # it listens again
         listener.stop()
 
 

@@ -22,6 +22,7 @@ from einklang.store.book.postgres import writer as writing
 from einklang.testing.book_suite import Body
 from einklang.testing.cluster import Cluster
 from tests.store.proxy import HEARD, NOT_SENT, UNHEARD, Proxy
+from tests.waits import WAIT_S
 
 pytestmark = [pytest.mark.stores, pytest.mark.faults]
 
@@ -252,7 +253,7 @@ def test_what_waits_for_a_server_that_is_away_is_bounded(cluster: Cluster, datab
         book.append([Body()])
         cluster.crash()
         futures: list[Future[list[int]]] = [book.append_later([Body(bytes(1_000))]) for _ in range(200)]
-        finished = wait(futures, timeout=20)
+        finished = wait(futures, timeout=WAIT_S)
         assert not finished.not_done
         assert {code_of(future.result) for future in futures} <= {"database_away", "outcome_unknown"}
         cluster.start()
@@ -292,7 +293,7 @@ def test_a_home_is_free_once_its_process_is_killed(database_url: str) -> None:
         assert process.stdout.readline() == "open\n"
         assert code_of(lambda: PostgresBook.open(database_url)) == "home_in_use"
         process.send_signal(signal.SIGKILL)
-        process.wait(20)
+        process.wait(WAIT_S)
     with PostgresBook.open(database_url) as book:
         assert book.append([Body()]) == [1]
 

@@ -12,6 +12,7 @@ import uvicorn
 
 from einklang.app.working import from_json, to_json
 from einklang.kernel.time import HOUR, SECOND
+from tests.waits import WAIT_S
 from tests.web.homes import TARGET, Home, bought
 from tests.web.homes import home as opened
 
@@ -28,9 +29,6 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
     """One home for all tests of a module that change nothing."""
     with opened(tmp_path_factory.mktemp("shared")) as made:
         yield made
-
-
-WAIT_S = 20
 
 
 class Running(uvicorn.Server):

@@ -22,7 +22,8 @@ import uvicorn
 from einklang.web import create_app, limits
 from einklang.web.limits import Bounds
 from einklang.web.protocol import protocol
-from tests.web.conftest import WAIT_S, Running
+from tests.waits import WAIT_S
+from tests.web.conftest import Running
 from tests.web.homes import WRITE_KEY, Home, call, run
 
 AUTH = (WRITE_KEY, "")
@@ -88,13 +89,22 @@ SLOW = [
 ]
 
 
+#: Deadlines for clients: a busy machine may stand still for longer than the first one.
+PATIENCE_S = (0.05, 1.0, 20.0)
+
+
 @pytest.mark.parametrize("said", [row[1] for row in SLOW], ids=[row[0] for row in SLOW])
 def test_who_says_nothing_more_is_let_go(said: bytes) -> None:
     """Whatever was said before, at whatever place: after the time allowed the connection ends (slow loris)."""
-    with serving(keep_alive=0.05, head_seconds=0.05, body_seconds=0.05) as port:
-        answer = heard(connected(port, said, 5))
-    assert not answer.endswith(b"...")
-    assert answer.count(b"200 OK") == said.count(GET)
+    served = []
+    for seconds in PATIENCE_S:
+        with serving(keep_alive=seconds, head_seconds=seconds, body_seconds=seconds) as port:
+            answer = heard(connected(port, said))
+        assert not answer.endswith(b"...")
+        served.append(answer.count(b"200 OK"))
+        if served[-1] == said.count(GET):
+            return
+    raise AssertionError(served)
 
 
 @pytest.mark.parametrize("said", [b"", b"GET /hea", b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n{"])
@@ -106,10 +116,19 @@ def test_without_the_guard_they_stay(said: bytes) -> None:
 
 def test_who_sends_is_not_cut_off() -> None:
     """Requests one after another on one connection are served although each deadline is shorter than all of them."""
-    with serving(head_seconds=0.2, body_seconds=0.2) as port, connected(port) as one:
-        for _ in range(300):
-            one.sendall(GET)
-            assert b"200 OK" in one.recv(65_536)
+    for seconds in PATIENCE_S:
+        with serving(head_seconds=seconds, body_seconds=seconds) as port, connected(port) as one:
+            if all(served(one) for _ in range(int(1_500 * seconds))):
+                return
+    raise AssertionError("cut off")
+
+
+def served(connection: socket.socket) -> bool:
+    """Whether one more request on this connection is answered."""
+    with suppress(BrokenPipeError, ConnectionResetError):
+        connection.sendall(GET)
+        return b"200 OK" in connection.recv(65_536)
+    return False
 
 
 def test_a_head_has_an_end() -> None:

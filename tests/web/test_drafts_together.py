@@ -15,6 +15,7 @@ from einklang.app.drafts import Draft, Ref, Saving
 from einklang.event import LIMITS
 from einklang.kernel.errors import Conflict
 from einklang.store.book import PostgresBook
+from tests.waits import WAIT_S
 from tests.web.homes import NOW
 
 pytestmark = pytest.mark.stores
@@ -52,7 +53,7 @@ class Apart:
                     return len(rows)
 
             found = work(Tx())
-        self._everybody.wait(20)
+        self._everybody.wait(WAIT_S)
         bodies = [rows for name, rows in written if name == "tail_append"]
 
         def put(tx: Any) -> None:
@@ -78,7 +79,7 @@ def race(books: Sequence[Any], version: int) -> list[Draft | str]:
     start = Barrier(len(books))
 
     def one(number: int) -> Draft | str:
-        start.wait(20)
+        start.wait(WAIT_S)
         return save(books[number], Saving({"from": number, "round": version}, version))
 
     with ThreadPoolExecutor(len(books)) as pool:

@@ -18,6 +18,7 @@ from einklang.kernel.errors import EinklangError
 from einklang.kernel.time import SECOND
 from einklang.web import create_app, personalize
 from einklang.web.limits import Bounds
+from tests.waits import WAIT_S
 from tests.web.homes import NOW, SERVER_KEY, WRITE_KEY, Home, run
 
 DEFINITIONS = """
@@ -30,8 +31,11 @@ DEFINITIONS = """
 
 
 @pytest.fixture
-def site(home: Home) -> Iterator[Home]:
-    """A home with two published segments and a secret one, whose engine works off what arrives and tells who waits."""
+def site(home: Home, monkeypatch: pytest.MonkeyPatch) -> Iterator[Home]:
+    """A home with two published segments and a secret one, whose engine works off what arrives and tells who waits,
+    and a page has all the time of the world: a slow machine decides no later than a fast one.
+    """
+    monkeypatch.setattr(personalize, "WAIT_S", WAIT_S)
     home.define(DEFINITIONS)
     home.tick()
 

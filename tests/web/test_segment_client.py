@@ -9,9 +9,8 @@ import requests
 from segment.analytics.client import Client
 
 from einklang.event import expand
+from tests.waits import WAIT_S
 from tests.web.homes import WRITE_KEY, Home, call
-
-WAIT_S = 20
 
 
 def stored(home: Home) -> list[Any]:

@@ -10,6 +10,7 @@ import pytest
 
 from einklang.app import queries_log
 from einklang.web import stream
+from tests.waits import WAIT_S
 from tests.web.homes import SERVER_KEY, Home, bought, call, run
 
 
@@ -45,7 +46,7 @@ class Reader:
 
     async def __aexit__(self, *exc: object) -> None:
         self.gone.set()
-        await asyncio.wait_for(self.task, 5)
+        await asyncio.wait_for(self.task, WAIT_S)
 
     async def receive(self) -> dict[str, Any]:
         await self.gone.wait()
@@ -66,7 +67,7 @@ class Reader:
             if end:
                 self.rest = rest
                 return head.decode()
-            self.rest += await asyncio.wait_for(self.heard.get(), 5)
+            self.rest += await asyncio.wait_for(self.heard.get(), WAIT_S)
 
     async def events(self, count: int) -> list[dict[str, Any]]:
         """The next entries."""
@@ -122,7 +123,7 @@ def test_streams_end_when_the_server_stops(home: Home) -> None:
             await reader.block()
             await reader.block()
             home.services.hub.close()
-            await asyncio.wait_for(asyncio.shield(reader.task), 5)
+            await asyncio.wait_for(asyncio.shield(reader.task), WAIT_S)
 
     run(listen())
     assert len(home.services.hub) == 0
