@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -183,3 +185,16 @@ def test_a_moment_is_quoted_as_it_was_given(home: str, capsys: pytest.CaptureFix
     assert err.startswith("einklang: --until: ")
     assert "2027-03-01T09:00:00+01:00" in err
     assert "T00:00:00Z'" not in err or text[:4].isdigit()
+
+
+def test_a_command_loads_no_more_than_it_needs() -> None:
+    """The command line begins without the server's framework, without scipy.stats and pandas: each costs every command
+    a good part of a second.
+    """
+    code = (
+        "import sys, einklang.main.cli; print(*{name.partition('.')[0] for name in sys.modules} | sys.modules.keys())"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    loaded = set(done.stdout.split())
+    assert loaded & {"litestar", "uvicorn", "pandas", "scipy.stats", "pytest"} == set()
+    assert {"polars", "einklang.main.commands"} <= loaded

@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from einklang.main import interpreter, settings
+from einklang.main.channels import channels_of
 from einklang.main.home import opened
 from einklang.main.loop import Loop
-from einklang.main.serve import channels_of, services_of, web_of
+from einklang.main.serve import services_of, web_of
 from einklang.web.services import Hub
 
 

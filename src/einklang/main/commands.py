@@ -23,8 +23,8 @@ from einklang.app.run import settle_definitions
 from einklang.kernel import time
 from einklang.kernel.errors import InputError, UsageError
 from einklang.main import clock, moving
+from einklang.main.channels import channels_of
 from einklang.main.home import Home, create, opened
-from einklang.main.serve import channels_of
 from einklang.main.settings import Settings, reachable
 from einklang.measure import Basis
 from einklang.store.lake import DuckPlans, ship_all

@@ -10,19 +10,16 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
 
 import structlog
 import uvicorn
 
 from einklang import __version__
 from einklang.app import reports, why
-from einklang.app.deliver import Channel
-from einklang.channel.outbox import OutboxFolder
-from einklang.channel.smtp import SmtpChannel
 from einklang.event import LIMITS, Limits
-from einklang.kernel.errors import EinklangError, Unavailable, UsageError
+from einklang.kernel.errors import EinklangError, Unavailable
 from einklang.main import clock
+from einklang.main.channels import channels_of
 from einklang.main.home import Home, opened
 from einklang.main.loop import Loop
 from einklang.main.settings import Settings
@@ -46,30 +43,6 @@ def logging(level: str) -> None:
         wrapper_class=structlog.make_filtering_bound_logger(_LEVELS.get(level, 30)),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
     )
-
-
-def channels_of(settings: Settings, home: Home) -> dict[str, Channel]:
-    """The channels that are set up: SMTP where EINKLANG_SMTP_URL says so, else the outbox folder. Raises UsageError."""
-    if not settings.smtp_url:
-        return {"email": OutboxFolder(home.path / "outbox")}
-    try:
-        url = urlsplit(settings.smtp_url)
-        port = url.port or (465 if url.scheme == "smtps" else 587)
-        known = url.scheme in ("smtp", "smtps") and bool(url.hostname)
-    except ValueError:
-        known = False
-    if not known or not url.hostname:
-        raise UsageError(
-            "bad_setting", "not an SMTP address", where="EINKLANG_SMTP_URL", mend="write smtp://user:password@host:587"
-        )
-    channel = SmtpChannel(
-        url.hostname,
-        port,
-        username=unquote(url.username or ""),
-        password=unquote(url.password or ""),
-        starttls=url.scheme == "smtp" and bool(url.username),
-    )
-    return {"email": channel}
 
 
 def services_of(home: Home, hub: Hub, settings: Settings | None = None, processes: int = 1) -> Services:

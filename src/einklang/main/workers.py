@@ -30,9 +30,10 @@ from einklang import __version__
 from einklang.kernel.errors import EinklangError, Unavailable, UsageError
 from einklang.kernel.limits import LANES
 from einklang.main import interpreter, settings
+from einklang.main.channels import channels_of
 from einklang.main.home import Home, opened
 from einklang.main.loop import IDLE_S, Loop
-from einklang.main.serve import channels_of, listen, logging, open_files, quiet_signals, services_of, web_of
+from einklang.main.serve import listen, logging, open_files, quiet_signals, services_of, web_of
 from einklang.main.settings import Settings
 from einklang.store.book import PostgresBook
 from einklang.web.services import Hub

@@ -11,7 +11,7 @@ import math
 from collections.abc import Sequence
 
 from msgspec import Struct
-from scipy import stats
+from scipy import special  # scipy.stats takes a second of every command to load, and asks these
 
 from einklang.measure.arm import Arm
 
@@ -73,7 +73,7 @@ def combined(strata: Sequence[tuple[float, Arm, Arm]]) -> Effect | None:
         dof=dof,
         ci=(low, high),
         method=method,
-        p_welch=float(2 * stats.t.sf(abs(estimate) / se, dof)),
+        p_welch=float(2 * special.stdtr(dof, -abs(estimate) / se)),
         lift=lift,
         lift_ci=lift_ci,
     )
@@ -100,7 +100,7 @@ def interval(estimate: float, se: float, dof: float, skewness: float, alpha: flo
     1) / k) + k/6, hence monotone, and T = 3/k ((1 + k (x - k/6))^(1/3) - 1). Quantiles are Student's, so k -> 0 gives
     Welch without a jump.
     """
-    quantile = float(stats.t.ppf(1 - alpha / 2, dof))
+    quantile = float(special.stdtrit(dof, 1 - alpha / 2))
     upper, lower = _inverse(quantile, skewness), _inverse(-quantile, skewness)
     return estimate - se * upper, estimate - se * lower
 
@@ -122,6 +122,6 @@ def _lift(
     v1, v0 = (math.fsum(factor**2 * (arm.variance() or 0.0) / arm.n for factor, arm in side) for side in sides)
     if control == 0.0:
         return None, None
-    half = float(stats.t.ppf(1 - ALPHA / 2, dof)) * math.sqrt(v1 / control**2 + v0 * treated**2 / control**4)
+    half = float(special.stdtrit(dof, 1 - ALPHA / 2)) * math.sqrt(v1 / control**2 + v0 * treated**2 / control**4)
     lift = estimate / abs(control)
     return lift, (lift - half, lift + half)

@@ -10,15 +10,18 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from hashlib import blake2b
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 
 from einklang.store.lake import durable
 from einklang.store.lake.commit import Written, statistics
 from einklang.store.lake.rows import schema_of
+
+if TYPE_CHECKING:
+    from pyarrow.dataset import Dataset
 
 FILE_ROWS = 500_000
 GROUP_ROWS = 1_024
@@ -46,7 +49,7 @@ def sorted_files(
     files do not have is null there. The names of the new files follow from the old ones.
     """
     schema = schema_of(table)
-    source = ds.dataset([str(folder / name) for name in names], schema=schema, format="parquet")
+    source = _files(folder, names, schema)
     stem = blake2b("\n".join(sorted(names)).encode() + str(keep).encode(), digest_size=12).hexdigest()
     for number, persons in enumerate(_ranges(source, keep, file_rows)):
         wanted = [part for part in (keep, persons) if part is not None]
@@ -64,8 +67,14 @@ def sorted_files(
 
 def count(folder: Path, names: Sequence[str], match: pc.Expression) -> int:
     """How many rows of these files of events there are for which `match` holds."""
-    source = ds.dataset([str(folder / name) for name in names], schema=schema_of("events"), format="parquet")
-    return int(source.count_rows(filter=match))
+    return int(_files(folder, names, schema_of("events")).count_rows(filter=match))
+
+
+def _files(folder: Path, names: Sequence[str], schema: pa.Schema) -> Dataset:
+    """These files as one table. (Where pandas is installed this loads it, a fifth of a second: not at every start.)"""
+    from pyarrow.dataset import dataset
+
+    return dataset([str(folder / name) for name in names], schema=schema, format="parquet")
 
 
 def by_person(rows: pa.Table, order: str) -> pa.Table:
@@ -107,13 +116,13 @@ def _is_number(kind: pa.DataType) -> bool:
     return bool(pa.types.is_int64(kind) or pa.types.is_timestamp(kind))
 
 
-def _ranges(source: ds.Dataset, keep: pc.Expression | None, file_rows: int) -> Iterator[pc.Expression | None]:
+def _ranges(source: Dataset, keep: pc.Expression | None, file_rows: int) -> Iterator[pc.Expression | None]:
     """Conditions that divide the persons: nobody apart, each about `file_rows` rows; None where one file holds all."""
     if source.count_rows(filter=keep) <= file_rows:
         yield None
         return
     ends = _ends(source.files, file_rows)
-    person = ds.field(_PERSON)
+    person = pc.field(_PERSON)
     yield person.is_null()
     for above, upto in zip([None, *ends], [*ends, None]):
         within = person.is_valid()

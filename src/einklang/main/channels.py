@@ -1,0 +1,36 @@
+"""The channels that a home hands its messages to, as the settings say."""
+
+from __future__ import annotations
+
+from urllib.parse import unquote, urlsplit
+
+from einklang.app.deliver import Channel
+from einklang.channel.outbox import OutboxFolder
+from einklang.channel.smtp import SmtpChannel
+from einklang.kernel.errors import UsageError
+from einklang.main.home import Home
+from einklang.main.settings import Settings
+
+
+def channels_of(settings: Settings, home: Home) -> dict[str, Channel]:
+    """The channels that are set up: SMTP where EINKLANG_SMTP_URL says so, else the outbox folder. Raises UsageError."""
+    if not settings.smtp_url:
+        return {"email": OutboxFolder(home.path / "outbox")}
+    try:
+        url = urlsplit(settings.smtp_url)
+        port = url.port or (465 if url.scheme == "smtps" else 587)
+        known = url.scheme in ("smtp", "smtps") and bool(url.hostname)
+    except ValueError:
+        known = False
+    if not known or not url.hostname:
+        raise UsageError(
+            "bad_setting", "not an SMTP address", where="EINKLANG_SMTP_URL", mend="write smtp://user:password@host:587"
+        )
+    channel = SmtpChannel(
+        url.hostname,
+        port,
+        username=unquote(url.username or ""),
+        password=unquote(url.password or ""),
+        starttls=url.scheme == "smtp" and bool(url.username),
+    )
+    return {"email": channel}
