@@ -49,6 +49,19 @@ def test_two_are_merged_and_split_again(home: str, capsys: pytest.CaptureFixture
     assert told(capsys, home, "verify")["state_equal"]
 
 
+def test_who_share_an_address_are_split_again(home: str, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """Evidence that was refused, an address of two users, does not tie what a merge brought to the rest."""
+    shared = tmp_path / "shared.jsonl"
+    shared.write_text(CALLS.splitlines()[1].replace("b@x", "a@x").replace('"2"', '"3"'))
+    told(capsys, home, "import", "events", str(shared))
+    told(capsys, home, "run", "--until", "2026-01-03")
+    ada, bea = (told(capsys, home, "person", "show", f"userId:{who}")["person_id"] for who in ("ada", "bea"))
+    told(capsys, home, "person", "merge", "userId:ada", "userId:bea", "--why", "one human")
+    told(capsys, home, "person", "split", "userId:ada", "--why", "two after all")
+    for who, address, found in (("ada", "email:a@x.example", ada), ("bea", "email:b@x.example", bea)):
+        assert {told(capsys, home, "person", "show", name)["person_id"] for name in (f"userId:{who}", address)} == {found}
+
+
 @pytest.mark.parametrize(
     ("command", "status", "code"),
     [

@@ -199,13 +199,21 @@ def _merged_from(reader: Reader, state: State, person: str, text: str) -> list[N
     before = [e for e in edges if (e.at < last.clock if e.strength >= STAFF_STRENGTH else _seq(e, seqs) < cause)]
     keys = {event.key for event in live.history if event.folded in lost and event.seq < cause and not event.origin}
     mine = {node for node in nodes if node in keys or founded_by(state.salt, *node) in lost}
-    size = 0
-    while size < len(mine):
-        size = len(mine)
-        mine |= {end for edge in before if edge.a in mine or edge.b in mine for end in edge.pair}
+    stayed = {event.key for event in live.history if event.folded not in lost and event.seq < cause} - mine
+    mine = _before(reader, state, person, before, mine, stayed)
     known = {event.key for event in live.history if event.seq < cause} | {end for edge in before for end in edge.pair}
     rest = {node for node in nodes if node in known or founded_by(state.salt, *node) == person} - mine
     return _sides(reader, state, nodes, edges, mine, rest)
+
+
+def _before(
+    reader: Reader, state: State, person: str, edges: Sequence[Edge], mine: set[Node], stayed: set[Node]
+) -> set[Node]:
+    """`mine` with what this evidence joined to it; evidence that was refused, such as an address of two users, did not."""
+    seen = {row[:2]: Seen(*row[2:]) for row in BookKnown(reader, Remembered()).identifiers_of(person)}
+    sides = {node: stayed if node in mine else mine for node in (*mine, *stayed)}
+    groups, _ = solve(seen, edges, state.definitions.identity, lambda node: sides.get(node, ()))
+    return mine.union(*(group for group in groups if not mine.isdisjoint(group)))
 
 
 def _seq(edge: Edge, seqs: Mapping[str, int]) -> int:
