@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from einklang.app import estimates
+from einklang.audience.estimate import Count
 from einklang.kernel.time import DAY
 from tests.web.homes import SERVER_KEY, Home, call, home
 
@@ -141,6 +142,8 @@ def test_a_sample_tells_an_interval(shop: Home, monkeypatch: pytest.MonkeyPatch)
     assert told.count is not None
     assert told.count.low < truth < told.count.high
     assert estimates.Estimator(shop.book, shop.services.salt).estimate(definitions, said, now=shop.time) == told
+    everybody = drawn.estimate(definitions, estimates.EstimateAsked(text="true"), now=shop.time)
+    assert (everybody.count, everybody.funnel and everybody.funnel.steps) == (Count(60, 60, 60), [])
     exact = drawn.estimate(definitions, estimates.EstimateAsked(text=TEXT, exact=True), now=shop.time)
     whole = estimates.Estimator(shop.book, shop.services.salt)
     monkeypatch.undo()

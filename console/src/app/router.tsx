@@ -158,7 +158,16 @@ const groups = createRoute({ getParentRoute: () => inside, path: '/groups/$type'
 const group = createRoute({ getParentRoute: () => inside, path: '/groups/$type/$id', component: lazyRouteComponent(dataPages, 'Group') });
 
 const segments = createRoute({ getParentRoute: () => inside, path: '/segments', component: Segments });
-const segment = createRoute({ getParentRoute: () => inside, path: '/segments/$id', component: Segment });
+export interface SegmentSearch { person?: string | undefined }
+const segment = createRoute({
+  getParentRoute: () => inside,
+  path: '/segments/$id',
+  component: Segment,
+  validateSearch: (search): SegmentSearch => ({ person: text(search['person']) || undefined }),
+});
+const segmentPages = () => import('../pages/segment_pages');
+const newSegment = createRoute({ getParentRoute: () => inside, path: '/segments/new', component: lazyRouteComponent(segmentPages, 'NewSegment') });
+const editSegment = createRoute({ getParentRoute: () => inside, path: '/segments/$id/edit', component: lazyRouteComponent(segmentPages, 'EditSegment') });
 const journeys = createRoute({ getParentRoute: () => inside, path: '/journeys', component: Journeys });
 const journey = createRoute({ getParentRoute: () => inside, path: '/journeys/$id', component: Journey });
 const reports = createRoute({ getParentRoute: () => inside, path: '/reports', component: Reports });
@@ -171,7 +180,7 @@ const report = createRoute({
 const tree = root.addChildren([
   signIn,
   inside.addChildren([
-    livePage, persons, person, mergePerson, splitPerson, segments, segment, journeys, journey, reports, report,
+    livePage, persons, person, mergePerson, splitPerson, segments, newSegment, segment, editSegment, journeys, journey, reports, report,
     groups, group, products, product, catalog, catalogEvent, deadLetters, reviews, sources, drafts,
   ]),
 ]);

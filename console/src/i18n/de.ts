@@ -1,5 +1,6 @@
 // Deutsche Texte. Die Wörter bindet docs/glossary.md; tests/browser/test_words.py liest diese Datei.
 
+import { deAudience } from './de_audience';
 import { deData } from './de_data';
 import type { Dictionary } from './en';
 
@@ -7,6 +8,7 @@ const plural = (n: number, text: string, one: string, many: string): string => `
 
 export const de: Dictionary = {
   ...deData,
+  ...deAudience,
   language: 'Deutsch',
   app: {
     tagline: 'Jeder Kanal, eine Stimme.',

@@ -1,12 +1,14 @@
 // English texts. The shape of this object is the contract: a key that another language misses or invents does not compile.
 // Words are bound by docs/glossary.md; tests/browser/test_words.py reads this file.
 
+import { enAudience } from './en_audience';
 import { enData } from './en_data';
 
 const plural = (n: number, text: string, one: string, many: string): string => `${text} ${n === 1 ? one : many}`;
 
 export const en = {
   ...enData,
+  ...enAudience,
   language: 'English',
   app: {
     tagline: 'Every channel, one voice.',

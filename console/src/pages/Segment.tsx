@@ -1,13 +1,18 @@
+import { Button } from '@mantine/core';
 import { useInfiniteQuery, useQuery } from '@tanstack/react-query';
-import { Link, useParams } from '@tanstack/react-router';
+import { useNavigate, useParams, useSearch } from '@tanstack/react-router';
+import { expressionQuery } from '../api/audience';
 import { membersQuery, segmentQuery } from '../api/queries';
 import { useWords } from '../i18n';
+import { Icon } from '../ui/icons';
 import { useNow } from '../ui/now';
 import { Back, Card, Code, Empty, Failure, More, PageHead, Pill, Rows } from '../ui/parts';
 import ui from '../ui/ui.module.css';
+import { personName } from '../ui/names';
 import { People } from './people';
+import { HealthOf, OverlapOf, TrendOf, WhyMember } from './SegmentMore';
 
-function Members({ id }: { id: string }) {
+function Members({ id, onWhy }: { id: string; onWhy: (person: string) => void }) {
   const { t } = useWords();
   const list = useInfiniteQuery(membersQuery(id));
   const items = list.data?.pages.flatMap((page) => page.items) ?? [];
@@ -15,7 +20,17 @@ function Members({ id }: { id: string }) {
     <Card flush title={t.segments.membersTitle}>
       {list.isError && <div style={{ padding: '1rem' }}><Failure error={list.error} retry={() => void list.refetch()} /></div>}
       {list.isPending && <Rows count={4} />}
-      {items.length > 0 && <People items={items} label={t.segments.membersTitle} slim />}
+      {items.length > 0 && (
+        <People
+          items={items} label={t.segments.membersTitle} slim
+          more={{
+            title: t.audience.why,
+            of: (one) => (
+              <Button size="compact-xs" variant="default" aria-label={t.audience.whyOf(personName(one.label, t))} onClick={() => onWhy(one.person_id)}>{t.audience.why}</Button>
+            ),
+          }}
+        />
+      )}
       {list.isSuccess && items.length === 0 && <Empty icon="persons" title={t.segments.noMembersTitle} text={t.segments.noMembersText} />}
       <More shown={list.hasNextPage} busy={list.isFetchingNextPage} onClick={() => void list.fetchNextPage()}>{t.app.more}</More>
     </Card>
@@ -23,10 +38,14 @@ function Members({ id }: { id: string }) {
 }
 
 export function Segment() {
-  const { t, f, say } = useWords();
+  const { t, f, say, language } = useWords();
   const now = useNow();
   const { id } = useParams({ from: '/inside/segments/$id' });
+  const { person = '' } = useSearch({ from: '/inside/segments/$id' });
+  const navigate = useNavigate();
+  const ask = (one: string) => void navigate({ to: '/segments/$id', params: { id }, search: one === '' ? {} : { person: one }, replace: true, resetScroll: false });
   const { data: segment, error, refetch, isPending } = useQuery(segmentQuery(id));
+  const told = useQuery({ ...expressionQuery({ text: segment?.where ?? 'true' }), enabled: segment !== undefined });
   if (isPending) return <Rows count={8} />;
   if (error !== null || segment === undefined) return <Failure error={error} retry={() => void refetch()} />;
   return (
@@ -39,6 +58,7 @@ export function Segment() {
             {segment.on_site && <Pill tone="warm" icon="web" title={t.segments.onSiteText}>{t.segments.onSite}</Pill>}
           </>
         }
+        actions={<Button onClick={() => void navigate({ to: '/segments/$id/edit', params: { id } })} leftSection={<Icon name="pen" size={15} />}>{t.builder.edit}</Button>}
         lead={
           <span className={ui.small}>
             <span className={ui.mono}>{segment.id}</span>
@@ -48,15 +68,17 @@ export function Segment() {
       />
       <div className={ui.columns}>
         <div className={ui.side}>
-          <Card title={t.segments.condition}><Code text={segment.where} label={t.segments.condition} wrap /></Card>
-          <Members id={id} />
+          <Card title={t.segments.condition}>
+            {told.data?.words[language] !== undefined && !told.isPlaceholderData && <p style={{ margin: '0 0 0.8rem' }}>{told.data.words[language]}</p>}
+            <Code text={segment.where} label={t.segments.condition} wrap />
+          </Card>
+          <TrendOf id={id} />
+          <WhyMember id={id} asked={person} onAsk={ask} />
+          <OverlapOf id={id} />
+          <Members id={id} onWhy={ask} />
         </div>
         <div className={ui.side}>
-          <Card title={t.segments.usedBy}>
-            {segment.used_by.length === 0
-              ? <div className={ui.dim}>{t.segments.unused}</div>
-              : <span className={ui.pills}>{segment.used_by.map((one) => <Link key={one} to="/journeys/$id" params={{ id: one }} className={ui.pill ?? ''}>{one}</Link>)}</span>}
-          </Card>
+          <HealthOf id={id} />
           {segment.listens.length > 0 && (
             <Card title={t.segments.listens}>
               <div className={`${ui.dim} ${ui.small}`} style={{ marginBottom: 8 }}>{t.segments.listensText}</div>

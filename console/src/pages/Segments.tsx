@@ -1,7 +1,9 @@
+import { Button } from '@mantine/core';
 import { useQuery } from '@tanstack/react-query';
-import { Link } from '@tanstack/react-router';
+import { Link, useNavigate } from '@tanstack/react-router';
 import { segmentsQuery } from '../api/queries';
 import { useWords } from '../i18n';
+import { Icon } from '../ui/icons';
 import { useNow } from '../ui/now';
 import { Card, Code, Empty, Failure, PageHead, Rows, TableWrap } from '../ui/parts';
 import ui from '../ui/ui.module.css';
@@ -17,10 +19,14 @@ export function Segments() {
   const { t, f, say } = useWords();
   const now = useNow();
   const list = useQuery(segmentsQuery);
+  const navigate = useNavigate();
   const dated = list.data?.items.some((segment) => segment.updated_at !== null) ?? false;
   return (
     <>
-      <PageHead title={t.segments.title} lead={t.segments.lead} />
+      <PageHead
+        title={t.segments.title} lead={t.segments.lead}
+        actions={<Button leftSection={<Icon name="plus" size={15} />} onClick={() => void navigate({ to: '/segments/new' })}>{t.builder.create}</Button>}
+      />
       {list.isError && <Failure error={list.error} retry={() => void list.refetch()} />}
       {!list.isError && (
         <Card flush>

@@ -10,7 +10,7 @@ import { plainValue } from '../ui/values';
 import css from './person.module.css';
 import { About, toneOf } from './Timeline';
 
-function Node({ node }: { node: ExplainNode }) {
+export function Node({ node }: { node: ExplainNode }) {
   const { t } = useWords();
   const held = node.held ?? (typeof node.value === 'boolean' ? node.value : null);
   return (

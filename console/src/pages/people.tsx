@@ -1,4 +1,5 @@
 import { Link } from '@tanstack/react-router';
+import type { ReactNode } from 'react';
 import type { PersonItem } from '../api/types';
 import { useWords, word } from '../i18n';
 import { useNow } from '../ui/now';
@@ -7,7 +8,7 @@ import { Avatar, Pill, TableWrap } from '../ui/parts';
 import ui from '../ui/ui.module.css';
 
 /** A list of persons; slim where it shares the page, as among the members of a segment. */
-export function People({ items, label, slim = false }: { items: PersonItem[]; label: string; slim?: boolean }) {
+export function People({ items, label, slim = false, more }: { items: PersonItem[]; label: string; slim?: boolean; more?: { title: string; of: (person: PersonItem) => ReactNode } }) {
   const { t, f } = useWords();
   const now = useNow();
   return (
@@ -19,6 +20,7 @@ export function People({ items, label, slim = false }: { items: PersonItem[]; la
             <th scope="col" className={ui.hideTablet}>{t.persons.columns.identifiers}</th>
             {!slim && <th scope="col" className={ui.hidePhone}>{t.persons.columns.segments}</th>}
             <th scope="col">{t.persons.columns.seen}</th>
+            {more !== undefined && <th scope="col">{more.title}</th>}
           </tr>
         </thead>
         <tbody>
@@ -57,6 +59,7 @@ export function People({ items, label, slim = false }: { items: PersonItem[]; la
               <td className={ui.small}>
                 {person.last_seen_at !== null && <time dateTime={person.last_seen_at} title={f.exact(person.last_seen_at)}>{f.ago(person.last_seen_at, now)}</time>}
               </td>
+              {more !== undefined && <td>{more.of(person)}</td>}
             </tr>
           ))}
         </tbody>

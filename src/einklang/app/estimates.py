@@ -172,15 +172,17 @@ def tally(answers: Answers, whole: Part, purpose: str, size: int) -> list[int]:
     return counts
 
 
-def _told(whole: Part, counts: Iterator[int], says: Callable[[int], Count]) -> tuple[Step, list[Reach]]:
-    """The counts as an answer."""
+def _told(whole: Part, counts: Iterator[int], says: Callable[[int], Count], persons: int) -> tuple[Step, list[Reach]]:
+    """The counts as an answer. How many persons there are at all is known."""
 
     def step(part: Part) -> Step:
         alone, remaining, missing = (says(next(counts)) for _ in range(3))
         inner = [step(one) for one in part.parts]
         return Step(part.kind, part.text, part.words, alone, remaining, missing if part.missing else None, inner)
 
-    funnel, reach = step(whole), []
+    funnel, reach = step(whole), list[Reach]()
+    if not whole.parts:
+        funnel = msgspec.structs.replace(funnel, alone=exactly(persons), remaining=exactly(persons))
     for channel in CHANNELS:
         known, *stages = (next(counts) for _ in range(4))
         if known:
@@ -266,7 +268,7 @@ class Estimator:
                 totals = [a + b for a, b in zip(totals or [0] * len(counts), counts, strict=True)]
                 asked += len(people)
                 state.working.trim()
-        funnel, reach = _told(whole, iter(totals), exactly)
+        funnel, reach = _told(whole, iter(totals), exactly, asked)
         return Estimate(None, asked, asked, True, time.format_moment(now), funnel.remaining, funnel, reach)
 
 
@@ -277,7 +279,7 @@ def _of_sample(sample: _Sample, whole: Part, purpose: str) -> Estimate:
         return Estimate(_too_costly("too much to look at while typing, even of few persons"))
     population = max(sample.persons, len(answers.people))
     counts = tally(answers, whole, purpose, size)
-    funnel, reach = _told(whole, iter(counts), lambda hits: estimated(hits, size, population))
+    funnel, reach = _told(whole, iter(counts), lambda hits: estimated(hits, size, population), population)
     at = time.format_moment(sample.at)
     return Estimate(None, population, size, size == population, at, funnel.remaining, funnel, reach)
 

@@ -34,9 +34,12 @@ class Part(msgspec.Struct, frozen=True):
 
 
 def parts_of(tree: Tree, scope: Scope) -> Part:
-    """The parts of a condition that checks. The whole is always a group, as builders show it."""
+    """The parts of a condition that checks. The whole is always a group, as builders show it; of `true` one without
+    parts, which is everybody.
+    """
     found = _part(tree, scope)
-    return found if found.kind != ONE else Part(ALL, found.text, found.words, (found,))
+    everybody = tree.kind == "bool" and tree.value is True
+    return found if found.kind != ONE else Part(ALL, found.text, found.words, () if everybody else (found,))
 
 
 def conditions(part: Part) -> Iterator[Part]:
