@@ -93,6 +93,9 @@ class FakeView:
     def group_contact(self, kind: str, /) -> bool | None:
         return self.groups.get(kind, {}).get("contact_person")
 
+    def too_many(self, kinds: tuple[str, ...], /) -> bool:
+        return any(self.groups.get(kind, {}).get("too_many", False) for kind in kinds)
+
     def group_size(self, kind: str, /) -> int | None:
         return self.groups.get(kind, {}).get("size")
 

@@ -9,6 +9,7 @@ is a dict: `zone`, `traits` (JSON), `events` (dicts with name, at, seq, properti
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from datetime import date, datetime, timedelta
 from fractions import Fraction
 from typing import Any
@@ -410,5 +411,16 @@ def has_machine(tree: Tree) -> bool:
 
 
 def evaluate(tree: Tree, person: Person, now: int, declared: dict[str, str] | None = None) -> Any:
-    """The value of an expression for a person at a moment."""
+    """The value of an expression for a person at a moment; null where it asks too many members together."""
+    kinds = set(members_asked(tree))
+    if any(person.get("groups", {}).get(kind, {}).get("too_many") for kind in kinds):
+        return None
     return Naive(person, now, declared).value(tree, {})
+
+
+def members_asked(tree: Tree) -> Iterator[str]:
+    """The types of groups of whose members as a whole something is asked."""
+    if tree.kind == "method" and tree.value in ("size", "events") and is_group(tree.args[0]):
+        yield tree.args[0].args[0].value
+    for part in tree.args:
+        yield from members_asked(part)

@@ -173,7 +173,7 @@ def person(chance: Chance, number: int) -> dict[str, Any]:
 
 
 def grouped(chance: Chance, people: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Puts persons into groups; some have none. The first of each group counts as a member but is not heard."""
+    """Puts persons into groups; some have none. The largest have too many members to be asked together."""
     made: dict[tuple[str, str], dict[str, Any]] = {
         (kind, name): {
             "id": name,
@@ -195,7 +195,10 @@ def grouped(chance: Chance, people: list[dict[str, Any]]) -> list[dict[str, Any]
                 who["groups"][kind] = made[kind, name]
     for group in made.values():
         group["size"] = len(group["members"])
-        group["events"] = [event for who in group["members"][1:] for event in who["events"]]
+        group["events"] = [event for who in group["members"] for event in who["events"]]
+    most = max(group["size"] for group in made.values())
+    for group in made.values():
+        group["too_many"] = group["size"] == most
     for who in people:
         for kind, group in who["groups"].items():
             there = {"role": chance.pick([None, "a", "buyer"]), "contact_person": chance.pick([True, False])}
@@ -267,8 +270,7 @@ def with_groups(crowd: Crowd, people: list[dict[str, Any]]) -> Crowd:
     members, said = [], {}
     for who in people:
         for kind, group in who["groups"].items():
-            heard = group["members"][0] is not who
-            members.append((who["id"], kind, group["id"], heard, group["role"], group["contact_person"]))
+            members.append((who["id"], kind, group["id"], group["role"], group["contact_person"]))
             for name, value in group["traits"].items():
                 said[kind, group["id"], name] = (encode(value).decode(), NOW - 100 * STEP)
     traits = [(*key, *claim) for key, claim in said.items()] + [
@@ -278,4 +280,5 @@ def with_groups(crowd: Crowd, people: list[dict[str, Any]]) -> Crowd:
         crowd,
         members=pl.DataFrame(members, schema=MEMBERS, orient="row"),
         group_traits=pl.DataFrame(traits, schema=GROUP_TRAITS, orient="row"),
+        members_max=max(group["size"] for who in people for group in who["groups"].values()) - 1,
     )

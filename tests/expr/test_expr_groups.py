@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from einklang.expr import Catalog, ExprError, Scope, check, compile_one, crowd_supports, type_of
+from einklang.expr import Catalog, ExprError, Scope, check, compile_one, crowd_supports, explain, type_of
+from einklang.expr.explain import TOO_MANY
 from einklang.kernel.time import DAY
 from tests.expr.fakes import FakeEvent, FakeView
 from tests.expr.people import NOW
@@ -59,6 +60,18 @@ VIEW = FakeView(NOW, groups={"household": HOUSE, "company": FIRM}, events=EVENTS
 def test_what_a_group_is_asked(text: str, wanted: Any) -> None:
     """Each question has its value; without a group it is null, the empty set for events."""
     assert compile_one(check(text, SCOPE)).value(VIEW) == wanted
+
+
+def test_too_many_members_are_not_asked_together() -> None:
+    """What more members did than can be asked is null, and it is said why; the group itself is asked as ever."""
+    view = FakeView(NOW, groups={"company": {**FIRM, "too_many": True}})
+    text = 'trait.vip || group("company").events("Page Viewed").exists() || group("company").size() > 5'
+    rule = check(text, SCOPE)
+    assert compile_one(rule).value(view) is None
+    assert compile_one(rule).holds_until(view) == (False, None)
+    assert explain(rule, view).note == TOO_MANY
+    assert compile_one(check('group("company").trait.employees >= 50', SCOPE)).holds(view)
+    assert explain(rule, VIEW).note is not TOO_MANY
 
 
 def test_time_flips_what_the_members_did() -> None:

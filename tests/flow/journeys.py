@@ -66,6 +66,10 @@ class Seen:
         """In no group."""
         return None
 
+    def too_many(self, kinds: tuple[str, ...]) -> bool:
+        """In no group."""
+        return False
+
     def group_size(self, kind: str) -> int | None:
         """In no group."""
         return None

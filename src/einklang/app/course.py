@@ -22,6 +22,8 @@ from einklang.kernel import ids
 
 #: How often a person is looked at in one moment because of what the members of their groups did.
 _LOOKS_MAX = 100
+#: After so many who were looked at, those who did not change need not stay in memory.
+_TRIM = 1_000
 _CIRCLE = (
     "members of a group make each other look again without an end: conditions about members that change each other"
 )
@@ -148,11 +150,11 @@ class Course:
 
         Who makes others look, who make them look again, without an end, is put aside until their next event.
         """
-        concerned = self.state.groups.concerned
         looks: dict[str, int] = {}
-        while concerned:
-            person = min(concerned)
-            kinds = concerned.pop(person)
+        while (found := self.state.groups.next()) is not None:
+            person, kinds = found
+            if len(looks) % _TRIM == _TRIM - 1:
+                self.state.working.trim()
             live = self.state.working.get(person)
             if live is None:
                 continue

@@ -11,7 +11,6 @@ import msgspec
 import polars as pl
 
 from einklang.app import expiry
-from einklang.app.groups import MEMBERS_MAX
 from einklang.app.objects import frame_at
 from einklang.app.ports import Reader
 from einklang.app.state import State
@@ -23,6 +22,7 @@ from einklang.consent import Declaration, fold
 from einklang.expr import Crowd
 from einklang.expr.crowd_frames import GROUP_TRAITS, MEMBERS
 from einklang.fact.person import Permission, Person, Trait
+from einklang.kernel import limits
 
 _PAGE = 20_000
 LANES = 64
@@ -123,18 +123,16 @@ def crowd_at(reader: Reader, state: State, lake: Lake, at: int, need: crowds.Ask
         members=members,
         group_traits=_group_traits(reader, need.group_traits, at),
         lookup=state.view(Live(Person("", 0, 0), [], [])).lookup,
+        members_max=limits.GROUP_MEMBERS_MAX,
     )
 
 
 def _members(reader: Reader, kinds: frozenset[str]) -> pl.DataFrame:
-    """Who belongs to groups of these types now; of the first, by id, it counts what they did."""
-    rows: list[tuple[str, str, str, bool, str | None, bool]] = []
-    last, place = ("", ""), 0
+    """Who belongs to groups of these types now, and as what."""
+    rows: list[tuple[str, str, str, str | None, bool]] = []
     for kind, name, person, role, contact, _ in reader.read("all_party_member") if kinds else ():
         if kind in kinds:
-            place = place + 1 if last == (kind, name) else 0
-            last = (kind, name)
-            rows.append((person, kind, name, place < MEMBERS_MAX, role or None, bool(contact)))
+            rows.append((person, kind, name, role or None, bool(contact)))
     return pl.DataFrame(rows, schema=MEMBERS, orient="row")
 
 

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from bisect import bisect_right, insort
 from collections.abc import Iterable, Mapping, Sequence
-from heapq import merge
+from heapq import heappop, heappush
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from einklang.app.working import Live, from_json, to_json
-from einklang.event import Event
+from einklang.event import OWN_EVENTS, Event
 from einklang.fact.person import Belongs
+from einklang.kernel import limits
 
 if TYPE_CHECKING:
     from einklang.app.state import State
@@ -24,8 +25,12 @@ _ORDER = attrgetter("at", "seq")
 DEFAULT_TYPE = "company"
 #: Of the traits of a call those that speak of the person, and those that name the group.
 OF_PERSON, OF_CALL = ("role", "contact_person", "left"), ("type", "group_id")
-#: Members whose events count together, and who hear of each other; by their id.
-MEMBERS_MAX = 1_000
+#: Since which fold a group is asked as a whole, or not at all where it has too many members.
+WHOLE = 4
+#: Before, these counted, by their id.
+_FIRST = 1_000
+#: What the engine says of persons, while they are looked at.
+_SAID = frozenset(OWN_EVENTS) - {"Page Viewed", "Screen Viewed"}
 #: Claims that are kept of one trait of a group.
 CLAIMS_MAX = 1_000
 TEXT_CHARS_MAX = 200
@@ -90,13 +95,16 @@ class Groups:
         self._claims: dict[Key, Claims] = {}
         self._moved: set[tuple[str, str, str]] = set()
         self._told: set[Key] = set()
+        self._order: list[str] = []
+        self._histories: dict[tuple[Key, tuple[str, ...]], list[Event]] | None = None
         #: persons who must be looked at, because a group of theirs changed or another member did something
         self.concerned: dict[str, set[str]] = {}
 
     def forget(self) -> None:
         """The tick was not committed, or somebody else wrote."""
-        for kept in (self._members, self._claims, self._moved, self._told, self.concerned):
+        for kept in (self._members, self._claims, self._moved, self._told, self.concerned, self._order):
             kept.clear()
+        self._histories = None
 
     # --- reading ----------------------------------------------------------------------------------------------------
 
@@ -127,10 +135,21 @@ class Groups:
         place = bisect_right(said, now, key=lambda claim: claim[0])
         return said[place - 1][2] if place else None
 
+    def too_many(self, key: Key) -> bool:
+        """Whether a group has more members than can be asked together."""
+        return self.state.fold >= WHOLE and len(self.members(key)) > limits.GROUP_MEMBERS_MAX
+
     def history(self, key: Key, names: tuple[str, ...]) -> Sequence[Event]:
         """What all members did, in order of (at, seq)."""
-        people = (self.state.working.get(person) for person in sorted(self.members(key))[:MEMBERS_MAX])
-        return list(merge(*(live.named(names) for live in people if live is not None), key=_ORDER))
+        kept = self._histories if _SAID.isdisjoint(names) else None
+        found = kept.get((key, names)) if kept is not None else None
+        if found is None:
+            members = sorted(self.members(key))
+            people = map(self.state.working.get, members if self.state.fold >= WHOLE else members[:_FIRST])
+            found = sorted((event for live in people if live is not None for event in live.named(names)), key=_ORDER)
+            if kept is not None:
+                kept[key, names] = found
+        return found
 
     # --- folding ----------------------------------------------------------------------------------------------------
 
@@ -142,7 +161,8 @@ class Groups:
         before = self.key_of(live, key[0])
         if join(live.person.groups, event):
             self.sync(live)
-        claims, changed = self.claims(key), before != self.key_of(live, key[0])
+        claims = self.claims(key)
+        changed = self.state.fold < WHOLE and before != self.key_of(live, key[0])  # `sync` has told of it since then
         for name, value in event.properties.items():
             if name not in OF_PERSON and name not in OF_CALL:
                 said = claims.setdefault(name, [])
@@ -151,21 +171,56 @@ class Groups:
                 del said[:-CLAIMS_MAX]
                 self._told.add(key)
         if changed:
-            for one in (key, before):
+            for one in (key, before) if self.state.fold < WHOLE else (key,):
                 self._concern(one, but=live.person.id)
 
     def heard(self, live: Live, names: Iterable[str]) -> None:
         """Somebody did something that conditions ask all members of a group about."""
+        kept = self._histories
+        if kept and not _SAID.issuperset(names):
+            mine = [place for place in kept if place[0] == self.key_of(live, place[0][0])]
+            for place in mine:
+                if not place[1] or not set(names).isdisjoint(place[1]):
+                    del kept[place]
         listening = self.state.listened_in_groups
         if listening and live.person.groups and ("" in listening or not listening.isdisjoint(names)):
             for kind in sorted(live.person.groups):
-                self._concern(self.key_of(live, kind), but=live.person.id)
+                self._concern(self.key_of(live, kind), but=live.person.id, members=True)
 
-    def _concern(self, key: Key | None, *, but: str) -> None:
-        if key is not None and key[0] in self.state.asked_groups:
-            for person in sorted(self.members(key))[:MEMBERS_MAX]:
-                if person != but:
-                    self.concerned.setdefault(person, set()).add(key[0])
+    def _concern(self, key: Key | None, *, but: str, members: bool = False, joined: bool = False) -> None:
+        """These must be looked at. members: for who they are or what they did, not for what was said of the group;
+        joined: somebody has come in.
+        """
+        if key is None or key[0] not in self.state.asked_groups:
+            return
+        found = self.members(key)
+        if self.state.fold < WHOLE:
+            found = set(sorted(found)[:_FIRST])
+        elif members and (key[0] not in self.state.asked_members or len(found) > limits.GROUP_MEMBERS_MAX + joined):
+            return
+        for person in found:
+            if person != but:
+                if person not in self.concerned:
+                    heappush(self._order, person)
+                self.concerned.setdefault(person, set()).add(key[0])
+
+    def next(self) -> tuple[str, set[str]] | None:
+        """Who is to be looked at next, the first by id, and for groups of which types; None if nobody is.
+
+        Until then what members did is worked out once for all who are looked at.
+        """
+        if not self.concerned:
+            self._histories = None
+            self._order.clear()
+            return None
+        if self._histories is None:
+            self._histories = {}
+        while self._order:
+            person = heappop(self._order)
+            if person in self.concerned:
+                return person, self.concerned.pop(person)
+        self._order = sorted(self.concerned)
+        return self.next()
 
     def sync(self, live: Live) -> None:
         """Bring the members up to date with what a person's state says, or with that the person is gone."""
@@ -180,8 +235,10 @@ class Groups:
                 self.members((kind, new)).add(person.id)
                 self._moved.add((kind, new, person.id))
             if old != new:
+                self._histories = None
                 for name in (old, new):
-                    self._concern((kind, name) if name is not None else None, but=person.id)
+                    place = (kind, name) if name is not None else None
+                    self._concern(place, but=person.id, members=True, joined=name == new)
         live.indexed = now
 
     def write(self) -> None:

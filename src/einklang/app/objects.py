@@ -107,7 +107,7 @@ def frame_at(events: pl.DataFrame, kinds: Iterable[Kind], members: pl.DataFrame)
         of_kind = wanted.filter(pl.col("name").is_in(list(kind.names)))
         if kind.owner != PERSON:
             mine = members.filter(pl.col("type") == kind.owner)
-            shared = of_kind.join(mine.filter("heard").select("person_id", "group"), on="person_id", how="inner")
+            shared = of_kind.join(mine.select("person_id", "group"), on="person_id", how="inner")
             of_groups = mine.join(shared.select("group").unique(), on="group", how="semi")
             alone = of_kind.join(of_groups, on="person_id", how="anti")
             held = shared.with_columns(holder_of(kind.owner, pl.col("group")).alias("person_id")).drop("group")

@@ -7,12 +7,12 @@ from typing import Any
 import msgspec
 
 from einklang.app.answers import Page, shown
-from einklang.app.groups import MEMBERS_MAX
 from einklang.app.ports import Reader
 from einklang.app.queries import SEARCH_CHARS_MAX, Many, limit_of, load, pattern_of
 from einklang.app.working import from_json
 from einklang.kernel.errors import InputError, NotFound
 from einklang.kernel.ids import lane_of
+from einklang.kernel.limits import GROUP_MEMBERS_MAX
 
 
 class Member(msgspec.Struct):
@@ -29,7 +29,8 @@ class Group(msgspec.Struct):
     """A household, company, ...; size: how many belong to it; contacts: the first contact persons; members: the first
     by id, `next` is the cursor of those that follow.
 
-    counted: of how many what they did counts in conditions about the group; they are the first by id.
+    counted: of how many what they did counts in conditions about the group: of all, or of none where they are more than
+    1,000: then such a condition holds for nobody of them.
     """
 
     type: str
@@ -121,7 +122,7 @@ def group(reader: Many, kind: str, name: str, limit: int) -> Group:
     first = members(reader, kind, name, limit=limit)
     contacts = members(reader, kind, name, contact=True, limit=limit).items
     traits = _traits(stored[0][0]) if stored else {}
-    return Group(kind, name, traits, size, min(size, MEMBERS_MAX), contacts, first.items, first.next)
+    return Group(kind, name, traits, size, size if size <= GROUP_MEMBERS_MAX else 0, contacts, first.items, first.next)
 
 
 def members(

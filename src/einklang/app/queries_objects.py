@@ -10,7 +10,6 @@ from typing import Any
 import msgspec
 
 from einklang.app.answers import ObjectRef, Page, TimelineItem, shown
-from einklang.app.groups import MEMBERS_MAX
 from einklang.app.objects import Told
 from einklang.app.ports import Reader
 from einklang.app.queries import bad_cursor, limit_of, load
@@ -19,6 +18,7 @@ from einklang.expr.runtime import as_date, as_timestamp
 from einklang.fact.person import Person
 from einklang.kernel.errors import NotFound
 from einklang.kernel.ids import lane_of
+from einklang.kernel.limits import GROUP_MEMBERS_MAX
 from einklang.profile import PERSON, Kind, Object, fold_objects, touched
 
 Text = str | dict[str, str]
@@ -142,7 +142,7 @@ def owners_of(reader: Reader, kind: Kind, person: Person) -> list[str]:
     one = person.groups.get(kind.owner)
     if kind.owner == PERSON or one is None or not one.id:
         return [person.id]
-    return [row[0] for row in reader.read("party_members", kind.owner, one.id)][:MEMBERS_MAX]
+    return [row[0] for row in reader.read("party_members", kind.owner, one.id)][:GROUP_MEMBERS_MAX]
 
 
 def objects_of(reader: Reader, kind: Kind, people: list[str], now: int) -> list[Object]:

@@ -42,7 +42,7 @@ STANDSTILL_US = 6 * time.HOUR
 #: asks first whether a channel is set up, last whether the message can be made, and says `sent`; money has a currency,
 #: a missing touchpoint is null. 3: the price of a product is the one valid at the moment;
 #: there is an index of objects; a decision of staff comes after what fell due at its instant. 4: what names nobody
-#: waits also where no kind of object speaks of it, and for kinds that are defined later.
+#: waits also where no kind of object speaks of it, and for kinds that are defined later; a group is asked as a whole.
 FOLD = 4
 TICK = "tick"
 _PAGE = 1_000
@@ -151,6 +151,7 @@ class State:
         #: types of groups, and names of their members' events, that conditions ask about
         self.asked_groups = frozenset(kind for need in needs for kind in need.groups)
         self.listened_in_groups = frozenset(name for need in needs for name in need.group_events)
+        self.asked_members = frozenset(kind for need in needs for kind in need.group_members)
         self._entered: dict[str, list[Journey]] = {}
         self.brands: dict[str | None, Brand] = {}
         self.rules = Rules(

@@ -179,6 +179,11 @@ class PersonView:
         """`group("type").contact_person`."""
         return self.live.person.groups[kind].contact if self._group(kind) is not None else None
 
+    def too_many(self, kinds: tuple[str, ...]) -> bool:
+        """Whether a group of one of these types has more members than can be asked together."""
+        found = [self._group(kind) for kind in kinds]
+        return any(groups.too_many(key) for groups, key in filter(None, found))
+
     def group_size(self, kind: str) -> int | None:
         """`group("type").size()`."""
         found = self._group(kind)

@@ -139,10 +139,11 @@ def _entry_lines(entry: dict[str, Any]) -> Iterator[str]:
 
 
 def _tree_lines(node: dict[str, Any], indent: str) -> Iterator[str]:
+    note = f" ({node['note']})" if "note" in node else ""
     if node["held"] is None:
         shown = "nothing" if node["value"] is None else str(node["value"])
-        yield f"{indent}  {node['text']} = {shown}"
+        yield f"{indent}  {node['text']} = {shown}{note}"
     else:
-        yield f"{indent}{'yes' if node['held'] else 'no'}: {node['text']}"
+        yield f"{indent}{'yes' if node['held'] else 'no'}: {node['text']}{note}"
     for child in node["children"]:
         yield from _tree_lines(child, indent + "  ")

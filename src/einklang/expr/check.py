@@ -8,6 +8,7 @@ from einklang.expr.check_calls import Checker
 from einklang.expr.cost import COST_MAX, cost_of
 from einklang.expr.errors import error_at
 from einklang.expr.parse import parse
+from einklang.expr.rows import members_asked
 from einklang.expr.tree import Term, Tree, walk
 from einklang.expr.types import Needs, Scope, Type
 from einklang.expr.write import write
@@ -56,12 +57,14 @@ def needs_of(term: Term) -> Needs:
         op: set() for op in ("trait", "segment", "injourney", "step", "lookup", "var", "events")
     }
     groups, group_events = set[str](), set[str]()
-    flags = {"all": False, "consent": False, "time": False, "goal": False}
+    flags = {"all": False, "consent": False, "time": False, "goal": False, "seen": False}
     for part in walk(term):
         if part.op == "events":
             names = part.data[1]
             sets["events"].update(names)
             flags["all"] |= not names
+        elif part.op == "person":
+            flags["seen"] |= part.data == "last_seen_at"
         elif part.op == "objects":
             sets["events"].update(part.data[2])
             if part.data[3]:
@@ -102,6 +105,8 @@ def needs_of(term: Term) -> Needs:
         vars=frozenset(sets["var"]),
         groups=frozenset(groups),
         group_events=frozenset(group_events),
+        group_members=frozenset(members_asked(term)),
+        seen=flags["seen"],
     )
 
 

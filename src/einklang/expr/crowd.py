@@ -25,6 +25,7 @@ from einklang.expr.crowd_reach import crowd_supports, is_path
 from einklang.expr.crowd_sets import free_names
 from einklang.expr.crowd_values import DTYPES, PARTS, Value, arithmetic, choose, equal, holds, is_null, literal, ordered
 from einklang.expr.dates import start_of
+from einklang.expr.rows import members_asked
 from einklang.expr.tree import Term, walk
 from einklang.kernel.errors import UsageError
 from einklang.kernel.time import DAY, Micros
@@ -44,6 +45,7 @@ class CrowdPlan:
             what = f"a plan for crowds cannot do: {', '.join(missing)}"
             raise UsageError("not_for_crowds", what, mend="ask person by person")
         self.checked = checked
+        self.asked = members_asked(checked.tree)
 
     def members(self, crowd: Crowd, now: Micros) -> pl.DataFrame:
         """person_id, holds: whether the condition holds for each person of the crowd at a moment, in the order of the
@@ -51,12 +53,14 @@ class CrowdPlan:
         """
         run = Run(self.checked, crowd, now)
         found = run.root.column(holds(run.value(self.checked.tree, run.root)))
-        return pl.DataFrame({"person_id": crowd.persons["person_id"], "holds": found})
+        return pl.DataFrame({"person_id": crowd.persons["person_id"], "holds": found & ~run.too_many(self.asked)})
 
     def values(self, crowd: Crowd, now: Micros) -> pl.DataFrame:
         """person_id and the parts of the value (`crowd_values`): for expressions that are no conditions."""
         run = Run(self.checked, crowd, now)
-        parts = {part: run.root.column(code) for part, code in run.value(self.checked.tree, run.root).items()}
+        known = ~run.too_many(self.asked)
+        found = {part: run.root.column(code) for part, code in run.value(self.checked.tree, run.root).items()}
+        parts = {part: column.zip_with(known, pl.Series([None], dtype=column.dtype)) for part, column in found.items()}
         return pl.DataFrame({"person_id": crowd.persons["person_id"], **parts})
 
 

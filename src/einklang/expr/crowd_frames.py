@@ -14,13 +14,13 @@ import polars as pl
 
 from einklang.expr.crowd_values import Value, series_as, series_of
 from einklang.kernel.errors import InputError
+from einklang.kernel.limits import GROUP_MEMBERS_MAX
 
 _JSON = msgspec.json.Decoder(float_hook=Decimal)
 ROW = pl.UInt32
 OBJECTS = {"person_id": pl.String, "kind": pl.String, "n": pl.Int64, "body": pl.String}
 MEMBERS: Mapping[str, type[pl.DataType]] = {
-    "person_id": pl.String, "type": pl.String, "group": pl.String, "heard": pl.Boolean, "role": pl.String,
-    "contact": pl.Boolean,
+    "person_id": pl.String, "type": pl.String, "group": pl.String, "role": pl.String, "contact": pl.Boolean,
 }  # fmt: skip
 GROUP_TRAITS = {"type": pl.String, "group": pl.String, "name": pl.String, "value": pl.String, "at": pl.Int64}
 
@@ -51,8 +51,8 @@ class Crowd:
     touchpoint, source, properties (JSON), if need be received_at and machine; traits: person_id, name, value (JSON),
     at; consents: person_id, channel, purpose: what is permitted; segments: person_id, segment: who is a member; rate:
     as `View.rate`; objects: `person_id` is the person, or the `holder_of` the group, that holds them; members: to which
-    group of each type who belongs, heard: whether what the person did counts for the group, role (null where none was
-    said) and contact: what the person is there; group_traits: as traits; lookup: as `View.lookup`.
+    group of each type who belongs, role (null where none was said) and contact: what the person is there; group_traits:
+    as traits; lookup: as `View.lookup`; members_max: of a group that can be asked together.
     """
 
     persons: pl.DataFrame
@@ -65,6 +65,7 @@ class Crowd:
     members: pl.DataFrame = field(default_factory=_empty(MEMBERS))
     group_traits: pl.DataFrame = field(default_factory=_empty(GROUP_TRAITS))
     lookup: Callable[[str, Any], Mapping[str, Any] | None] = _no_row
+    members_max: int = GROUP_MEMBERS_MAX
 
 
 class Docs:

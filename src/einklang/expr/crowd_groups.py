@@ -6,6 +6,7 @@ it is worked out once for each group and time zone, not once for each member.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -60,6 +61,13 @@ class GroupSets(Sets):
     def _groupid(self, term: Term, level: Level) -> Value:
         return {"s": level.add(self.group_ids(group_type(term)))}
 
+    def too_many(self, kinds: Sequence[str]) -> pl.Series:
+        """Of each person whether a group of one of these types has more members than can be asked together."""
+        found = pl.repeat(False, self.root.frame.height, eager=True)
+        for kind in kinds:
+            found = found | (self._sizes(kind) > self.crowd.members_max).fill_null(False)
+        return found
+
     def _grouprole(self, term: Term, level: Level) -> Value:
         return {"s": level.add(self._belongs(group_type(term))["role"])}
 
@@ -67,11 +75,13 @@ class GroupSets(Sets):
         return {"b": level.add(self._belongs(group_type(term))["contact"])}
 
     def _groupsize(self, term: Term, level: Level) -> Value:
-        kind = group_type(term)
+        return {"n": level.add(self._sizes(group_type(term)).cast(DTYPES["n"]))}
+
+    def _sizes(self, kind: str) -> pl.Series:
+        """How many members the group of this type of each person has; null where there is none."""
         sizes = self.crowd.members.filter(pl.col("type") == kind).group_by("group").agg(pl.len().alias("size"))
         mine = pl.DataFrame({"group": self.group_ids(kind)})
-        found = mine.join(sizes, on="group", how="left", maintain_order="left")["size"]
-        return {"n": level.add(found.cast(pl.Int64).cast(DTYPES["n"]))}
+        return mine.join(sizes, on="group", how="left", maintain_order="left")["size"].cast(pl.Int64)
 
     def _group_docs(self, term: Term) -> Docs:
         """The value that a trait of each person's group had at the moment."""
@@ -103,8 +113,7 @@ class GroupSets(Sets):
         above = level.frame.select("_person").with_row_index("_up")
         if term.op == "events":
             return above.with_columns(self.root.frame["person_id"].gather(above["_person"]))
-        heard = pl.col("heard") & (pl.col("type") == group_type(term))
-        members = self.crowd.members.filter(heard).select("group", "person_id")
+        members = self.crowd.members.filter(pl.col("type") == group_type(term)).select("group", "person_id")
         asked = above.with_columns(self.group_ids(group_type(term)).gather(above["_person"]).alias("group"))
         return asked.join(members, on="group", how="inner").drop("group")
 

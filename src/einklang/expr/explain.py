@@ -10,11 +10,14 @@ import msgspec
 from einklang.expr.check import Checked
 from einklang.expr.errors import one_line
 from einklang.expr.python import plain, term_function
+from einklang.expr.rows import members_asked
 from einklang.expr.tree import Term
 from einklang.expr.types import Type
 from einklang.expr.view import View
 from einklang.kernel.time import DAY, HOUR, MINUTE, SECOND, Micros, format_moment
 
+#: A group has more members than can be asked together (kernel.limits.GROUP_MEMBERS_MAX).
+TOO_MANY = "too_many_members"
 #: Parts that say nothing beyond their own text.
 _SILENT = frozenset({"const", "duration", "list", "map"})
 #: Parts whose arguments speak of a row of their own and have no value outside of it: their first argument may have one.
@@ -23,13 +26,14 @@ _ROWS = frozenset(["exists", "count", "sum", "avg", "min", "max", "distinct", "f
 
 class ExplainNode(msgspec.Struct, frozen=True):
     """A part of a rule. text: as written; value: as JSON (moments and durations as text); held: of conditions, else
-    None.
+    None; note: why there is no value where the parts do not tell: `too_many_members`.
     """
 
     text: str
     value: Any
     held: bool | None
     children: tuple[ExplainNode, ...] = ()
+    note: str | msgspec.UnsetType = msgspec.UNSET
 
 
 def explain(checked: Checked, view: View) -> ExplainNode:
@@ -42,7 +46,9 @@ def _node(source: str, term: Term, view: View) -> ExplainNode:
     text = one_line(source[term.start : term.end])
     held = found is True if term.type.kind == "bool" else None
     children = tuple(_node(source, part, view) for part in _parts(term))
-    return ExplainNode(text, as_json(found, term.type), held, children)
+    asked = members_asked(term)
+    note = TOO_MANY if asked and view.too_many(asked) else msgspec.UNSET
+    return ExplainNode(text, as_json(found, term.type), held, children, note)
 
 
 def _parts(term: Term) -> list[Term]:

@@ -14,7 +14,7 @@ from einklang.expr import numbers, runtime
 from einklang.expr.check import Checked
 from einklang.expr.dates import start_of
 from einklang.expr.flip import Flips
-from einklang.expr.rows import RowCode
+from einklang.expr.rows import RowCode, members_asked
 from einklang.expr.texts import matches
 from einklang.expr.tree import Term
 from einklang.expr.types import Needs, Type
@@ -470,7 +470,10 @@ def _function(term: Term, *, traced: bool) -> tuple[Callable[..., Any], str]:
     generator = Generator(traced=traced)
     code = generator.value(term)
     head = "def evaluate(v, flips):" if traced else "def evaluate(v):"
-    source = f"{head}\n    now = v.now\n    zone = v.zone\n    history = v.history\n    return {code}\n"
+    asked = members_asked(term)
+    # nobody works out what more members did than can be looked at: the whole is unknown then
+    guard = f"    if v.too_many({generator.constant(asked)}):\n        return None\n" if asked else ""
+    source = f"{head}\n{guard}    now = v.now\n    zone = v.zone\n    history = v.history\n    return {code}\n"
     names = {**_GLOBALS, **generator.constants}
     # The code holds names of this module, numbers and constants only; see the docstring.
     exec(compile(source, "<expression>", "exec"), names)

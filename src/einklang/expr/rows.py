@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from einklang.expr.tree import Term
+from einklang.expr.tree import Term, walk
 
 
 class Emitter(Protocol):
@@ -60,6 +60,19 @@ def flatten(term: Term) -> list[Term]:
     while chain[-1].op not in ("events", "objects", "groupevents"):
         chain.append(chain[-1].args[0])
     return chain[::-1]
+
+
+def members_asked(term: Term) -> tuple[str, ...]:
+    """The types of groups of which a term asks how many their members are, what they did, or own together."""
+    found: set[str] = set()
+    for part in walk(term):
+        if part.op == "groupsize":
+            found.add(part.data)
+        elif part.op == "groupevents":
+            found.add(part.data[2])
+        elif part.op == "objects" and part.data[3]:
+            found.add(part.data[3])
+    return tuple(sorted(found))
 
 
 class RowCode:

@@ -187,7 +187,9 @@ class Scope(msgspec.Struct, frozen=True):
 
 
 class Needs(msgspec.Struct, frozen=True):
-    """What an expression reads, off the tree. all_events: `events()` without a name; time: time alone can change it."""
+    """What an expression reads, off the tree. all_events: `events()` without a name; time: time alone can change it;
+    groups: types of them, group_members: those of which it asks how many their members are, what they did or own.
+    """
 
     events: frozenset[str] = frozenset()
     all_events: bool = False
@@ -202,3 +204,6 @@ class Needs(msgspec.Struct, frozen=True):
     vars: frozenset[str] = frozenset()
     groups: frozenset[str] = frozenset()
     group_events: frozenset[str] = frozenset()
+    group_members: frozenset[str] = frozenset()
+    #: when the person was last seen
+    seen: bool = False

@@ -104,6 +104,9 @@ class View(Protocol):
     def group_contact(self, kind: str, /) -> bool | None:
         """Whether the person is a contact person there; None if there is no group."""
 
+    def too_many(self, kinds: tuple[str, ...], /) -> bool:
+        """Whether the person belongs to a group of one of these types with more members than can be asked together."""
+
     def group_size(self, kind: str, /) -> int | None:
         """How many belong to it; None if there is no group."""
 

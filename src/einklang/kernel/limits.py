@@ -16,5 +16,7 @@ STEPS_PER_MOMENT_MAX = 100
 DEFINITION_BYTES_MAX = 1024 * 1024
 TEMPLATE_OUTPUT_BYTES_MAX = 256 * 1024
 LANES = 64
+#: Members of a group of whom conditions can ask what they did together.
+GROUP_MEMBERS_MAX = 1_000
 #: identifiers of one kind that one person may have
 IDENTIFIERS_PER_KIND_MAX = {"userId": 1, "email": 10, "phone": 10, "anonymousId": 100}
