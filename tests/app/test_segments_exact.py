@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from einklang.audience import live
+from einklang.event import EngineCall
 from einklang.kernel import time
 from einklang.testing.canonical import Row, table_rows
 from tests.app.dice import Random
@@ -86,3 +87,12 @@ def test_a_segment_that_only_looks_at_events_is_found(monkeypatch: pytest.Monkey
 
     monkeypatch.setattr("einklang.app.moment.refresh", deaf)
     assert wrong(0)
+
+
+def test_when_somebody_was_last_seen_is_heard_of_any_event() -> None:
+    """A condition about `person.last_seen_at` names no event and follows each: left by a call, entered by time."""
+    with home("{kind: segment, id: quiet, where: 'person.last_seen_at <= now - duration(\"2d\")'}") as book:
+        append(book, [EngineCall(type="identify", userId="u", at=START + n * DAY) for n in (0, 3)])
+        run(book, until=START + 9 * DAY)
+        told = changes(list(table_rows(book, "history")))["quiet"]
+    assert told == [(START + 2 * DAY, True), (START + 3 * DAY, False), (START + 5 * DAY, True)]

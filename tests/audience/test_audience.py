@@ -119,6 +119,7 @@ class Touch:
     journeys: bool = False
     catalogs: set[str] = field(default_factory=set)
     groups: set[str] = field(default_factory=set)
+    seen: bool = False
     everything: bool = False
 
 

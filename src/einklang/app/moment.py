@@ -48,6 +48,7 @@ class Touched:
     goal: bool = False
     catalogs: frozenset[str] = frozenset()
     groups: set[str] = field(default_factory=set)
+    seen: bool = False
     everything: bool = False
 
     def by(self, needs: Needs) -> bool:
@@ -62,6 +63,7 @@ class Touched:
             or (bool(needs.journeys) and self.journeys)
             or (bool(needs.steps) and self.steps)
             or (needs.goal and self.goal)
+            or (needs.seen and self.seen)
             or not needs.catalogs.isdisjoint(self.catalogs)
             or not needs.groups.isdisjoint(self.groups)
         )
@@ -136,6 +138,7 @@ class Moments:
         state.object_index.touch(live, event)
         touched = Touched(events=set(names))
         if event.origin == 0:
+            touched.seen = state.fold >= 4 and event.at > person.last_seen_at
             person.last_seen_at = max(person.last_seen_at, event.at)
             touched.person_did = did(event)
             zone = event.context.get("timezone")

@@ -172,6 +172,7 @@ def listens(needs: Needs) -> list[str]:
     found += [f'segment("{name}")' for name in sorted(needs.segments)]
     found += [f'journey("{name}")' for name in sorted(needs.journeys)]
     found += [f'lookup("{name}")' for name in sorted(needs.catalogs)]
+    found += ["person.last_seen_at"] if needs.seen else []
     return found + (["consent"] if needs.consent else []) + (["time"] if needs.time else [])
 
 

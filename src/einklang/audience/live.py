@@ -51,6 +51,8 @@ class Touch(Protocol):
     @property
     def groups(self) -> Set[str]: ...
     @property
+    def seen(self) -> bool: ...
+    @property
     def everything(self) -> bool: ...
 
 
@@ -68,6 +70,7 @@ class Listeners:
         self._all_events = frozenset(n for n, need in enumerate(needs) if need.all_events)
         self._consent = frozenset(n for n, need in enumerate(needs) if need.consent)
         self._journeys = frozenset(n for n, need in enumerate(needs) if need.journeys)
+        self._seen = frozenset(n for n, need in enumerate(needs) if need.seen)
         #: segment -> places of those that speak of it
         self.speak_of = _places((n, need.segments) for n, need in enumerate(needs))
         self._heard: dict[tuple[str, bool], frozenset[int]] = {}
@@ -88,6 +91,8 @@ class Listeners:
             parts.append(self._consent)
         if touch.journeys:
             parts.append(self._journeys)
+        if touch.seen:
+            parts.append(self._seen)
         return parts[0] if len(parts) == 1 else frozenset().union(*parts)
 
     def _by_event(self, name: str, person_did: bool) -> frozenset[int]:
