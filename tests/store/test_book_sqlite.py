@@ -136,6 +136,17 @@ def test_a_broken_statement_fails_at_boot(tmp_path: Path, text: str, told: str) 
     connection.close()
 
 
+def test_each_schema_is_asked_anew(tmp_path: Path) -> None:
+    """What was prepared for one home says nothing of another schema: all is prepared again."""
+    SqliteBook.create(tmp_path, SALT).close()
+    connection = apsw.Connection(str(tmp_path / "book.db"))
+    assert statements.shipped(connection) is statements.shipped(connection)
+    connection.execute("ALTER TABLE outbox RENAME TO elsewhere")
+    with pytest.raises(statements.StatementError, match="cannot be prepared"):
+        statements.shipped(connection)
+    connection.close()
+
+
 def test_a_statement_knows_whether_it_writes(tmp_path: Path) -> None:
     """Comments and line breaks may stand within a statement; its kind and its parameters are known before it runs."""
     SqliteBook.create(tmp_path, SALT).close()

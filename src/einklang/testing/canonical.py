@@ -8,6 +8,7 @@ positions, moments of receipt, and what a delivery notes for itself (what became
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
 from decimal import Decimal
 from hashlib import blake2b
 from typing import Any, Protocol
@@ -120,9 +121,16 @@ def table_hash(reader: Reader, table: str) -> str:
 def canonical_hash(reader: Reader, *, log: bool = False) -> str:
     """32 hex digits that name the state. log: with the entries of the log, where the Book holds all of them."""
     digest = blake2b(digest_size=16, person=b"canonical")
-    for table in _tables(log):
-        digest.update(f"{table} {table_hash(reader, table)}\n".encode())
+    with _of_now(reader) as state:
+        for table in _tables(log):
+            digest.update(f"{table} {table_hash(state, table)}\n".encode())
     return digest.hexdigest()
+
+
+def _of_now(reader: Reader) -> AbstractContextManager[Reader]:
+    """One state of a Book, opened once for all its tables; a snapshot is one."""
+    found: AbstractContextManager[Reader] = reader.snapshot() if hasattr(reader, "snapshot") else nullcontext(reader)
+    return found
 
 
 def difference(a: Reader, b: Reader, *, log: bool = False, rows_max: int = 3) -> list[str]:
@@ -130,7 +138,8 @@ def difference(a: Reader, b: Reader, *, log: bool = False, rows_max: int = 3) ->
 
     `-`: only in a, `+`: only in b.
     """
-    return [text for table in _tables(log) for text in _table_difference(table, a, b, rows_max)]
+    with _of_now(a) as one, _of_now(b) as other:
+        return [text for table in _tables(log) for text in _table_difference(table, one, other, rows_max)]
 
 
 def _table_difference(table: str, a: Reader, b: Reader, rows_max: int) -> list[str]:

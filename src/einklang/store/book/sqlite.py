@@ -116,7 +116,7 @@ class SqliteBook:
                     where=str(home),
                     mend="open it once for writing, for example with: einklang serve",
                 )
-            book._statements = named.prepare(connection, named.load())
+            book._statements = named.shipped(connection)
         except BaseException as error:
             connection.close(True)
             if isinstance(error, apsw.Error):

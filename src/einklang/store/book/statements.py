@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from importlib.resources import files
 
 import apsw
@@ -62,11 +63,27 @@ def _statement(name: str, where: str, lines: list[str]) -> Statement:
     return Statement(name, where, sql)
 
 
+@cache
 def load() -> tuple[Statement, ...]:
     """All statements shipped in `store/book/sql`."""
     folder = files("einklang.store.book").joinpath("sql")
     found = sorted((entry for entry in folder.iterdir() if entry.name.endswith(".sql")), key=lambda entry: entry.name)
     return tuple(statement for entry in found for statement in parse(entry.name, entry.read_text("utf-8")))
+
+
+def shipped(connection: apsw.Connection) -> dict[str, Statement]:
+    """All statements of `load`, prepared; a process that opens many homes does that once for each schema it meets.
+    Raises StatementError.
+    """
+    schema = tuple(connection.execute("SELECT name, sql FROM sqlite_schema ORDER BY type, name"))
+    found = _PREPARED.get(schema)
+    if found is None:
+        _PREPARED.clear()  # one is enough: homes of one process have one format
+        found = _PREPARED[schema] = prepare(connection, load())
+    return found
+
+
+_PREPARED: dict[tuple[tuple[apsw.SQLiteValue, ...], ...], dict[str, Statement]] = {}
 
 
 def prepare(connection: apsw.Connection, statements: Iterable[Statement]) -> dict[str, Statement]:
