@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
 
+from tests.browser import mock_audience as audience
 from tests.browser import mock_data as data
 from tests.browser import mock_journeys as plans
 from tests.browser import mock_records as records
@@ -169,6 +170,13 @@ class Handler(BaseHTTPRequestHandler):
             case ["sources", name, "keys"]:
                 source = next(one for one in records.SOURCES if one["id"] == name)
                 return 201, {"source": source, "key": "wk_shown-once-again"}
+            case ["expressions"]:
+                return 200, audience.expression(body)
+            case ["estimates"]:
+                return 200, audience.estimate(body)
+            case ["segments", name]:
+                changed = {"kind": "segment", "id": name, "version": 2, "change": "changed"}
+                return 200, {"changed": [changed], "hints": []}
             case ["drafts", "find"]:
                 found = self.server.drafts.find(body)
                 mend = "ask for a new code: they hold for half an hour"
@@ -284,6 +292,12 @@ class Handler(BaseHTTPRequestHandler):
                 return 200, {"items": [] if empty else plans.JOURNEYS, "next": None}
             case ["persons", who, *rest]:
                 return self.person(who, rest, query)
+            case ["choices"]:
+                return 200, audience.CHOICES
+            case ["overlap"]:
+                return 200, audience.overlap(query["segments"].split(","))
+            case ["segments", _, "health" | "trend" | "why" as what]:
+                return 200, audience.MORE[what]
             case ["segments", name, *rest]:
                 found = next((one for one in plans.SEGMENTS if one["id"] == name), None)
                 if found is None:

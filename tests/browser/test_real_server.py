@@ -17,6 +17,8 @@ from playwright.sync_api import Page, expect
 
 from einklang.app.staff import put_staff
 from einklang.main import home as homes
+from tests.browser.test_builder import EXAMPLE
+from tests.browser.test_words import IT_WORDS
 from tests.live.servers import PROGRAM, serving
 from tests.waits import WAIT_S
 
@@ -221,6 +223,91 @@ def test_a_form_is_gone_on_with_while_its_customer_types(page: Page, served: Ser
     expect(page.get_by_role("tabpanel").get_by_label("Name")).to_have_value("Dora Maar")
     customer(draft=first["draft"], outcome="submitted")
     expect(page.get_by_text("This form was submitted.")).to_be_visible(timeout=SHOWN_MS)
+
+
+#: What stands on the screen, without the names of events and the like to choose from: they are data.
+WORDS = """() => {
+  const copy = document.querySelector('#content').cloneNode(true);
+  copy.querySelectorAll('option').forEach((one) => one.remove());
+  return copy.textContent;
+}"""
+
+
+class Hands:
+    """What a person does at a page; every click, choice and typing is counted."""
+
+    def __init__(self, page: Page) -> None:
+        self.page = page
+        self.did = 0
+
+    def click(self, name: str) -> None:
+        """Press a button."""
+        self.did += 1
+        self.page.get_by_role("button", name=name, exact=True).click()
+
+    def choose(self, label: str, value: str, place: int = 0) -> None:
+        """Choose from a list by what stands in it."""
+        self.did += 1
+        self.page.get_by_label(label, exact=True).nth(place).select_option(label=value)
+
+    def type(self, label: str, text: str, place: int = 0) -> None:
+        """Type into a field."""
+        self.did += 1
+        self.page.get_by_label(label, exact=True).nth(place).fill(text)
+
+
+def test_a_marketer_builds_the_example(page: Page, served: Served, axe: Callable[[Page], list[str]]) -> None:
+    """Segment 1 of the reference by clicks and words in at most 40 interactions; the text is that of the reference;
+    what is typed as text stands in the rows; it is saved, counted and explained; no word of software on the screen.
+    """
+    goods = [{"product_id": "s-1", "category": "shoes"}]
+    order: dict[str, object] = {"order_id": "o-9", "products": goods}
+    for user in ("c-41", "c-42"):
+        served.post("identify", {"userId": user, "traits": {"address": {"country": "DE"}}})
+    served.post("track", {"userId": "c-41", "event": "Order Completed", "properties": order})
+    sign_in(page, served, "/segments")
+    hands = Hands(page)
+    hands.click("New segment")
+    expect(page.get_by_role("status").filter(has_text="persons")).to_be_visible(timeout=SHOWN_MS)
+    hands.type("Name", "Lapsed shoe buyers")
+    hands.click("A trait")
+    hands.choose("Trait", "Country (address)")
+    hands.type("Value", "DE")
+    hands.click("Something done")
+    hands.choose("How often", "did so many times")
+    hands.choose("Event", "Order Completed")
+    hands.choose("When", "in the last")
+    hands.type("Length of time", "365")
+    hands.click("with a detail")
+    hands.choose("Detail", "Category of a product")
+    hands.type("Value", "shoes", 1)
+    hands.click("Something done")
+    hands.choose("How often", "never did", 1)
+    hands.choose("Event", "Order Completed", 1)
+    hands.choose("When", "in the last", 1)
+    hands.type("Length of time", "90", 1)
+    hands.click("A consent")
+    assert axe(page) == []
+    for language in ("Deutsch", "English"):
+        page.get_by_role("button", name=language).click()
+        assert IT_WORDS.findall(page.evaluate(WORDS)) == []
+    page.get_by_text("As text").click()
+    box = page.get_by_label("The condition as text")
+    expect(box).to_have_value(EXAMPLE)
+    box.fill(EXAMPLE + " &&")
+    expect(page.get_by_role("alert")).to_contain_text("Line 1", timeout=SHOWN_MS)
+    box.fill(EXAMPLE.replace(">= 2", ">= 1").replace('"90d"', '"1h"'))
+    page.get_by_text("Choose", exact=True).first.click()
+    expect(page.get_by_label("Times", exact=True)).to_have_value("1")
+    expect(page.get_by_label("Unit", exact=True).nth(1)).to_have_value("h")
+    hands.click("Save segment")
+    assert hands.did <= 40
+    expect(page.get_by_role("heading", level=1, name="Lapsed shoe buyers")).to_be_visible(timeout=SHOWN_MS)
+    page.get_by_label("Person", exact=True).fill("userId:c-41")
+    page.get_by_role("button", name="Show why").click()
+    expect(page.get_by_text("is not in this segment")).to_be_visible(timeout=SHOWN_MS)
+    expect(page.get_by_text('consent("email", "marketing")').last).to_be_visible()
+    assert axe(page) == []
 
 
 def test_unknown_person_and_wrong_password_say_the_mend(page: Page, served: Served) -> None:

@@ -10,22 +10,27 @@ import pytest
 
 from einklang.app import (
     answers,
+    choices,
     dead,
     discovery,
     drafts,
+    estimates,
     graph,
     keys,
+    language,
+    queries_audience,
     queries_groups,
     queries_objects,
     queries_products,
     queries_sources,
     stitching,
 )
+from einklang.audience import estimate
 from einklang.measure import Report
 from einklang.web import drafts_api, refusals, sources_api
 
 API = Path(__file__).resolve().parents[2] / "console" / "src" / "api"
-TYPES, DATA = API / "types.ts", API / "data.ts"
+TYPES, DATA, AUDIENCE = API / "types.ts", API / "data.ts", API / "audience.ts"
 INTERFACE = re.compile(r"^export interface (\w+)(?:<\w+>)?(?: extends (\w+))? \{\n(.*?)^\}", re.MULTILINE | re.DOTALL)
 FIELD = re.compile(r"^  (\w+)(\??):", re.MULTILINE)
 SAME = [
@@ -44,6 +49,15 @@ ANSWERS: dict[str, type[msgspec.Struct]] = {
     "ProductRecord": queries_products.ProductRecord, "RelatedProduct": queries_products.Related,
     "Belonging": queries_groups.Belonging, "GroupItem": queries_groups.GroupItem, "Member": queries_groups.Member,
     "Group": queries_groups.Group, "Draft": drafts.Draft, "AgentDraft": drafts_api.AgentDraft,
+}  # fmt: skip
+#: The same of audience.ts.
+ABOUT_SEGMENTS: dict[str, type[msgspec.Struct]] = {
+    "Fault": language.Fault, "Expression": language.Expression, "Count": estimate.Count, "Step": estimates.Step,
+    "Reach": estimates.Reach, "Estimate": estimates.Estimate, "Field": choices.Field,
+    "EventChoice": choices.EventChoice, "Named": choices.Named, "Choices": choices.Choices,
+    "Meeting": queries_audience.Meeting, "Overlap": queries_audience.Overlap, "TrendDay": queries_audience.TrendDay,
+    "Trend": queries_audience.Trend, "User": queries_audience.User, "Health": queries_audience.Health,
+    "WhyMember": queries_audience.WhyMember,
 }  # fmt: skip
 
 
@@ -70,6 +84,12 @@ def test_interface_names_the_fields_of_the_answer(name: str) -> None:
 def test_data_names_the_fields_of_the_answer(name: str) -> None:
     """An interface of the pages about data and its answer have the same fields."""
     assert interfaces(DATA.read_text())[name] == fields(ANSWERS[name])
+
+
+@pytest.mark.parametrize("name", ABOUT_SEGMENTS)
+def test_segments_name_the_fields_of_the_answer(name: str) -> None:
+    """An interface of the builder of segments and its answer have the same fields."""
+    assert interfaces(AUDIENCE.read_text())[name] == fields(ABOUT_SEGMENTS[name])
 
 
 def test_report_is_read_as_it_is_written() -> None:

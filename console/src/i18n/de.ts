@@ -209,7 +209,7 @@ export const de: Dictionary = {
     members: (n, text) => plural(n, text, 'Person', 'Personen'),
     columns: { segment: 'Segment', condition: 'Bedingung', members: 'Mitglieder', updated: 'Geändert' },
     emptyTitle: 'Noch kein Segment',
-    emptyText: 'Ein Segment sind wenige Zeilen YAML. Als segment.yaml speichern und anwenden:',
+    emptyText: 'Mit „Neues Segment“ sagen Sie, wen Sie meinen. In einer Datei sieht ein Segment so aus:',
     definition: 'Definition',
     condition: 'Bedingung',
     listens: 'Hört auf',

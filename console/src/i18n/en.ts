@@ -209,7 +209,7 @@ export const en = {
     members: (n: number, text: string) => plural(n, text, 'person', 'persons'),
     columns: { segment: 'Segment', condition: 'Condition', members: 'Members', updated: 'Changed' },
     emptyTitle: 'No segment yet',
-    emptyText: 'A segment is a few lines of YAML. Save this as segment.yaml and apply it:',
+    emptyText: 'Choose “New segment” and say whom you mean. In a file a segment looks like this:',
     definition: 'Definition',
     condition: 'Condition',
     listens: 'Listens to',

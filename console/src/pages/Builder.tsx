@@ -153,7 +153,7 @@ function Editor({ segment, first }: { segment: Segment | undefined; first: Draft
           {save.error !== null && <Failure error={save.error} />}
           <div className={css.end}>
             <Button type="submit" disabled={!ready} loading={save.isPending}>{t.builder.save}</Button>
-            <Button variant="default" onClick={discard}>{t.builder.discard}</Button>
+            <Button variant="default" onClick={discard}>{touched.current || kept(segment?.id ?? '') !== null ? t.builder.discard : t.app.cancel}</Button>
             <span className={`${ui.dim} ${ui.small}`}>{draft.name.trim() === '' ? t.builder.needName : touched.current ? t.builder.draft : ''}</span>
           </div>
         </div>

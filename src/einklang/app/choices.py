@@ -16,7 +16,7 @@ from einklang.content.message import CHANNELS
 from einklang.event import KNOWN_EVENTS
 from einklang.expr import Type
 
-#: Traits of Segment's spec that a new home offers before anybody sent one.
+#: Traits of Segment's spec that are offered before anybody sent one.
 _TRAITS = {
     "address.city": "string", "address.country": "string", "address.postalCode": "string", "birthday": "date",
     "company.name": "string", "createdAt": "timestamp", "email": "string", "firstName": "string", "gender": "string",
@@ -112,15 +112,13 @@ def _most(seen: discovery.PropertySeen) -> str:
 
 
 def _traits(definitions: Definitions, said: discovery.EventSeen | None) -> list[Field]:
-    """Declared, computed and observed traits, and until any were observed those of Segment."""
-    found = {
-        one.name: Field(one.name, _most(one), sum(one.types.values())) for one in (said.properties if said else ())
-    }
-    known: dict[str, str] = {name: _name(kind) for name, kind in definitions.catalog.traits.items()}
-    for name, kind in (known | {name: kind for name, kind in _TRAITS.items() if name not in known}).items():
-        if name in known or name in found or not found:
-            found[name] = Field(name, kind, found[name].seen if name in found else 0)
-    return sorted(found.values(), key=lambda one: (-one.seen, one.path))[:_VALUES_MAX]
+    """Those that were sent, with the types that are declared, and after them those that may be sent."""
+    seen = said.properties if said is not None else []
+    counts = {one.name: sum(one.types.values()) for one in seen}
+    known = _TRAITS | {one.name: _most(one) for one in seen}
+    known |= {name: _name(kind) for name, kind in definitions.catalog.traits.items()}
+    found = [Field(name, kind, counts.get(name, 0)) for name, kind in known.items()]
+    return sorted(found, key=lambda one: (-one.seen, one.path))[:_VALUES_MAX]
 
 
 def _name(kind: Type) -> str:

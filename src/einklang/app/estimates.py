@@ -36,10 +36,10 @@ PERSONS_MAX, PERSONS_MIN, EVENTS_MAX = 4_000, 500, 40_000
 LOOKS_MAX, ASKED_MIN = 20_000_000, 200
 #: Everybody is asked on demand up to this many looks: some five minutes.
 EXACT_LOOKS_MAX = 3_000_000_000
-#: Reading a person again costs about 0.5 ms: at most a thirtieth of the time goes there.
-_FRESH_US = 15_000
+#: Reading a person again costs about 1 ms: at most a fortieth of the time goes there.
+_FRESH_US = 40_000
 #: What loading a person costs, in looks.
-_LOAD_LOOKS = 5_000
+_LOAD_LOOKS = 10_000
 _BUSY_EVENTS = 1_000
 _ANSWERS_MAX = 2_000
 _PAGE = 1_000
