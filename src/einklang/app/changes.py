@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from einklang.app import lookups
+from einklang.app import backfill, lookups
 from einklang.app.definitions import Docs, compile_all
 from einklang.app.sweep import Sweep
 from einklang.app.working import from_json, to_json
@@ -53,15 +53,21 @@ def change_definitions(state: State, event: Event) -> None:
             name = change["body"]["key"]
             _put(state, key[1], str(row.get(name)), row)
     paused = {name for name, journey in state.definitions.journeys.items() if journey.state == "paused"}
-    rules, kinds = state.definitions.trait_rules, state.definitions.identity
-    objects = state.definitions.objects
+    before = state.definitions
+    rules, kinds, objects = before.trait_rules, before.identity, before.objects
     state.take(compile_all(docs, versions))
     resumed = {name for name in paused if state.definitions.journeys[name].state != "paused"}
     if state.fold >= 2:
         _note_pauses(state, event, paused, resumed)
-    all_of_them = any(change["kind"] in _FOR_ALL for change in event.properties["changes"])
+    changes = event.properties["changes"]
+    beside = bool(event.properties.get("beside"))
+    all_of_them = any(change["kind"] in _FOR_ALL for change in changes) and not beside
     again = event.message_id if state.definitions.identity != kinds else ""
     index = state.definitions.objects != objects
+    if beside:
+        backfill.begin(state, changes, before)
+    elif all_of_them:
+        state.building(None)  # everybody is looked at under what is in force now
     if resumed or all_of_them or again or index:
         retell = state.definitions.trait_rules != rules
         state.sweep = Sweep(all_of_them, tuple(sorted(resumed)), retell=retell, kinds=again, index=index)

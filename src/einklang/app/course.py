@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from einklang.app import expiry, lookups, output, owners, sweep
+from einklang.app import backfill, expiry, lookups, output, owners, sweep
 from einklang.app.changes import change_definitions, put_row
 from einklang.app.moment import Moments
 from einklang.app.object_index import EVER
@@ -119,6 +119,8 @@ class Course:
             event.message_id = event.message_id or ids.keyed_id(state.salt, "tick", "t_", str(event.seq))
             state.set_mode(str(event.properties.get("mode")))
             state.turn(fold_of(event))
+            if "build" in event.properties:
+                backfill.take_step(state, self.moments, event, self.careful, self.people.living)
         elif event.type == "definition":
             change_definitions(state, event)
             self.sweep()

@@ -434,6 +434,11 @@ def compile_all(docs: Docs, versions: dict[Key, int]) -> Definitions:
     return compiled
 
 
+def compile_segments(docs: Docs, versions: dict[Key, int]) -> list[Segment]:
+    """The segments of other definitions than those in force, in the order in which they must be asked."""
+    return _Compiler(docs, versions).segments()
+
+
 def compile_old(definitions: Definitions, journey: str, version: int, doc: dict[str, Any]) -> Journey:
     """An older version of a journey, for the runs that follow it still."""
     compiler = _Compiler(definitions.docs, definitions.versions)

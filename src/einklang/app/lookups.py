@@ -10,6 +10,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
+from einklang.app import backfill
 from einklang.app.working import Live
 from einklang.flow.compile import Journey
 
@@ -47,7 +48,7 @@ def in_journeys(state: State) -> list[str]:
 
 
 def _by_all(state: State, names: set[str] | frozenset[str]) -> bool:
-    return any(not segment.condition.needs.catalogs.isdisjoint(names) for segment in state.definitions.segments)
+    return any(not segment.condition.needs.catalogs.isdisjoint(names) for segment in backfill.asked(state))
 
 
 def _by_runs(state: State, names: set[str] | frozenset[str]) -> bool:

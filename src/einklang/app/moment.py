@@ -6,7 +6,7 @@ worked off as a moment of its own before anything else happens to the person.
 
 from __future__ import annotations
 
-from collections import Counter, deque
+from collections import ChainMap, Counter, deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -22,7 +22,7 @@ from einklang.content.message import traits_read
 from einklang.decide import arms
 from einklang.event import Event, canonical_name, names_of
 from einklang.expr import Needs
-from einklang.fact.person import TREATED, Arm, Run, Trait
+from einklang.fact.person import TREATED, Arm, Membership, Run, Trait
 from einklang.flow import entry as entries
 from einklang.flow import machine, reaction
 from einklang.flow.compile import Journey, Step
@@ -95,6 +95,11 @@ class Moments:
         """Look at the whole person again: after a merge, or when definitions changed."""
         self._take(live, told)
         self._moment(live, None, Touched(everything=True), timer=False)
+        self._drain(live)
+
+    def look(self, live: Live) -> None:
+        """Ask what was never asked of this person, or tell what is not told yet."""
+        self._moment(live, None, Touched(), timer=False)
         self._drain(live)
 
     def catalogs(self, live: Live, names: frozenset[str]) -> None:
@@ -188,11 +193,37 @@ class Moments:
 
     def _segments(self, live: Live, touched: Touched) -> None:
         """Ask the segments that what was touched, or the time, can have changed; say who entered and left."""
+        if person.shadows and state.shadows is None:
+            self._take_over(live, touched)
         state, person = self.state, live.person
         listeners, mark = state.listeners, partial(state.working.mark, live)
         due = person.wake is not None and person.wake <= state.clock
         places = listeners.touched(touched) | listeners.open(person.memberships, state.clock, due=due)
         if places:
+        if state.shadows is not None:
+            view = state.view(live)
+            view.memberships = ChainMap(person.shadows, person.memberships)
+            places = state.shadows.touched(touched) | state.shadows.open(person.shadows, state.clock, due=due)
+            for _ in refresh(state.shadows, person.shadows, view, places, mark):
+                mark()
+
+    def _take_over(self, live: Live, touched: Touched) -> None:
+        """The new definitions of some segments are in force: what the person's shadows say is told."""
+        state, person = self.state, live.person
+        for name in state.build.names if state.build is not None else ():
+            shadow, known = person.shadows.get(name), person.memberships.get(name)
+            if shadow is None:
+                continue
+            if known is not None and known.member == shadow.member:
+                known.flips_at = shadow.flips_at
+                continue
+            person.memberships[name] = Membership(shadow.member, state.clock, shadow.flips_at)
+            if shadow.member or known is not None:
+                self._moved(live, Change(name, shadow.member, state.clock), touched)
+        if state.build is not None:
+            touched.segments.update(state.build.names)
+        person.shadows = {}
+        state.working.mark(live)
             for change in refresh(listeners, person.memberships, state.view(live), places, mark):
                 self._moved(live, change, touched)
 
@@ -448,6 +479,9 @@ class Moments:
         person = live.person
         wake: int | None = None
         for membership in person.memberships.values():
+        for membership in person.shadows.values():
+            if membership.flips_at is not None and (wake is None or membership.flips_at < wake):
+                wake = membership.flips_at
             if membership.flips_at is not None and (wake is None or membership.flips_at < wake):
                 wake = membership.flips_at
         for run in live.runs:

@@ -166,11 +166,14 @@ AFTER = (
     "person_delete",
     "run_delete",
     "member_delete",
+    "shadow_delete",
     "timer_delete",
     "person_put",
     "run_put",
     "member_put",
     "member_drop",
+    "shadow_put",
+    "shadow_drop",
     "timer_put",
     "party_member_drop",
     "party_member_put",
@@ -178,6 +181,8 @@ AFTER = (
     "object_drop",
     "object_put",
 )
+#: What is left of a person who is gone.
+GONE = ("person_delete", "run_delete", "member_delete", "shadow_delete", "timer_delete")
 #: Statements (lane, person) -> (lane, person) that give a merged person's rows to the living one.
 REKEYS = (
     "history_rekey",
@@ -196,7 +201,7 @@ def person_rows(out: Output, live: Live) -> None:
     """
     person, lane = live.person, live.lane
     if live.gone:
-        for name in ("person_delete", "run_delete", "member_delete", "timer_delete"):
+        for name in GONE:
             out.add(name, lane, person.id)
         return
     out.add("person_put", lane, person.id, label_of(person), person.last_seen_at, pack(person))
@@ -217,6 +222,12 @@ def person_rows(out: Output, live: Live) -> None:
             out.add("member_put", lane, person.id, segment, membership.since)
         else:
             out.add("member_drop", lane, person.id, segment)
+    for segment in sorted(live.stored_shadows.keys() | person.shadows.keys()):
+        shadow = person.shadows.get(segment)
+        if shadow is None:
+            out.add("shadow_drop", lane, person.id, segment)
+        elif live.stored_shadows.get(segment) != (shadow.member, shadow.since):
+            out.add("shadow_put", lane, person.id, segment, int(shadow.member), shadow.since)
     if person.wake != live.stored_wake:
         if person.wake is None:
             out.add("timer_delete", lane, person.id)

@@ -9,7 +9,7 @@ from typing import Any
 from einklang.app import traits
 from einklang.app.groups import joined
 from einklang.app.known import BookKnown
-from einklang.app.output import REKEYS
+from einklang.app.output import GONE, REKEYS
 from einklang.app.splitting import MERGED, SPLIT, Division, declaration, put_arms, stood
 from einklang.app.state import SOURCE, State
 from einklang.app.working import Live, take_zone
@@ -56,7 +56,7 @@ class People:
         if person in self._gone:
             self._gone.discard(person)
             self.state.out.settle_rekeys()
-            for name in ("person_delete", "run_delete", "member_delete", "timer_delete"):
+            for name in GONE:
                 self.state.out.add(name, lane_of(person), person)
         return self.state.working.create(person, at)
 

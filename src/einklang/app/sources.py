@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import TYPE_CHECKING
 
+from einklang.app import backfill
 from einklang.app.intake import from_row, take
 from einklang.app.output import entry_row
 from einklang.app.ports import Reader
@@ -59,6 +60,19 @@ def definitions_first(engine: Engine, reader: Reader, now: int = 0) -> list[Even
     return taken.events
 
 
+def build_first(engine: Engine, reader: Reader) -> list[Event]:
+    """Where time is not that of the world, what is worked out beside the live work is so at the clock reached."""
+    state = engine.state
+    step = backfill.next_step(state, reader) if state.build is not None else None
+    return [] if step is None else [_built(state.clock, state.mode, engine.version, step)]
+
+
+def _built(clock: int, mode: str, version: str, step: backfill.Step) -> Event:
+    entry = tick_entry(clock, mode, version)
+    entry.properties |= step
+    return entry
+
+
 def _turns(state: State) -> bool:
     """Whether the next entry that moves time is the first of another version of the fold, and somebody is there."""
     return state.fold < FOLD and bool(state.after("", 1))
@@ -83,6 +97,8 @@ class LiveSource(Source):
         self.now = 0
         self.started = False
         self._alone = False
+        #: who has to be looked at where segments are worked out anew; without it, everybody
+        self.crowd: backfill.Crowd | None = None
 
     def inputs(self, engine: Engine, reader: Reader, limit: int) -> tuple[list[Event], int]:
         """Everything that waits, up to about `limit` events; a tick entry where time alone has work to do."""
@@ -90,6 +106,9 @@ class LiveSource(Source):
         events = definitions_first(engine, reader, self.now if self.started else 0)
         self._alone = bool(events)
         if events:
+            for event in events[:1] if len(events) == 1 and events[0].type == "definition" else ():
+                if backfill.beside(state, event.properties["changes"]):
+                    event.properties["beside"] = True
             return events, events[-1].clock
         if not self.started and _turns(state):
             return [tick_entry(max(self.now, state.clock), LIVE, engine.version, resume=True)], state.clock
@@ -112,8 +131,12 @@ class LiveSource(Source):
         next_due = reader.read("next_timer")
         due = next_due[0][0] if next_due else None
         waits = state.unasked or (due is not None and due <= self.now)
-        if waits and self.now >= floor and count < limit:
-            events.append(tick_entry(self.now, LIVE, engine.version))
+        if self.now >= floor and count < limit:
+            step = backfill.next_step(state, reader, self.crowd) if state.build is not None and self.started else None
+            if step is not None:
+                events.append(_built(self.now, LIVE, engine.version, step))
+            elif waits:
+                events.append(tick_entry(self.now, LIVE, engine.version))
         return events, events[-1].clock if events else state.clock - 1
 
     def _came(self, fresh: list[Event], engine: Engine, reader: Reader, limit: int) -> list[tuple[int, Event]]:
@@ -158,7 +181,7 @@ class RunSource(Source):
     def inputs(self, engine: Engine, reader: Reader, limit: int) -> tuple[list[Event], int]:
         """The next pending entries; the last chunk ends with a tick entry at `until`."""
         state = engine.state
-        events = definitions_first(engine, reader)
+        events = definitions_first(engine, reader) or build_first(engine, reader)
         self._alone = bool(events)
         if events:
             return events, state.clock - 1

@@ -327,6 +327,7 @@ class Division:
             while name in joined:
                 name = joined[name]
             return parts.setdefault(name, {})
+        person.shadows = {}
 
         for event in by_cause(live.history):
             lost = holding.get(event.seq)

@@ -10,7 +10,8 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
-from einklang.app import consents, sweep, traits
+from einklang.app import backfill, consents, sweep, traits
+from einklang.app.backfill import Build
 from einklang.app.definitions import Definitions, compile_old
 from einklang.app.entries import Entries
 from einklang.app.groups import Groups
@@ -22,7 +23,6 @@ from einklang.app.sweep import Sweep
 from einklang.app.timers import TimerFeed
 from einklang.app.view import PersonView, Rules, address_of
 from einklang.app.working import Live, WorkingSet, from_json, to_json
-from einklang.audience.live import Listeners
 from einklang.consent import WITHDRAWN, address_key, permits, split_key, status_of
 from einklang.content.mail import Brand
 from einklang.event import Event
@@ -122,6 +122,7 @@ class State:
         self.entries = Entries()
         self.unasked: set[str] = set()
         self.sweep: Sweep | None = None
+        self.build: Build | None = None
         self.take(definitions)
 
     @property
@@ -142,16 +143,11 @@ class State:
     def take(self, definitions: Definitions) -> None:
         """Put these definitions in force."""
         self.definitions = definitions
-        self.listeners = Listeners(definitions.segments)
         self.object_index.take(definitions.objects.values())
         for journey in definitions.journeys.values():
             if journey.goal is not None:
                 self.goal_events |= journey.goal.events
-        needs = definitions.all_needs()
-        #: types of groups, and names of their members' events, that conditions ask about
-        self.asked_groups = frozenset(kind for need in needs for kind in need.groups)
-        self.listened_in_groups = frozenset(name for need in needs for name in need.group_events)
-        self.asked_members = frozenset(kind for need in needs for kind in need.group_members)
+        self.building(self.build)
         self._entered: dict[str, list[Journey]] = {}
         self.brands: dict[str | None, Brand] = {}
         self.rules = Rules(
@@ -163,6 +159,16 @@ class State:
             groups=self.groups,
             fold=self._fold,
         )
+
+    def building(self, build: Build | None) -> None:
+        """These segments are worked out anew beside those that are told."""
+        self.build = build
+        self.listeners, self.shadows = backfill.listeners(self)
+        needs = [*self.definitions.all_needs(), *(segment.condition.needs for segment in self.listeners.segments)]
+        #: types of groups, and names of their members' events, that conditions ask about
+        self.asked_groups = frozenset(kind for need in needs for kind in need.groups)
+        self.listened_in_groups = frozenset(name for need in needs for name in need.group_events)
+        self.asked_members = frozenset(kind for need in needs for kind in need.group_members)
 
     def set_mode(self, mode: str) -> None:
         """From now on time goes on in this way."""
@@ -176,6 +182,8 @@ class State:
         self.groups.forget()
         self.object_index.forget()
         self.entries.forget()
+        if self.build is not None:
+            self.building(None)
         if definitions is not self.definitions:
             self.take(definitions)
 
@@ -197,6 +205,10 @@ class State:
         unasked, swept = reader.read("meta_value", "unasked"), reader.read("meta_value", "sweep")
         self.sweep = sweep.stored(swept[0][0] if swept else "")
         self.unasked = set(unasked[0][0].split()) if unasked else set()
+        built = reader.read("meta_value", "build")
+        build = backfill.stored(built[0][0] if built else "")
+        if build != self.build:
+            self.building(build)
         last = reader.read("ledger_last")
         self.ledger_hash = last[0][0] if last else b""
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 
-from einklang.app import output, sweep
+from einklang.app import backfill, output, sweep
 from einklang.app.ahead import AheadReader, Flight, MovedOn, light
 from einklang.app.apply import in_force
 from einklang.app.course import Course
@@ -137,13 +137,13 @@ class Engine:
         state = self.state
         out, counters, meta = state.out, dict(state.counters), {"code_version": self.version, "mode": state.mode}
         meta["fold"], meta["unasked"] = str(state.fold), " ".join(sorted(state.unasked))
-        meta["sweep"] = sweep.text_of(state.sweep)
+        meta["sweep"], meta["build"] = sweep.text_of(state.sweep), backfill.text_of(state.build)
         self.land()
 
         def work(tx: Tx) -> bool:
             return output.write(tx, out, counters, meta, expected_seq=begun_at)
 
-        if flies and light(out) and state.sweep is None and not state.unasked:
+        if flies and light(out) and state.sweep is None and state.build is None and not state.unasked:
             self._flight = Flight(out, self.book.transact_later(work))
         elif self.book.transact(work):
             self.landed.append(out)

@@ -90,6 +90,11 @@ def take_zone(person: Person, zone: Trait) -> bool:
     return old is None or old.value != zone.value
 
 
+def shadows_of(person: Person) -> dict[str, tuple[bool, int]]:
+    """What the rows of a person's shadows say."""
+    return {name: (found.member, found.since) for name, found in person.shadows.items()}
+
+
 class Live:
     """One person in memory: state, history in order of (at, seq), runs, and what changed since it was loaded."""
 
@@ -107,6 +112,7 @@ class Live:
         "objects",
         "person",
         "runs",
+        "stored_shadows",
         "stored_wake",
         "touched_runs",
         "touched_segments",
@@ -133,6 +139,7 @@ class Live:
         self.by_object: dict[str, dict[str, list[Event]]] = {}
         self._index(history)
         self.stored_wake = person.wake
+        self.stored_shadows = shadows_of(person)
         self.changed = False
         self.gone = False
         self.new_events: list[Event] = []
@@ -322,6 +329,7 @@ class WorkingSet:
         for live in self._dirty.values():
             live.changed = False
             live.stored_wake = live.person.wake
+            live.stored_shadows = shadows_of(live.person)
             live.new_events.clear()
             live.touched_runs.clear()
             live.touched_segments.clear()

@@ -162,6 +162,7 @@ class Person(msgspec.Struct, omit_defaults=True, gc=False):
     """All that is known of one person now, but for the history of events and the runs, which have rows of their own.
 
     permissions: key `channel|address|purpose`. wake: the earliest moment at which time alone changes something.
+    shadows: memberships by definitions of segments that are not told yet (app.backfill).
     rival_arms: all arms within a scope, where a merge brought two together; `arms` holds the earliest.
     """
 
@@ -178,3 +179,4 @@ class Person(msgspec.Struct, omit_defaults=True, gc=False):
     zone: Trait | None = None
     rival_arms: dict[str, list[Arm]] = {}
     groups: dict[str, Belongs] = {}
+    shadows: dict[str, Membership] = {}

@@ -9,6 +9,8 @@ FROM history WHERE lane = ? ORDER BY person, at, seq
 SELECT person, run, journey, version, arm, status, step, entered_at, ended_at, contacted, goal, body FROM run WHERE lane = ? ORDER BY person, run
 -- name: all_member
 SELECT person, segment, since FROM member WHERE lane = ? ORDER BY person, segment
+-- name: all_shadow
+SELECT person, segment, member, since FROM shadow WHERE lane = ? ORDER BY person, segment
 -- name: all_timer
 SELECT person, due FROM timer WHERE lane = ? ORDER BY person
 -- name: all_outbox

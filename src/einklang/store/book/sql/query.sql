@@ -53,7 +53,7 @@ SELECT n, person_a, person_b, reason, at, kind_a, value_a, kind_b, value_b FROM 
 -- name: refused_between
 SELECT n FROM refused_merge WHERE (person_a = ? AND person_b = ?) OR (person_a = ? AND person_b = ?) ORDER BY n
 -- name: segments_of
-SELECT segment, since FROM member WHERE lane = ? AND person = ? ORDER BY since DESC, segment
+SELECT segment, since FROM shown_member WHERE lane = ? AND person = ? ORDER BY since DESC, segment
 -- name: ledger_of
 SELECT n, seq, channel, address, purpose, status, at, source, wording, actor, evidence
 FROM ledger WHERE lane = ? AND person = ? ORDER BY n
@@ -87,7 +87,7 @@ DELETE FROM dead WHERE position = ?
 SELECT name, at, seq, source, machine, properties FROM history WHERE lane = ? AND person = ? AND name = ? ORDER BY at, seq
 
 -- name: members_page
-SELECT person FROM member WHERE segment = ? AND person > ? ORDER BY person LIMIT ?
+SELECT person FROM shown_member WHERE segment = ? AND person > ? ORDER BY person LIMIT ?
 -- name: definition_positions
 SELECT kind, id, version, position FROM definition WHERE active = 1 ORDER BY kind, id
 -- Those in force at a position of the log, and the newest of these positions.

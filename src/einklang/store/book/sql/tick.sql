@@ -151,6 +151,11 @@ ON CONFLICT (lane, person, run) DO UPDATE SET version = excluded.version, arm = 
 INSERT INTO member (lane, person, segment, since) VALUES (?, ?, ?, ?) ON CONFLICT (lane, person, segment) DO UPDATE SET since = excluded.since
 -- name: member_drop
 DELETE FROM member WHERE lane = ? AND person = ? AND segment = ?
+-- name: shadow_put
+INSERT INTO shadow (lane, person, segment, member, since) VALUES (?, ?, ?, ?, ?)
+ON CONFLICT (lane, person, segment) DO UPDATE SET member = excluded.member, since = excluded.since
+-- name: shadow_drop
+DELETE FROM shadow WHERE lane = ? AND person = ? AND segment = ?
 -- name: timer_put
 INSERT INTO timer (lane, person, due) VALUES (?, ?, ?) ON CONFLICT (lane, person) DO UPDATE SET due = excluded.due
 -- name: person_delete
@@ -159,6 +164,8 @@ DELETE FROM person WHERE lane = ? AND person = ?
 DELETE FROM run WHERE lane = ? AND person = ?
 -- name: member_delete
 DELETE FROM member WHERE lane = ? AND person = ?
+-- name: shadow_delete
+DELETE FROM shadow WHERE lane = ? AND person = ?
 -- name: timer_delete
 DELETE FROM timer WHERE lane = ? AND person = ?
 
@@ -246,9 +253,12 @@ SELECT DISTINCT person FROM run WHERE status = 'active'
 -- name: run_entries
 SELECT entered_at FROM run WHERE journey = ? AND entered_at > ? ORDER BY entered_at
 -- name: members_of
-SELECT person FROM member WHERE segment = ? ORDER BY person
+SELECT person FROM shown_member WHERE segment = ? ORDER BY person
 -- name: member_counts
-SELECT segment, COUNT(*) FROM member GROUP BY segment ORDER BY segment
+SELECT segment, COUNT(*) FROM shown_member GROUP BY segment ORDER BY segment
+-- Who has answers by a definition that is not told yet.
+-- name: shadow_persons
+SELECT DISTINCT person FROM shadow ORDER BY person LIMIT ?
 -- name: verdicts_of
 SELECT n, seq, clock, run, journey, step, message, channel, verdict, reason, until, detail FROM verdict WHERE lane = ? AND person = ? ORDER BY n
 

@@ -1,0 +1,173 @@
+"""Changed segments are worked out beside the live work, and switch in one step.
+
+    look     persons are asked by the new definition, a few at a time; what they answer is a *shadow* beside their
+             membership, and is kept exact by whatever happens to them from then on. The old definition is in force.
+    switch   one entry: from it on the new definition is in force, and members are shown by it.
+    tell     persons take their shadow over, a few at a time, or when something happens to them: entered, left, once.
+
+Each step is an entry of the log that moves time, and names the persons it is about. So a rebuild does the same at the
+same place, whoever found out whom to look at. Who was never asked and need not be is no member by the new definition,
+and stays so until something happens to them: then they are asked.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from einklang.app.definitions import Definitions, compile_segments
+from einklang.app.ports import Reader
+from einklang.app.working import Live, from_json
+from einklang.audience.live import Listeners, Segment
+from einklang.event import Event
+
+if TYPE_CHECKING:
+    from einklang.app.moment import Moments
+    from einklang.app.state import State
+
+#: Since which version of the fold.
+SINCE = 4
+#: With fewer persons everybody is looked at at once.
+PERSONS_MIN = 1_000
+#: Persons of one entry: what else happens waits so long.
+STEP_PERSONS = 100
+#: Kinds whose change concerns nobody's segments.
+_CALM = frozenset({"journey", "message", "campaign", "team", "channel", "touchpoint", "brand", "event", "catalog"})
+Step = dict[str, Any]
+#: The persons to be looked at, in order; None: not known yet.
+Crowd = Callable[["Build"], "Sequence[str] | None"]
+
+
+class Build(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Segments that are worked out anew.
+
+    names: changed ones and those that speak of them. told: version in force until the switch of the changed ones, 0 if
+    there was none. after: persons up to this id have been looked at. looked: how many; of: about how many, 0 if nobody
+    knows. switched: by the new definitions; persons are told.
+    """
+
+    names: tuple[str, ...]
+    told: dict[str, int]
+    after: str = ""
+    looked: int = 0
+    of: int = 0
+    switched: bool = False
+
+
+_DECODER = msgspec.json.Decoder(Build)
+
+
+def stored(text: str) -> Build | None:
+    """A build as the Book keeps it; no text: there is none."""
+    return _DECODER.decode(text) if text else None
+
+
+def text_of(build: Build | None) -> str:
+    """The stored form."""
+    return msgspec.json.encode(build).decode() if build is not None else ""
+
+
+def beside(state: State, changes: Sequence[dict[str, Any]]) -> bool:
+    """Whether these changes of definitions are worked out beside the live work."""
+    kinds = {change["kind"] for change in changes}
+    return (
+        state.fold >= SINCE
+        and "segment" in kinds
+        and kinds - {"segment"} <= _CALM
+        and not (state.build is not None and state.build.switched)
+        and len(state.after("", PERSONS_MIN)) == PERSONS_MIN
+    )
+
+
+def begin(state: State, changes: Sequence[dict[str, Any]], before: Definitions) -> None:
+    """The changed segments are looked at from now on; the definitions in force already hold them."""
+    told = {
+        change["id"]: before.versions["segment", change["id"]] if ("segment", change["id"]) in before.docs else 0
+        for change in changes
+        if change["kind"] == "segment"
+    }
+    names = set(told)
+    if state.build is not None:
+        told |= state.build.told
+        names |= set(state.build.names)
+    ordered = []
+    for segment in state.definitions.segments:
+        if segment.id in names or not segment.condition.needs.segments.isdisjoint(names):
+            names.add(segment.id)
+            ordered.append(segment.id)
+    state.building(Build(tuple(ordered), told))
+
+
+def listeners(state: State) -> tuple[Listeners, Listeners | None]:
+    """(segments that are told, those that are asked beside them)."""
+    build, definitions = state.build, state.definitions
+    if build is None or build.switched:
+        return Listeners(definitions.segments), None
+    docs = dict(definitions.docs)
+    for name, version in build.told.items():
+        del docs["segment", name]
+        if version:
+            body = state.reader.read("definition_version", "segment", name, version)[0][0]
+            docs["segment", name] = (from_json(body), f"segment {name} version {version}")
+    anew = [segment for segment in definitions.segments if segment.id in build.names]
+    return Listeners(compile_segments(docs, definitions.versions)), Listeners(anew)
+
+
+def asked(state: State) -> list[Segment]:
+    """All segments that are asked at present."""
+    return [*state.listeners.segments, *(state.shadows.segments if state.shadows is not None else ())]
+
+
+# --- steps: entries of the log -------------------------------------------------------------------------------------
+
+
+def next_step(state: State, reader: Reader, crowd: Crowd | None = None) -> Step | None:
+    """The properties of the next entry of a build; None where it has to wait. crowd: who may be concerned, by plan."""
+    build = state.build
+    assert build is not None, "something is worked out anew"
+    if build.switched:
+        found: Sequence[str] = [row[0] for row in reader.read("shadow_persons", STEP_PERSONS)]
+        return {"build": "tell", "persons": found} if found else {"build": "end"}
+    if crowd is None:
+        found, count = state.after(build.after, STEP_PERSONS), 0
+    else:
+        persons = crowd(build)
+        if persons is None:
+            return None
+        first, count = bisect_right(persons, build.after), len(persons)
+        found = persons[first : first + STEP_PERSONS]
+    return {"build": "look", "persons": list(found), "of": count} if found else {"build": "switch"}
+
+
+def take_step(
+    state: State,
+    moments: Moments,
+    event: Event,
+    careful: Callable[[Live, Callable[[], None]], None],
+    living: Callable[[str], str],
+) -> None:
+    """What an entry of a build says is done. careful(live, act): `act`, unless this person was put aside."""
+    build, what = state.build, event.properties
+    if build is None:  # a change of everything came in between
+        return
+    if what["build"] == "switch":
+        state.building(msgspec.structs.replace(build, after="", looked=0, switched=True))
+        return
+    if what["build"] == "end":
+        state.building(None)
+        return
+    look = what["build"] == "look"
+    for person in what["persons"]:
+        live = state.working.get(living(person))
+        if live is not None:
+            if look:
+                live.person.shadows.clear()
+            careful(live, partial(moments.look, live))
+    if look:
+        state.build = msgspec.structs.replace(
+            build, after=what["persons"][-1], looked=build.looked + len(what["persons"]), of=what["of"]
+        )
