@@ -54,6 +54,17 @@ def test_a_field_in_use_cannot_go(book: SqliteBook, user: str) -> None:
     assert error.mend == "known: id, starts_at"
 
 
+@pytest.mark.parametrize(
+    "where", ['reachable("emial")', 'changedAt(consent("emial", "marketing")) < now', 'consent("emial", "marketing")']
+)
+def test_a_channel_that_nobody_knows_is_refused(book: SqliteBook, where: str) -> None:
+    """It would never be reached; one that is declared is fine."""
+    with pytest.raises(InputError) as caught:
+        applying.check(book, docs(f"{{kind: segment, id: a, where: '{where}'}}"))
+    assert (caught.value.code, caught.value.mend) == ("unknown_id", "did you mean `email`?")
+    apply(book, f"{{kind: segment, id: a, where: '{where}'}}\n---\n{{kind: channel, id: emial}}")
+
+
 def test_a_slip_is_told_with_the_nearest_name(book: SqliteBook) -> None:
     """A field that never was."""
     apply(book, FAIRS)
