@@ -1,9 +1,12 @@
-"""Messages that wait while their person is merged and split: none is lost, none goes to the other's address."""
+"""Messages while their person is merged and split: none is lost, none goes to the other, each has what it got."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
 
 from einklang.app import stitching
 from einklang.app.find import load, person_id
@@ -12,8 +15,11 @@ from einklang.app.sources import LiveSource
 from einklang.event import EngineCall
 from einklang.fact.person import Run
 from einklang.store.book import SqliteBook
-from tests.app.couples import reading
-from tests.app.worlds import HOUR, START, append, engine_of, home
+from einklang.store.lake import Lake
+from einklang.testing.canonical import table_rows
+from tests.app.couples import decide, reading
+from tests.app.test_rebuild import differences
+from tests.app.worlds import DAY, HOUR, START, append, engine_of, home, run
 
 DEFINITIONS = """
 kind: journey
@@ -126,3 +132,55 @@ def test_no_message_goes_to_the_address_of_another() -> None:
         )
         (run,) = runs(live, other)
         assert (run.status, run.steps["slip"].reason) == ("done", "no_address")
+
+
+SAID = """
+kind: journey
+id: thanks
+entry: {event: Order Completed, key: order_id, reenter: always}
+control: 0.5
+steps:
+  - {id: mark, set: {stage: warm}}
+  - {id: slip, contact: receipt, else: end}
+  - {id: rest, wait: 9d}
+---
+{kind: message, id: receipt, purpose: service, class: transactional,
+ email: {subject: {en: Receipt}, text: {en: "Thank you"}}}
+"""
+
+
+@pytest.mark.parametrize("batch", [1, 5_000])
+def test_who_got_a_message_has_it_and_whose_run_it_is_has_the_run(batch: int, tmp_path: Path) -> None:
+    """Ada's order was answered to Bea's address: after the split the message, its slot and its event are Bea's, the
+    run, its arm and what it noted are Ada's; a rebuild agrees.
+    """
+    keys = ("userId:ada", "userId:bea")
+    with home(SAID) as book:
+        named = [("ada", "ada@x.example"), ("bea", "bea@x.example")]
+        calls = [EngineCall("identify", userId=u, identifiers={"email": e}, messageId=u, at=START) for u, e in named]
+        append(book, calls)
+        engine = run(book, [batch], until=START + HOUR)
+        alone = {who: load(book, who).person.id for who in keys}
+        with book.snapshot() as reader:
+            said = stitching.merge(reader, reading(book), *keys, actor="staff:test", why="one")
+        decide(book, engine, said, START + HOUR)
+        append(book, [bought("ada", str(n), START + 2 * HOUR + n) for n in range(3)])
+        engine = run(book, [batch], until=START + DAY)
+        whole = load(book, keys[0])
+        (arm,) = whole.person.arms.values()
+        assert len(whole.person.contacts) == len(whole.runs) == 3
+        with book.snapshot() as reader:
+            said = stitching.split(reader, reading(book), keys[1], (), actor="staff:test", why="two")
+        decide(book, engine, said, START + DAY)
+        ada, bea = (load(book, who) for who in keys)
+        assert (ada.person.id, bea.person.id) == (alone[keys[0]], alone[keys[1]])
+        assert (len(ada.runs), len(bea.runs)) == (3, 0)
+        assert ([one.arm for one in ada.person.arms.values()], ada.person.contacts) == ([arm.arm], [])
+        assert len(bea.person.contacts) == 3
+        assert (ada.person.traits["stage"].value, "stage" in bea.person.traits) == ("warm", False)
+        assert [event.name for event in bea.history].count("Message Sent") == 3
+        assert "Message Sent" not in ada.by_name
+        assert len(ada.by_name["Contact Decided"]) == 3
+        for table, at in (("outbox", 0), ("message_log", 2)):
+            assert {row[at] for row in table_rows(book, table)} == {bea.person.id}, table
+        assert differences(book, Lake(tmp_path), batch=5_001 - batch) == []

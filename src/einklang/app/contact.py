@@ -131,7 +131,7 @@ def _unready(verdict: Verdict) -> str:
 class Desk:
     """Carries requests to the door and its answers back to the run."""
 
-    def __init__(self, state: State, emit: Callable[[Live, str, dict[str, Any]], Event]) -> None:
+    def __init__(self, state: State, emit: Callable[..., Event]) -> None:
         self.state = state
         self.emit = emit
 
@@ -348,7 +348,8 @@ class Desk:
             "channel": channel,
             "verdict": verdict,
         }
-        self.emit(live, "Contact Decided", properties | ({"reason": str(reason)} if reason else {}))
+        said = properties | ({"reason": str(reason)} if reason else {})
+        self.emit(live, "Contact Decided", said, run=request.run)
 
     def _verdict(
         self,

@@ -168,11 +168,9 @@ class Moments:
                     touched.steps = True
         return touched
 
-    def _emit(
-        self, live: Live, name: str, properties: dict[str, Any], *, kind: str = "track", at: int | None = None
-    ) -> Event:
+    def _emit(self, live: Live, name: str, said: dict[str, Any], *, kind: str = "track", run: str = "") -> Event:
         """An event of the engine's own at the present clock: logged, folded, queued."""
-        event = self.state.own_event(live.person.id, name, properties, kind=kind, at=at)
+        event = self.state.own_event(live.person.id, name, said, kind=kind, run=run)
         self._queue.append((event, self._fold(live, event)))
         return event
 
@@ -237,7 +235,7 @@ class Moments:
         if self._again("segment", change.segment):
             self._emit(live, name, told)
         else:  # a segment about its own members: it is said, and nobody asks again at this moment
-            live.add(state.own_event(live.person.id, name, told, kind="track", at=None), (name,))
+            live.add(state.own_event(live.person.id, name, told), (name,))
 
     def _goals(self, live: Live, event: Event, touched: Touched) -> None:
         if not event.machine and not self.state.goal_events.isdisjoint(names_of(event)):
@@ -375,9 +373,9 @@ class Moments:
                         held[command.step.id] = answer.unready
                 elif not self.desk.only_watched(live, run):
                     if isinstance(command, machine.Track):
-                        self._emit(live, command.name, command.values)
+                        self._emit(live, command.name, command.values, run=run.id)
                     else:
-                        self._emit(live, "", command.values, kind="identify")
+                        self._emit(live, "", command.values, kind="identify", run=run.id)
                 command = steps.send(answer)
         except StopIteration:
             pass

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from einklang.app import traits
@@ -12,7 +12,7 @@ from einklang.app.known import BookKnown
 from einklang.app.output import GONE, REKEYS
 from einklang.app.splitting import MERGED, SPLIT, Division, declaration, put_arms, stood
 from einklang.app.state import SOURCE, State
-from einklang.app.working import Live, take_zone
+from einklang.app.working import Live, from_json, take_zone
 from einklang.consent import Declaration, merge_permissions
 from einklang.decide.arms import merge_arms
 from einklang.event import Event
@@ -31,6 +31,16 @@ def _cause(event: Event) -> dict[str, Any]:
 
 #: The type of an entry that holds a decision of staff about persons.
 STAFF = "identity"
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A message: its run, its channel, its address, when it was decided."""
+
+    run: str
+    channel: str
+    address: str
+    decided: int
 
 
 class People:
@@ -179,9 +189,17 @@ class People:
 
     def address_of_message(self, key: str) -> str:
         """Where a message goes, "" if it is unknown."""
-        here = [row[11] for row in self.state.out.rows.get("outbox_put", ()) if row[2] == key]
-        found = here or [row[11] for row in self.state.reader.read("outbox_get", key)]
-        return str(found[0]) if found else ""
+        found = self.message(key)
+        return found.address if found is not None else ""
+
+    def message(self, key: str) -> Written | None:
+        """A message as it was decided; None if it is unknown."""
+        here = [(*row[:12], row[17]) for row in self.state.out.rows.get("outbox_put", ()) if row[2] == key]
+        rows = here or [(*row[:12], row[15]) for row in self.state.reader.read("outbox_get", key)]
+        if not rows:
+            return None
+        row = rows[0]
+        return Written(str(row[3]), str(row[10]), str(row[11]), from_json(row[12]).get("decided", 0))
 
     def _merge(self, loser: Live, winner: Live, event: Event) -> None:
         """All that belonged to the loser belongs to the winner: as if one person had sent all events."""
@@ -223,7 +241,7 @@ class People:
         self._tell(winner, MERGED, {"from": lost.id} | (_cause(event) if state.fold >= 2 else {}))
 
     def _tell(self, live: Live, name: str, properties: dict[str, Any]) -> None:
-        self._told.append(self.state.own_event(live.person.id, name, properties, kind="track", at=None))
+        self._told.append(self.state.own_event(live.person.id, name, properties))
 
     def _merge_runs(self, loser: Live, winner: Live) -> None:
         """Of two runs of one journey and key the earlier stays, the other ends as merged."""

@@ -4,8 +4,10 @@ The way back of a merge is no undo: the persons concerned are folded anew, each 
 
 * An event goes by the identifier that it is attributed by. What has none (the engine said it, a link was clicked) goes
   with its run; else to whom the person leads now as whom it was folded (docs/decisions/0007-identity.md).
-* A run goes with the event that began it; rows, contacts and slots in caps go with their run, arms with the person that
-  was hashed. A run that gave way to a twin at a merge goes on where it stood, once the twin is another's.
+* A run goes with the event that began it; rows, contacts, slots in caps and what its steps said go with their run. One
+  that gave way to a twin at a merge goes on where it stood, once the twin is another's.
+* A message that was handed over goes with the address that got it, and with it its slot and what was done with it.
+* An arm goes with the person that was hashed; who has a run of its scope and no arm keeps that of the run.
 * Traits, times, zone and permissions are made anew. A consent is narrowed again by the merges that still hold, in their
   order, and by no other.
 """
@@ -39,6 +41,8 @@ if TYPE_CHECKING:
 _QUIET = frozenset({"wait", "until", "branch", "split", "assign"})
 MERGED, SPLIT, ENTERED = "Person Merged", "Person Split", "Journey Entered"
 _EVER = 2**62
+#: Since which fold a message goes with its address, what a step said with its run, an arm with a run that it decided.
+PARTED = 4
 #: Where the run stands in rows that go with it.
 _RUN_AT = {"verdict_put": 5, "assignment_put": 4, "outcome_put": 4, "outbox_put": 3, "message_log_put": 4}
 
@@ -56,6 +60,8 @@ class Division:
         self.whole = self.state.fold >= 2
         self.targets = {move.to_person for move in moves} | {self.rest}
         self.run_of: dict[str, str] = {}
+        #: message -> who got it, and its slot in caps: run, channel, moment of the decision
+        self.got: dict[str, tuple[str, tuple[str, str, int]]] = {}
         self._about: dict[tuple[str, str], list[Event]] | None = None
         together = people.living
         self.parted = [time for time in joint_times(source.history) if together(time[0]) != together(time[1])]
@@ -72,6 +78,7 @@ class Division:
             left.message: runs[run.id] for run in source.runs if runs for left in run.steps.values() if left.message
         }
         self.run_of = runs
+        self.got = self._received() if self.state.fold >= PARTED else {}
         owners = {id(event): self._owner_of(event, messages) for event in source.history}
         if all(owner == source.person.id for owner in (*owners.values(), *runs.values())):
             return {}
@@ -94,6 +101,18 @@ class Division:
         return changed
 
     # --- whose it is ----------------------------------------------------------------------------------------------
+
+    def _received(self) -> dict[str, tuple[str, tuple[str, str, int]]]:
+        """Who got which message, of those that were handed over to an address that is one of these persons'."""
+        known = self.people.overlay.identifiers_of
+        whose = {value: person for person in self.targets for kind, value, *_ in known(person) if kind != DEVICE}
+        found: dict[str, tuple[str, tuple[str, str, int]]] = {}
+        for event in self.source.by_name.get("Message Sent", ()) if self.run_of else ():
+            key = str(event.properties.get("message_id"))
+            sent = self.people.message(key) if event.origin else None
+            if sent is not None and sent.address in whose:
+                found[key] = whose[sent.address], (sent.run, sent.channel, sent.decided)
+        return found
 
     def _owner(self, event: Event | None) -> str:
         """Whose this event is, by its identifier or by whom it was folded as."""
@@ -135,8 +154,10 @@ class Division:
 
     def _owner_of(self, event: Event, messages: Mapping[str, str]) -> str:
         if event.origin and self.whole:
-            said = event.properties
-            run = self.run_of.get(str(said.get("run"))) or messages.get(str(said.get("message_id")))
+            said, key = event.properties, str(event.properties.get("message_id"))
+            if key in self.got:
+                return self.got[key][0]
+            run = self.run_of.get(str(said.get("run") or event.context.get("run"))) or messages.get(key)
             if run is not None:
                 return run
         return self._owner(event)
@@ -232,8 +253,10 @@ class Division:
         """Slots in caps and arms."""
         person = self.source.person
         contacts, person.contacts = person.contacts, []
+        got = {slot: owner for owner, slot in self.got.values()}
         for contact in contacts:
-            changed[self.run_of.get(contact.run, self.rest)].person.contacts.append(contact)
+            owner = got.get((contact.run, contact.channel, contact.clock)) or self.run_of.get(contact.run, self.rest)
+            changed[owner].person.contacts.append(contact)
         arms = {scope: person.rival_arms.get(scope, [arm]) for scope, arm in person.arms.items()}
         person.arms, person.rival_arms = {}, {}
         found: dict[str, dict[str, list[Arm]]] = {}
@@ -246,6 +269,10 @@ class Division:
                 put_arms(changed[owner], scope, rows)
         for live in changed.values():
             live.person.contacts.sort(key=lambda contact: (contact.clock, contact.run))
+            for run in live.runs if self.state.fold >= PARTED else ():
+                known = [arm for arm in arms.get(run.scope, ()) if arm.arm == run.arm]
+                if known and run.scope not in live.person.arms:
+                    put_arms(live, run.scope, known[:1])
 
     def _rows(self, changed: Mapping[str, Live]) -> None:
         """The rows of runs and events that went over, stored ones and those of this tick."""
@@ -262,6 +289,15 @@ class Division:
         for run, live in away.items():
             for table in ("verdict", "assignment", "outcome", "outbox", "message_log"):
                 out.early.append((f"{table}_of_run", (live.lane, live.person.id, source.lane, source.person.id, run)))
+        mine = {key: changed[owner] for key, (owner, _) in self.got.items()}
+        for holder in [*changed.values()] if mine else ():
+            out.hand_over("outbox_put", holder, 2, mine)
+            out.hand_over("message_log_put", holder, 1, mine)
+        for key, live in mine.items():
+            with_run = changed[self.run_of.get(self.got[key][1][0], source.person.id)]
+            for table in ("outbox", "message_log"):
+                row = (live.lane, live.person.id, with_run.lane, with_run.person.id, key)
+                out.early.append((f"{table}_of_key", row))
         for seq, live in seqs.items():
             for table in ("ledger", "verdict"):
                 out.early.append((f"{table}_of_seq", (live.lane, live.person.id, source.lane, source.person.id, seq)))
@@ -293,6 +329,7 @@ class Division:
             if zone is not None:
                 take_zone(person, zone)
         person.permissions = self._permissions(live)
+        person.shadows = {}
         if live is not self.source or self.parted:
             person.memberships = self._memberships(live)
         out.add("member_delete", live.lane, person.id)
@@ -327,7 +364,6 @@ class Division:
             while name in joined:
                 name = joined[name]
             return parts.setdefault(name, {})
-        person.shadows = {}
 
         for event in by_cause(live.history):
             lost = holding.get(event.seq)

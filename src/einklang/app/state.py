@@ -329,19 +329,19 @@ class State:
         """Fold what the event declares about consent into the ledger and the person; True if a permission changed."""
         return consents.take(self, live, event)
 
-    def own_event(self, person: str, name: str, properties: dict[str, Any], *, kind: str, at: int | None) -> Event:
-        """An entry that the engine derives at the present clock: sequenced at once, in the order of moments."""
+    def own_event(self, person: str, name: str, said: dict[str, Any], *, kind: str = "track", run: str = "") -> Event:
+        """An entry that the engine derives now: sequenced at once, in the order of moments. run: that it goes with."""
         seq = self.count("seq")
         event = Event(
             position=0,
-            at=self.clock if at is None else at,
+            at=self.clock,
             received_at=self.clock,
             type=kind,
             name=name,
             message_id=ids.keyed_id(self.salt, "event", "e_", person, name, str(seq)),
             identifiers=(),
-            properties=properties,
-            context={},
+            properties=said,
+            context={"run": run} if run and self.fold >= 4 else {},
             source=SOURCE,
             touchpoint="",
             origin=2,

@@ -198,6 +198,10 @@ UPDATE outcome SET lane = ?, person = ? WHERE lane = ? AND person = ? AND run = 
 UPDATE outbox SET lane = ?, person = ? WHERE lane = ? AND person = ? AND run = ?
 -- name: message_log_of_run
 UPDATE message_log SET lane = ?, person = ? WHERE lane = ? AND person = ? AND run = ?
+-- name: outbox_of_key
+UPDATE outbox SET lane = ?, person = ? WHERE lane = ? AND person = ? AND key = ?
+-- name: message_log_of_key
+UPDATE message_log SET lane = ?, person = ? WHERE lane = ? AND person = ? AND key = ?
 -- name: ledger_of_seq
 UPDATE ledger SET lane = ?, person = ? WHERE lane = ? AND person = ? AND seq = ?
 -- name: verdict_of_seq
