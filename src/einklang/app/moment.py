@@ -191,13 +191,15 @@ class Moments:
 
     def _segments(self, live: Live, touched: Touched) -> None:
         """Ask the segments that what was touched, or the time, can have changed; say who entered and left."""
-        if person.shadows and state.shadows is None:
-            self._take_over(live, touched)
         state, person = self.state, live.person
         listeners, mark = state.listeners, partial(state.working.mark, live)
+        if person.shadows and state.shadows is None:
+            self._take_over(live, touched)
         due = person.wake is not None and person.wake <= state.clock
         places = listeners.touched(touched) | listeners.open(person.memberships, state.clock, due=due)
         if places:
+            for change in refresh(listeners, person.memberships, state.view(live), places, mark):
+                self._moved(live, change, touched)
         if state.shadows is not None:
             view = state.view(live)
             view.memberships = ChainMap(person.shadows, person.memberships)
@@ -222,8 +224,6 @@ class Moments:
             touched.segments.update(state.build.names)
         person.shadows = {}
         state.working.mark(live)
-            for change in refresh(listeners, person.memberships, state.view(live), places, mark):
-                self._moved(live, change, touched)
 
     def _moved(self, live: Live, change: Change, touched: Touched) -> None:
         """Say that a person entered or left a segment."""
@@ -477,9 +477,9 @@ class Moments:
         person = live.person
         wake: int | None = None
         for membership in person.memberships.values():
-        for membership in person.shadows.values():
             if membership.flips_at is not None and (wake is None or membership.flips_at < wake):
                 wake = membership.flips_at
+        for membership in person.shadows.values():
             if membership.flips_at is not None and (wake is None or membership.flips_at < wake):
                 wake = membership.flips_at
         for run in live.runs:
