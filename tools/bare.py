@@ -82,7 +82,7 @@ def environment(here: Mapping[str, str], *, certificates: bool) -> dict[str, str
         found |= dict.fromkeys(_FILES, f"/{_CERTIFICATES}")
     return {
         **found,
-        "HOME": "/root",
+        "HOME": str(Path.home()),
         "LANG": "C.UTF-8",
         "TERM": "dumb",
         "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
@@ -90,7 +90,7 @@ def environment(here: Mapping[str, str], *, certificates: bool) -> dict[str, str
 
 
 def make(machine: Path, suite: str) -> None:
-    """A minimal Debian with a clone of HEAD in /work. Raises Impossible, CalledProcessError."""
+    """A minimal Debian with a clone of HEAD in it. Raises Impossible, CalledProcessError."""
     told = subprocess.run(
         ["apt-get", "indextargets", "--format", "$(REPO_URI)|$(CODENAME)|$(COMPONENT)", "Created-By: Packages"],
         capture_output=True,
