@@ -10,6 +10,7 @@ import pytest
 from einklang.app import estimates
 from einklang.audience.estimate import Count
 from einklang.kernel.time import DAY
+from einklang.store.lake import Lake, ship_all
 from tests.web.homes import SERVER_KEY, Home, call, home
 
 EVERYBODY = range(60)
@@ -60,10 +61,12 @@ def calls(n: int) -> Iterator[dict[str, Any]]:
 @pytest.fixture(scope="module")
 def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
     """A home with sixty persons."""
-    with home(tmp_path_factory.mktemp("web")) as made:
+    folder = tmp_path_factory.mktemp("web")
+    with home(folder, lake=Lake(folder / "lake")) as made:
         made.define(DEFINITIONS)
         made.track(*(one for n in EVERYBODY for one in calls(n)))
         made.tick()
+        ship_all(made.book, Lake(folder / "lake"))
         yield made
 
 
@@ -148,6 +151,28 @@ def test_a_sample_tells_an_interval(shop: Home, monkeypatch: pytest.MonkeyPatch)
     whole = estimates.Estimator(shop.book, shop.services.salt)
     monkeypatch.undo()
     assert exact == whole.estimate(definitions, estimates.EstimateAsked(text=TEXT), now=shop.time)
+
+
+@pytest.mark.parametrize("reached", [0, 1_000])
+def test_by_plan_everybody_is_counted_the_same(shop: Home, monkeypatch: pytest.MonkeyPatch, reached: int) -> None:
+    """Where they are many a plan counts: the same figures as one by one, but for the reach of very many members."""
+    definitions = shop.engine().state.definitions
+    text = TEXT + ' && (segment("buyers") || events("Order Completed").exists() || trait.country != "DE")'
+    whole = estimates.Estimator(shop.book, shop.services.salt)
+    one_by_one = whole.estimate(definitions, estimates.EstimateAsked(text=text), now=shop.time)
+    monkeypatch.setattr(estimates, "PERSONS_MAX", 40)
+    monkeypatch.setattr(estimates, "PERSONS_MIN", 40)
+    monkeypatch.setattr(estimates, "PLAN_PERSONS", 0)
+    monkeypatch.setattr(estimates, "EXACT_LOOKS_MAX", 0)
+    monkeypatch.setattr(estimates, "REACH_MAX", reached)
+    planned = estimates.Estimator(shop.book, shop.services.salt, shop.services.lake)
+    told = planned.estimate(definitions, estimates.EstimateAsked(text=text, exact=True), now=shop.time)
+    assert (told.count, told.funnel, told.exact) == (one_by_one.count, one_by_one.funnel, True)
+    assert (told.reach == one_by_one.reach) == (reached > 0)
+    alone = estimates.EstimateAsked(text='trait.email.matches("^p")', exact=True)
+    refused = planned.estimate(definitions, alone, now=shop.time).fault
+    assert refused is not None
+    assert refused.code == "too_costly"
 
 
 def test_the_draw_knows_nothing_of_people(shop: Home) -> None:

@@ -14,7 +14,9 @@ from collections.abc import Callable, Iterator
 
 import msgspec
 
+from einklang.app import estimates_exact
 from einklang.app.contact import MARKETING, Facts
+from einklang.app.crowds import Lake
 from einklang.app.definitions import Definitions
 from einklang.app.funnel import ALL, ANY, ONE, Part, conditions, parts_of
 from einklang.app.language import Asked, Fault, fault_of, read_tree
@@ -38,6 +40,8 @@ LOOKS_MAX, ASKED_MIN = 20_000_000, 200
 EXACT_LOOKS_MAX = 3_000_000_000
 #: Reading a person again costs about 1 ms: at most a fortieth of the time goes there.
 _FRESH_US = 40_000
+#: From so many persons on everybody is counted by plan; of more members than this the reach is told by the sample.
+PLAN_PERSONS, REACH_MAX = 20_000, 100_000
 #: What loading a person costs, in looks.
 _LOAD_LOOKS = 10_000
 _BUSY_EVENTS = 1_000
@@ -99,11 +103,11 @@ class Estimate(msgspec.Struct, frozen=True):
 class Answers:
     """The answers of some persons to conditions, one bit a person."""
 
-    def __init__(self, state: State, people: list[Live]) -> None:
+    def __init__(self, state: State, people: list[Live], known: dict[tuple[str, int], int] | None = None) -> None:
         self.state = state
         self.people = people
         self._views = [state.view(live) for live in people]
-        self._kept: dict[tuple[str, int], int] = {}
+        self._kept = known or {}
 
     def of(self, part: Part, size: int) -> int:
         """For whom of the first `size` it holds."""
@@ -148,8 +152,8 @@ class Answers:
         return self._kept[key]
 
 
-def tally(answers: Answers, whole: Part, purpose: str, size: int) -> list[int]:
-    """All counts of an estimate in the order in which `_told` reads them; those of several crowds may be added."""
+def funnel_counts(answers: Answers, whole: Part, size: int) -> list[int]:
+    """The counts of a funnel in the order in which `_told` reads them; those of several crowds may be added."""
     counts: list[int] = []
 
     def visit(part: Part, arriving: int, remaining: int) -> None:
@@ -163,13 +167,24 @@ def tally(answers: Answers, whole: Part, purpose: str, size: int) -> list[int]:
             visit(inner, arriving if part.kind == ANY else left, after)
             left = after
 
-    members = answers.of(whole, size)
-    visit(whole, (1 << size) - 1, members)
+    visit(whole, (1 << size) - 1, answers.of(whole, size))
+    return counts
+
+
+def reach_counts(answers: Answers, members: int, purpose: str, size: int) -> list[int]:
+    """For each channel: how many allow it at all, and the stages of those among the members."""
+    counts: list[int] = []
     for channel in CHANNELS:
         stages = answers.reach(channel, purpose, size)
         counts.append(stages[0].bit_count())
         counts.extend((members & stage).bit_count() for stage in stages)
     return counts
+
+
+def tally(answers: Answers, whole: Part, purpose: str, size: int) -> list[int]:
+    """All counts of an estimate."""
+    members = answers.of(whole, size)
+    return [*funnel_counts(answers, whole, size), *reach_counts(answers, members, purpose, size)]
 
 
 def _told(whole: Part, counts: Iterator[int], says: Callable[[int], Count], persons: int) -> tuple[Step, list[Reach]]:
@@ -200,12 +215,14 @@ class _Sample(msgspec.Struct):
 
 
 class Estimator:
-    """The estimates of one process. Safe from any thread; one estimate at a time."""
+    """The estimates of one process. Safe from any thread: one sample is asked, and one count goes on, at a time."""
 
-    def __init__(self, book: Book, salt: bytes) -> None:
+    def __init__(self, book: Book, salt: bytes, lake: Lake | None = None) -> None:
         self._book = book
+        self._lake = lake
         self._salt = salt
         self._guard = threading.Lock()
+        self._counting = threading.Lock()
         self._sample: _Sample | None = None
 
     def estimate(self, definitions: Definitions, asked: EstimateAsked, *, now: int) -> Estimate:
@@ -220,11 +237,13 @@ class Estimator:
             whole = parts_of(tree, scope)
         except ExprError as error:
             return Estimate(fault_of(error))
-        with self._guard, self._book.snapshot() as reader:
-            sample = self._fresh(reader, definitions, now)
-            if asked.exact and len(sample.answers.people) < sample.persons:
-                return self._exact(reader, definitions, whole, asked.purpose, now)
-            return _of_sample(sample, whole, asked.purpose)
+        with self._book.snapshot() as reader:
+            with self._guard:
+                sample = self._fresh(reader, definitions, now)
+                if not asked.exact or len(sample.answers.people) >= sample.persons:
+                    return _of_sample(sample, whole, asked.purpose)
+            with self._counting:
+                return self._exact(reader, sample, whole, asked.purpose, now)
 
     def _fresh(self, reader: Reader, definitions: Definitions, now: int) -> _Sample:
         """The sample, read again where it is old and something happened since."""
@@ -237,7 +256,7 @@ class Estimator:
             persons = int(reader.read("person_count")[0][0])
             state = _state(self._salt, definitions, reader, now)
             size = min(persons, max(PERSONS_MIN, min(PERSONS_MAX, EVENTS_MAX * persons // max(1, seq))))
-            people = [live for live in map(state.working.get, drawn(reader, self._salt, size)) if live is not None]
+            people = _loaded(state, drawn(reader, self._salt, size))
             sample = _Sample(Answers(state, people), persons, now, seq)
         state = sample.answers.state
         if state.definitions is not definitions:
@@ -248,28 +267,58 @@ class Estimator:
         self._sample = sample
         return sample
 
-    def _exact(self, reader: Reader, definitions: Definitions, whole: Part, purpose: str, now: int) -> Estimate:
-        """Everybody is asked, some at a time."""
-        assert self._sample is not None
-        persons = self._sample.persons
-        looks = persons * (_LOAD_LOOKS + _looks(whole, self._sample.answers))
+    def _exact(self, reader: Reader, sample: _Sample, whole: Part, purpose: str, now: int) -> Estimate:
+        """Everybody is asked: by plan where they are many and it can, else some at a time."""
+        persons = sample.persons
+        state = _state(self._salt, sample.answers.state.definitions, reader, now)
+        if self._lake is not None and persons >= PLAN_PERSONS:
+            told = estimates_exact.masks(reader, state, self._lake, whole)
+            if told is not None:
+                return self._by_plan(state, sample, whole, purpose, *told)
+        looks = persons * (_LOAD_LOOKS + _looks(whole, sample.answers))
         if looks > EXACT_LOOKS_MAX:
             minutes = looks // 10_000_000 // 60
             return Estimate(_too_costly(f"asking each of {persons:,} persons takes some {minutes} minutes"))
-        state = _state(self._salt, definitions, reader, now)
         totals: list[int] = []
         asked = 0
         for lane in range(LANES):
             after = ""
             while page := [row[0] for row in reader.read("persons_page", lane, after, _PAGE)]:
                 after = page[-1]
-                people = [live for live in map(state.working.get, page) if live is not None]
+                people = _loaded(state, page)
                 counts = tally(Answers(state, people), whole, purpose, len(people))
                 totals = [a + b for a, b in zip(totals or [0] * len(counts), counts, strict=True)]
                 asked += len(people)
-                state.working.trim()
         funnel, reach = _told(whole, iter(totals), exactly, asked)
         return Estimate(None, asked, asked, True, time.format_moment(now), funnel.remaining, funnel, reach)
+
+    def _by_plan(
+        self, state: State, sample: _Sample, whole: Part, purpose: str, everybody: list[str], masks: dict[str, int]
+    ) -> Estimate:
+        """The funnel by plan; the reach of the members one by one, of too many of them by the sample."""
+        size = len(everybody)
+        answers = Answers(state, [], {(key, size): mask for key, mask in masks.items()})
+        counts, members = funnel_counts(answers, whole, size), answers.of(whole, size)
+        told = reversed(format(members, f"0{size}b"))
+        chosen = [person for person, said in zip(everybody, told, strict=True) if said == "1"]
+        totals = [0] * (4 * len(CHANNELS))
+        for first in range(0, len(chosen) if len(chosen) <= REACH_MAX else 0, _PAGE):
+            people = _loaded(state, chosen[first : first + _PAGE])
+            more = reach_counts(Answers(state, people), -1, purpose, len(people))
+            totals = [a + b for a, b in zip(totals, more, strict=True)]
+        funnel, reach = _told(whole, iter([*counts, *totals]), exactly, size)
+        if len(chosen) > REACH_MAX:
+            with self._guard:
+                sample.answers.state.read_from(state.reader)
+                reach = _of_sample(sample, whole, purpose).reach
+        at = time.format_moment(state.clock)
+        return Estimate(None, size, size, True, at, funnel.remaining, funnel, reach)
+
+
+def _loaded(state: State, people: list[str]) -> list[Live]:
+    """These persons with their histories; they are forgotten with whoever holds the list."""
+    state.working.trim()
+    return [live for live in map(state.working.get, people) if live is not None]
 
 
 def _of_sample(sample: _Sample, whole: Part, purpose: str) -> Estimate:

@@ -86,7 +86,7 @@ class Wired:
         self.once = Once(services)
         self.attempts = Attempts()
         self.arrivals = Arrivals()
-        self.estimator = Estimator(services.book, services.salt)
+        self.estimator = Estimator(services.book, services.salt, services.lake)
         self._schema = schema
         self._openapi = b""
         self._definitions = InForce()
