@@ -36,6 +36,8 @@ def authorise(connection: Connection, handler: BaseRouteHandler) -> None:
     permission = handler.opt.get("permission")
     if permission == "public" or (permission == "local" and _is_local(connection)):
         return
+    if connection.scope.get("method") == "OPTIONS":
+        return  # answered by the framework with the methods of the address, which everybody may read in the OpenAPI
     services: Services = connection.app.state.services
     key = _bearer(connection)
     if key and permission in ("read", "write", "server", "local"):

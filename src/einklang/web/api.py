@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from typing import Annotated, Any
 
 import msgspec
@@ -34,6 +35,8 @@ Id = Annotated[str, PathParameter(description="id; of a person also kind:value, 
 Cursor = Annotated[str, QueryParameter(description="`next` of the page before")]
 Limit = Annotated[int, QueryParameter(description=f"1 to {queries.LIMIT_MAX}")]
 SLASH = "\x1f"
+#: How a mapping begins that YAML can read and JSON cannot.
+_YAML = re.compile(r"\s*\{\s*[A-Za-z_]")
 
 
 def plain(part: str) -> str:
@@ -132,14 +135,17 @@ async def stream(request: Req, state: State) -> Stream:
 def events(
     state: State,
     before: FromQuery[int | None] = None,
+    cursor: Cursor = "",
     limit: Limit = 50,
     touchpoint: FromQuery[str] = "",
     name: FromQuery[str] = "",
     source: FromQuery[str] = "",
     person: FromQuery[str] = "",
 ) -> Page[answers.Entry]:
-    """Entries of the log, newest first; `name` is any part of it, `person` an id or kind:value."""
+    """Entries of the log, newest first; `name` is any part of it, `person` an id or kind:value; `before`: a seq."""
     services = wired(state).services
+    if cursor:
+        (before,) = queries.numbers_of(cursor, 1)
     wanted = queries_log.Wanted(touchpoint, name, source, person)
     return queries_log.log(services.book, services.lake, wanted, before=before, limit=limit)
 
@@ -189,7 +195,7 @@ async def post_definitions(request: Req, state: State) -> Response[bytes]:
             raise InputError(
                 "bad_encoding", "not UTF-8", where=f"body, byte {error.start}", mend="send UTF-8"
             ) from error
-        name = "body.json" if text.lstrip()[:1] in ("{", "[") else "body.yaml"
+        name = "body.json" if _is_json(text, request.headers.get("content-type", "")) else "body.yaml"
         docs = await asyncio.to_thread(parse_text, text, name)
         if not docs:
             raise InputError(
@@ -201,6 +207,17 @@ async def post_definitions(request: Req, state: State) -> Response[bytes]:
         return 200, encode(answers.AppliedAnswer(changed, applied.hints))
 
     return await wired(state).once.answer(request, body, work)
+
+
+def _is_json(text: str, said: str) -> bool:
+    """Whether definitions are JSON: it is said so, or it is; `{kind: segment, ...}` is YAML."""
+    if text.lstrip()[:1] not in ("{", "["):
+        return False
+    try:
+        msgspec.json.decode(text)
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        return "json" in said or not _YAML.match(text)
+    return True
 
 
 # --- persons ---

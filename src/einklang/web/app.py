@@ -36,8 +36,8 @@ from einklang.web.wiring import Wired
 REQUEST_BYTES_MAX = 2 * 1024 * 1024
 #: Paths that belong to the server; everything else is the console's.
 OURS = ("api", "v1", "c", "o", "u", "confirm", "preferences", "portal", "l", "shop", "pos", "fair", "health", "metrics")
-#: Pages that are asked for by HEAD too.
-LOOKED_AT = ("health", "u")
+#: What is asked for by HEAD too; a stream has no end, and a click is told apart.
+LOOKED_AT = ("api", "confirm", "health", "metrics", "u")
 #: The REST API.
 API = (
     *(*api.ROUTES, *objects_api.ROUTES, *catalog_api.ROUTES, *sources_api.ROUTES, *drafts_api.ROUTES),
@@ -89,7 +89,7 @@ def create_app(services: Services) -> ASGIApp:
             await collect(scope, receive, send)
             return
         secured = _secured(send, services.secure, ours=first in OURS)
-        if scope["method"] == "HEAD" and first in LOOKED_AT:
+        if scope["method"] == "HEAD" and first in LOOKED_AT and scope["path"] != "/api/stream":
             scope = {**scope, "method": "GET"}  # the server itself leaves the body out
         if first in OURS:
             await framework(_routed(scope), receive, secured)  # type: ignore[arg-type]  # as above

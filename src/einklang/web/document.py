@@ -38,6 +38,16 @@ _BATCH = {
         "sentAt": _TEXT,
     },
 }
+_EXPRESSION = {
+    "type": "object",
+    "properties": {
+        "text": {"type": ["string", "null"]},
+        "tree": {"description": "as /api/expressions/schema says"},
+        "words": {"type": ["string", "null"]},
+        "language": {"enum": ["en", "de"]},
+        "site": _TEXT,
+    },
+}
 _RATE = {"type": ["integer", "null"], "minimum": 1}
 _SOURCE = {
     "type": "object",
@@ -86,6 +96,7 @@ _ESTIMATE = {
 _SEGMENT = {"type": "object", "required": ["where"], "properties": {"where": _TEXT, "title": {}, "note": _TEXT}}
 #: Bodies that routes read as bytes: path -> content.
 _BODIES: dict[str, dict[str, Any]] = {
+    "/api/expressions": {"application/json": {"schema": _EXPRESSION}},
     "/api/session": {"application/json": {"schema": _SIGN_IN}},
     "/api/events": {"application/json": {"schema": _BATCH}},
     "/api/sources": {"application/json": {"schema": _SOURCE}},
@@ -143,5 +154,5 @@ def _complete(operation: dict[str, Any], path: str, method: str, permission: str
     operation["responses"]["default"] = {"description": "what went wrong, where, and the mend", "content": problem}
     if method in ("post", "patch", "put") and path in _BODIES:
         operation["requestBody"] = {"required": True, "content": _BODIES[path]}
-        if method == "post" and not path.startswith("/api/drafts") and permission != "public":
+        if method == "post" and permission != "public":
             operation.setdefault("parameters", []).append(_KEYED)

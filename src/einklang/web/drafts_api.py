@@ -9,7 +9,7 @@ import asyncio
 from typing import Annotated, Any
 
 import msgspec
-from litestar import Request, get, post
+from litestar import Request, Response, get, post
 from litestar.datastructures import State
 from litestar.params import PathParameter
 
@@ -22,6 +22,7 @@ from einklang.kernel.errors import NotFound
 from einklang.web.access import principal
 from einklang.web.api import READ, plain, wired
 from einklang.web.drafts import exact
+from einklang.web.encode import encode
 from einklang.web.services import Services
 
 WRITE = {"permission": "write"}
@@ -80,14 +81,14 @@ def person_drafts(request: Req, state: State, person_id: PersonId) -> Page[Agent
 
 
 @post("/api/drafts/find", opt=WRITE, status_code=200)
-async def find_draft(request: Req, state: State) -> AgentDraft:
+async def find_draft(request: Req, state: State) -> Response[AgentDraft]:
     """The draft of a code that a customer tells: `{"code": "K7F3-QX9P"}`. After five wrong ones: 429, five minutes.
 
     `{"ref"}`: one that was shown before, as it is now.
     """
     found = wired(state)
-    services, who = found.services, f"code {principal(request)}"
-    said = exact(await request.body(), Wanted)
+    services, who, raw = found.services, f"code {principal(request)}", await request.body()
+    said = exact(raw, Wanted)
 
     def look() -> AgentDraft:
         with services.book.snapshot() as reader:
@@ -97,41 +98,48 @@ async def find_draft(request: Req, state: State) -> AgentDraft:
                 ref = drafts.by_code(reader, said.code, now=services.now(), salt=services.salt)
             return _for_agent(services, ref, drafts.find(reader, ref, services.now()))
 
-    if said.ref:
-        return await asyncio.to_thread(look)
-    found.attempts.check(who, services.now())
-    try:
-        return await asyncio.to_thread(look)
-    except NotFound:
-        found.attempts.failed(who, services.now())
-        raise
+    async def work() -> tuple[int, bytes]:
+        if said.ref:
+            return 200, encode(await asyncio.to_thread(look))
+        found.attempts.check(who, services.now())
+        try:
+            return 200, encode(await asyncio.to_thread(look))
+        except NotFound:
+            found.attempts.failed(who, services.now())
+            raise
+
+    return await found.once.answer(request, raw, work)  # type: ignore[return-value]  # encoded already
 
 
 @post("/api/drafts", opt=WRITE, status_code=200)
-async def post_draft(request: Req, state: State) -> AgentDraft:
+async def post_draft(request: Req, state: State) -> Response[AgentDraft]:
     """Go on with a draft: `{"ref", "fields", "version"}`, or close it by `{"ref", "outcome": "submitted"|"discarded"}`.
 
     409 `draft_changed` if somebody saved it meanwhile. Answered once durable.
     """
-    found = wired(state)
-    services, said = found.services, exact(await request.body(), AgentSaving)
+    found, raw = wired(state), await request.body()
+    services, said = found.services, exact(raw, AgentSaving)
     ref = drafts.unseal(services.link_key, drafts.AGENT, said.ref)
-    draft = await asyncio.to_thread(
-        drafts.save,
-        services.book,
-        ref,
-        Saving(said.fields, said.version, said.outcome),
-        form=None,
-        identifiers={ref.kind: ref.value},
-        by=drafts.AGENT,
-        actor=principal(request),
-        source="einklang",
-        touchpoint="agent",
-        now=services.now(),
-        limits=services.limits,
-    )
-    services.wake()
-    return _for_agent(services, ref, draft)
+
+    async def work() -> tuple[int, bytes]:
+        draft = await asyncio.to_thread(
+            drafts.save,
+            services.book,
+            ref,
+            Saving(said.fields, said.version, said.outcome),
+            form=None,
+            identifiers={ref.kind: ref.value},
+            by=drafts.AGENT,
+            actor=principal(request),
+            source="einklang",
+            touchpoint="agent",
+            now=services.now(),
+            limits=services.limits,
+        )
+        services.wake()
+        return 200, encode(_for_agent(services, ref, draft))
+
+    return await found.once.answer(request, raw, work)  # type: ignore[return-value]  # encoded already
 
 
 ROUTES: tuple[Any, ...] = (person_drafts, find_draft, post_draft)

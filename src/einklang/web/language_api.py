@@ -32,8 +32,11 @@ async def expression(request: Request[Any, Any, Any], state: State) -> Response[
     found = wired(state)
     body = unpack(dict(request.scope["headers"]), await request.body(), DEFINITION_BYTES_MAX)
     asked = body_of(body, language.Asked)
-    answer = await asyncio.to_thread(lambda: language.expression(found.in_force(), asked))
-    return Response(encode(answer), media_type="application/json")
+
+    async def work() -> tuple[int, bytes]:
+        return 200, encode(await asyncio.to_thread(lambda: language.expression(found.in_force(), asked)))
+
+    return await found.once.answer(request, body, work)
 
 
 ROUTES = (expression_schema, expression)

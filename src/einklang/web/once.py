@@ -40,7 +40,9 @@ class Once:
         if not 1 <= len(said) <= KEY_CHARS_MAX or not said.isprintable():
             mend = f"send 1 to {KEY_CHARS_MAX} printable characters"
             raise InputError("bad_idempotency_key", "not a key", where="Idempotency-Key", mend=mend)
-        key, route, hashed = f"{principal(request)} {said}", request.scope["path"], content_hash(body)
+        query = request.scope["query_string"].decode("latin-1")
+        route = request.scope["path"] + (f"?{query}" if query else "")
+        key, hashed = f"{principal(request)} {said}", content_hash(body)
         lock = self._busy.setdefault(key, asyncio.Lock())
         async with lock:
             book, now = self.services.book, self.services.now()
