@@ -17,9 +17,11 @@ from einklang.fact.person import Run
 from einklang.store.book import SqliteBook
 from einklang.store.lake import Lake
 from einklang.testing.canonical import table_rows
-from tests.app.couples import decide, reading
+from tests.app.couples import couple, decide, reading
+from tests.app.dice import Random
+from tests.app.test_merge_and_split import MERGED_AT, WHOLE, lives
 from tests.app.test_rebuild import differences
-from tests.app.worlds import DAY, HOUR, START, append, engine_of, home, run
+from tests.app.worlds import DAY, HOUR, START, UNTIL, append, engine_of, home, run
 
 DEFINITIONS = """
 kind: journey
@@ -184,3 +186,38 @@ def test_who_got_a_message_has_it_and_whose_run_it_is_has_the_run(batch: int, tm
         for table, at in (("outbox", 0), ("message_log", 2)):
             assert {row[at] for row in table_rows(book, table)} == {bea.person.id}, table
         assert differences(book, Lake(tmp_path), batch=5_001 - batch) == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(2))
+def test_in_random_lives_each_message_is_with_its_address(seed: int, tmp_path: Path) -> None:
+    """Couples are merged, live on in journeys, and are split: what was sent to an address is with whoever has it, a slot
+    stands with its message, nobody lacks the arm of an own run; a rebuild agrees.
+    """
+    random = Random(seed)
+    with home(WHOLE) as book:
+        pairs, engine = lives(random, book)
+        for pair in pairs:
+            with book.snapshot() as reader:
+                said = stitching.merge(reader, reading(book), *pair.keys, actor="staff:test", why="one")
+            decide(book, engine, said, MERGED_AT)
+        later = [couple(random, pair.number, first=8, kinds=pair.kinds) for pair in pairs]
+        append(book, sorted((call for pair in later for call in pair.calls), key=lambda call: call.at or 0))
+        engine = run(book, (random.choice((5_000, 37)),), until=UNTIL)
+        for pair in pairs:
+            with book.snapshot() as reader:
+                said = stitching.split(reader, reading(book), pair.keys[1], (), actor="staff:test", why="two")
+            decide(book, engine, said, UNTIL)
+        owners = {value: person for kind, value, person, _ in table_rows(book, "identifier") if kind == "email"}
+        sent = {row[1]: row[0] for row in table_rows(book, "outbox") if row[10] in owners}
+        assert sent == {row[1]: owners[row[10]] for row in table_rows(book, "outbox") if row[10] in owners}
+        slots = {(row[3], row[10]): sent[row[1]] for row in table_rows(book, "message_log") if row[1] in sent}
+        moved = 0
+        for person in {row[0] for row in table_rows(book, "person")}:
+            live = load(book, person)
+            kept = {(one.run, one.clock) for one in live.person.contacts} & slots.keys()
+            assert kept == {slot for slot, owner in slots.items() if owner == person}
+            assert all(one.scope in live.person.arms for one in live.runs if one.probability)
+            moved += len({slot[0] for slot in kept} - {one.id for one in live.runs})
+        assert moved > 3, "some got what the run of the other sent"
+        assert differences(book, Lake(tmp_path), batch=random.choice((1, 7, 5_000))) == []
