@@ -205,7 +205,7 @@ def _told(whole: Part, counts: Iterator[int], says: Callable[[int], Count], pers
     return funnel, reach
 
 
-class _Sample(msgspec.Struct):
+class Sample(msgspec.Struct):
     """Who was drawn, when. seq: how far the log was."""
 
     answers: Answers
@@ -223,7 +223,7 @@ class Estimator:
         self._salt = salt
         self._guard = threading.Lock()
         self._counting = threading.Lock()
-        self._sample: _Sample | None = None
+        self._sample: Sample | None = None
 
     def estimate(self, definitions: Definitions, asked: EstimateAsked, *, now: int) -> Estimate:
         """What would hold for how many. Raises InputError for a request that is none."""
@@ -241,11 +241,11 @@ class Estimator:
             with self._guard:
                 sample = self._fresh(reader, definitions, now)
                 if not asked.exact or len(sample.answers.people) >= sample.persons:
-                    return _of_sample(sample, whole, asked.purpose)
+                    return of_sample(sample, whole, asked.purpose)
             with self._counting:
                 return self._exact(reader, sample, whole, asked.purpose, now)
 
-    def _fresh(self, reader: Reader, definitions: Definitions, now: int) -> _Sample:
+    def _fresh(self, reader: Reader, definitions: Definitions, now: int) -> Sample:
         """The sample, read again where it is old and something happened since."""
         sample = self._sample
         seq = reader.read("counter_value", "seq")[0][0]
@@ -257,7 +257,7 @@ class Estimator:
             state = _state(self._salt, definitions, reader, now)
             size = min(persons, max(PERSONS_MIN, min(PERSONS_MAX, EVENTS_MAX * persons // max(1, seq))))
             people = _loaded(state, drawn(reader, self._salt, size))
-            sample = _Sample(Answers(state, people), persons, now, seq)
+            sample = Sample(Answers(state, people), persons, now, seq)
         state = sample.answers.state
         if state.definitions is not definitions:
             state.take(definitions)
@@ -267,7 +267,7 @@ class Estimator:
         self._sample = sample
         return sample
 
-    def _exact(self, reader: Reader, sample: _Sample, whole: Part, purpose: str, now: int) -> Estimate:
+    def _exact(self, reader: Reader, sample: Sample, whole: Part, purpose: str, now: int) -> Estimate:
         """Everybody is asked: by plan where they are many and it can, else some at a time."""
         persons = sample.persons
         state = _state(self._salt, sample.answers.state.definitions, reader, now)
@@ -293,7 +293,7 @@ class Estimator:
         return Estimate(None, asked, asked, True, time.format_moment(now), funnel.remaining, funnel, reach)
 
     def _by_plan(
-        self, state: State, sample: _Sample, whole: Part, purpose: str, everybody: list[str], masks: dict[str, int]
+        self, state: State, sample: Sample, whole: Part, purpose: str, everybody: list[str], masks: dict[str, int]
     ) -> Estimate:
         """The funnel by plan; the reach of the members one by one, of too many of them by the sample."""
         size = len(everybody)
@@ -310,7 +310,7 @@ class Estimator:
         if len(chosen) > REACH_MAX:
             with self._guard:
                 sample.answers.state.read_from(state.reader)
-                reach = _of_sample(sample, whole, purpose).reach
+                reach = of_sample(sample, whole, purpose).reach
         at = time.format_moment(state.clock)
         return Estimate(None, size, size, True, at, funnel.remaining, funnel, reach)
 
@@ -321,7 +321,8 @@ def _loaded(state: State, people: list[str]) -> list[Live]:
     return [live for live in map(state.working.get, people) if live is not None]
 
 
-def _of_sample(sample: _Sample, whole: Part, purpose: str) -> Estimate:
+def of_sample(sample: Sample, whole: Part, purpose: str) -> Estimate:
+    """What the sample says of everybody."""
     answers = sample.answers
     size = min(len(answers.people), LOOKS_MAX // max(1, _looks(whole, answers)))
     if size < min(ASKED_MIN, len(answers.people)):

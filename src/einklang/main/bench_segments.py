@@ -18,8 +18,10 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
+from einklang.app.estimates import EVENTS_MAX
 from einklang.expr import Catalog, Checked, Crowd, EventShape, Scope, check_condition, compile_one, compile_sql, type_of
 from einklang.kernel import time
+from einklang.main import bench_estimates
 from einklang.main import bench_events as year
 from einklang.store.lake import DuckEngine, Lake, put_crowd
 
@@ -78,6 +80,7 @@ def segments(folder: Path, persons: int = PERSONS) -> dict[str, Any]:
         together, counts = _timed(lambda: _ask(engine, hundred))
         alone = _alone(engine, example, persons)
     return {
+        "estimate_ms": estimate_ms(),
         "persons": persons,
         "events": persons * year.EVENTS_PER_PERSON,
         "members": told,
@@ -94,6 +97,18 @@ def segments(folder: Path, persons: int = PERSONS) -> dict[str, Any]:
         },
         "members_of_100": {"min": min(counts), "median": int(median(counts)), "max": max(counts)},
     }
+
+
+def estimate_ms() -> dict[str, float]:
+    """Estimates while typing: rules of two parts that nobody asked before."""
+    people = EVENTS_MAX // year.EVENTS_PER_PERSON
+    rows = pl.from_arrow(made(0, EVENTS_MAX, people))
+    assert isinstance(rows, pl.DataFrame)
+    rows = rows.with_columns(at=pl.col("at").dt.epoch("us"))
+    texts = [
+        f"{EXAMPLE.replace('365d', f'{300 + n}d')} && {text}" for n, text in enumerate(many(bench_estimates.STEPS))
+    ]
+    return bench_estimates.typing(rows, texts, NOW)
 
 
 def many(count: int) -> list[str]:
