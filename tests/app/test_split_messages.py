@@ -191,8 +191,8 @@ def test_who_got_a_message_has_it_and_whose_run_it_is_has_the_run(batch: int, tm
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(2))
 def test_in_random_lives_each_message_is_with_its_address(seed: int, tmp_path: Path) -> None:
-    """Couples are merged, live on in journeys, and are split: what was sent to an address is with whoever has it, a slot
-    stands with its message, nobody lacks the arm of an own run; a rebuild agrees.
+    """Couples are merged, live on in journeys, and are split: what was sent to an address is with whoever has it, a
+    slot stands with its message, nobody lacks the arm of an own run; a rebuild agrees.
     """
     random = Random(seed)
     with home(WHOLE) as book:
