@@ -95,6 +95,8 @@ def test_what_templates_say(source: str, text: str) -> None:
         ("{% assign lines = data.none | products %}", "products"),
         ("{% assign lines = data.ids | recommended %}", "recommend"),
         ("{{ data.none | first }}", "data.none | first"),
+        ("{{ trait.size }}", "trait.size"),
+        ("{{ trait.first }}", "trait.first"),
         ("{{ nil }}", "nil"),
     ],
 )
