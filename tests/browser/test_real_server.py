@@ -306,7 +306,7 @@ def test_a_marketer_builds_the_example(page: Page, served: Served, axe: Callable
     page.get_by_label("Person", exact=True).fill("userId:c-41")
     page.get_by_role("button", name="Show why").click()
     expect(page.get_by_text("is not in this segment")).to_be_visible(timeout=SHOWN_MS)
-    expect(page.get_by_text('consent("email", "marketing")').last).to_be_visible()
+    expect(page.get_by_text('consent by channel "email" for purpose "marketing"', exact=True)).to_be_visible()
     assert axe(page) == []
 
 

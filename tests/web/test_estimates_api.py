@@ -241,6 +241,7 @@ def test_why_with_values(shop: Home) -> None:
     assert inside["since"] is not None
     parts = [(one["text"], one["held"]) for one in outside["rule"]["children"]]
     assert parts == [('segment("germans")', False), ('segment("buyers")', True)]
+    assert outside["rule"]["children"][0]["words"]["de"] == 'Mitglied im Segment "germans"'
 
 
 def test_the_trend_adds_up(shop: Home) -> None:

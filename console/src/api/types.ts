@@ -143,6 +143,8 @@ export interface ObjectRef {
 
 export interface ExplainNode {
   text: string;
+  /** In plain words, where they are told. */
+  words?: { de: string; en: string } | null;
   value: Json;
   held: boolean | null;
   children: ExplainNode[];

@@ -11,14 +11,15 @@ import css from './person.module.css';
 import { About, toneOf } from './Timeline';
 
 export function Node({ node }: { node: ExplainNode }) {
-  const { t } = useWords();
+  const { t, language } = useWords();
+  const words = node.words?.[language];
   const held = node.held ?? (typeof node.value === 'boolean' ? node.value : null);
   return (
     <li>
       <div className={css.node} data-held={held ?? 'none'}>
         <span className={css.mark}><Icon name={held === true ? 'check' : held === false ? 'cross' : 'minus'} size={12} stroke={2.6} /></span>
         <div style={{ minWidth: 0 }}>
-          <code>{node.text}</code>
+          {words === undefined ? <code>{node.text}</code> : <span title={node.text}>{words}</span>}
           {held !== null && <VisuallyHidden> {held ? t.why.holds : t.why.fails}</VisuallyHidden>}
           {typeof node.value !== 'boolean' && (
             <div className={css.value}>{t.why.value}: <b>{node.value === null ? t.app.missing : plainValue(node.value)}</b></div>

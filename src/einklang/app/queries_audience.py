@@ -18,7 +18,7 @@ from einklang.app.ports import Reader
 from einklang.app.queries_log import Columns
 from einklang.app.state import State
 from einklang.app.working import from_json
-from einklang.expr import cost_of, explain, parse
+from einklang.expr import ExplainNode, ExprError, cost_of, explain, parse, to_words
 from einklang.expr.crowd_reach import ALONE, crowd_supports
 from einklang.expr.tree import Tree
 from einklang.kernel import time
@@ -35,7 +35,7 @@ _CHANGES = {"Segment Entered": 1, "Segment Left": -1}
 
 class WhyMember(msgspec.Struct):
     """member: as the live state has it, since when; held: what the rule says at this moment; rule: the tree of it, each
-    part with its value.
+    part with its value and in words.
     """
 
     person_id: str
@@ -111,8 +111,20 @@ def why(reader: Reader, state: State, name: str, person: str, now: Micros) -> Wh
     rule = explain(checked, state.view(live))
     member = known is not None and known.member
     since = shown(known.since) if known is not None else None
-    tree = msgspec.to_builtins(rule, enc_hook=str)
-    return WhyMember(live.person.id, name, member, since, rule.held is True, time.format_moment(now), tree)
+    at = time.format_moment(now)
+    return WhyMember(live.person.id, name, member, since, rule.held is True, at, _told(rule))
+
+
+def _told(node: ExplainNode) -> dict[str, Any]:
+    """A part of a rule, also in words; what is no expression of its own has none."""
+    try:
+        tree = parse(node.text)
+        words = {"de": to_words(tree, "de"), "en": to_words(tree, "en")}
+    except ExprError:
+        words = None
+    value = msgspec.to_builtins(node.value, enc_hook=str)
+    children = [_told(part) for part in node.children]
+    return {"text": node.text, "words": words, "value": value, "held": node.held, "children": children}
 
 
 def overlap(reader: Reader, definitions: Definitions, names: list[str]) -> Overlap:
