@@ -7,12 +7,14 @@ import itertools
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import closing
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import apsw
 import playwright
 import pytest
 import structlog
@@ -20,6 +22,7 @@ from argon2 import PasswordHasher
 from hypothesis import HealthCheck, Phase, settings
 
 from einklang.app import staff
+from einklang.store.book import Setup, sqlite
 from einklang.testing.cluster import Cluster, programs
 from tests.waits import WAIT_S
 
@@ -160,6 +163,34 @@ def database_url(cluster: Cluster) -> Iterator[str]:
     schema = f"test_{next(_schemas)}"
     yield cluster.url(schema=schema)
     cluster.drop(schema)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _homes_are_copied() -> Iterator[None]:
+    """The tables of a home are made once a process; where nothing is yet the next homes are copies, with their salt."""
+    made: dict[Setup, tuple[bytes, list[str]]] = {}
+    create = sqlite._create_file
+
+    def quick(home: Path, setup: Setup, meta: Mapping[str, str]) -> None:
+        file = home / sqlite.BOOK_FILE
+        if file.exists() or setup not in made:
+            fresh = not file.exists()
+            create(home, setup, meta)
+            if fresh:
+                made[setup] = file.read_bytes(), list(meta)
+            return
+        file.touch(0o600)
+        whole, names = made[setup]
+        file.write_bytes(whole)
+        with closing(apsw.Connection(str(file))) as connection:
+            connection.execute("BEGIN")
+            connection.executemany("DELETE FROM meta WHERE key = ?", [(name,) for name in names])
+            connection.executemany("INSERT INTO meta (key, value) VALUES (?, ?)", list(meta.items()))
+            connection.execute("COMMIT")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sqlite, "_create_file", quick)
+        yield
 
 
 @pytest.fixture(scope="session", autouse=True)
