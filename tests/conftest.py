@@ -23,6 +23,7 @@ from hypothesis import HealthCheck, Phase, settings
 
 from einklang.app import staff
 from einklang.store.book import Setup, sqlite
+from einklang.store.book.connect import BOOK_FILE
 from einklang.testing.cluster import Cluster, programs
 from tests.waits import WAIT_S
 
@@ -172,7 +173,7 @@ def _homes_are_copied() -> Iterator[None]:
     create = sqlite._create_file
 
     def quick(home: Path, setup: Setup, meta: Mapping[str, str]) -> None:
-        file = home / sqlite.BOOK_FILE
+        file = home / BOOK_FILE
         if file.exists() or setup not in made:
             fresh = not file.exists()
             create(home, setup, meta)
