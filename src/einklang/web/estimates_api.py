@@ -53,8 +53,11 @@ async def estimate(request: Request[Any, Any, Any], state: State) -> Response[by
     body = unpack(dict(request.scope["headers"]), await request.body(), DEFINITION_BYTES_MAX)
     asked = body_of(body, EstimateAsked)
     now = found.services.now()
-    answer = await asyncio.to_thread(lambda: found.estimator.estimate(found.in_force(), asked, now=now))
-    return Response(encode(answer), media_type="application/json")
+
+    async def work() -> tuple[int, bytes]:
+        return 200, encode(await asyncio.to_thread(lambda: found.estimator.estimate(found.in_force(), asked, now=now)))
+
+    return await found.once.answer(request, body, work)
 
 
 @get("/api/overlap", opt=READ, sync_to_thread=True)
