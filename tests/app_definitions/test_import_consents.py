@@ -50,6 +50,17 @@ def test_a_withdrawal_without_moment_counts_from_its_import(book: SqliteBook, tm
     assert consent["status"] == "withdrawn"
 
 
+def test_a_declared_kind_of_identifier_names_the_person(tmp_path: Path) -> None:
+    """`card:7`, where `kind: identity` declares cards; else the row is refused."""
+    lines = HEAD + "card:7,email,u@b.example,marketing,given,2025-06-01T00:00:00Z\n"
+    for text, refused in ((BASE, 1), (f"{BASE}---\n{{kind: identity, kinds: {{card: {{priority: 35}}}}}}", 0)):
+        with home(tmp_path / f"home-{refused}", text) as book:
+            assert put(book, tmp_path, "consents", "c.csv", lines).rejected == refused
+            if not refused:
+                live(book)
+                assert persons.show(book, "card:7")["consents"][0]["address"] == "u@b.example"
+
+
 def test_a_withdrawal_is_in_force_with_its_row(book: SqliteBook, tmp_path: Path) -> None:
     """Before any tick: by address, and by person for every address that is known of them."""
     put(book, tmp_path, "people", "p.csv", "userId,email\nu,u@b.example\n")

@@ -178,6 +178,7 @@ def test_a_bad_row_is_put_beside(
     rejected = json.loads(Path(done.rejections).read_text("utf-8").splitlines()[0])
     assert (rejected["row"], rejected["code"]) == (number, code)
     assert rejected["mend"]
+    assert rejected["data"] or text == '{"": 1}', "also of a row that cannot be read"
     assert said in rejected["message"] + " " + rejected["mend"]
     if done.accepted == 0:
         assert everything(place) == before
@@ -186,6 +187,12 @@ def test_a_bad_row_is_put_beside(
 def test_the_tables_are_long_enough() -> None:
     """At least 20 bad files and rows."""
     assert len(FILES) + len(ROWS) >= 60
+
+
+def test_a_line_of_an_archive_has_the_time_that_was_corrected() -> None:
+    """Where Segment kept both, `timestamp` is its own, and `originalTimestamp` that of a wrong clock."""
+    both = READERS["events"](json.loads(event(originalTimestamp="2031-01-01T00:00:00Z")), Declared(), False)
+    assert both.at == READERS["events"](json.loads(event()), Declared(), False).at
 
 
 @given(st.dictionaries(st.text(max_size=5), st.recursive(

@@ -125,8 +125,9 @@ def events(row: Row, known: Declared, text: bool) -> EngineCall:
     own = ("at", "origin", "machine", "nth", "identifiers", "touchpoint")
     fields = {name: row[name] for name in EngineCall.__struct_fields__ if name in row and name not in own}
     call = msgspec.convert(fields, EngineCall, strict=False)
-    stamp = row.get("originalTimestamp") or row.get("timestamp")
-    if stamp is None:
+    # in what Segment archives both stand, and `timestamp` is the one that it corrected
+    stamp = row.get("timestamp") or row.get("originalTimestamp")
+    if not stamp:
         raise RowRefused("bad_time", "no timestamp", "an imported event needs the time at which it happened")
     call.timestamp = call.originalTimestamp = call.sentAt = None
     call.at = _moment(stamp, "timestamp")
@@ -245,7 +246,7 @@ def consents(row: Row, known: Declared, text: bool) -> EngineCall:
             raise RowRefused("missing_column", f"no {name}", f"fill the column {name}")
     kind, colon, value = str(row["person"]).partition(":")
     value = value.strip()
-    if not colon or kind not in _IDENTIFIERS or not value or len(value) > IDENTIFIER_CHARS_MAX:
+    if not colon or kind not in (*_IDENTIFIERS, *known.kinds) or not value or len(value) > IDENTIFIER_CHARS_MAX:
         raise RowRefused(
             "bad_identifier",
             f"not a person: {str(row['person'])[:60]!r}",

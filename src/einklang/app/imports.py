@@ -122,7 +122,7 @@ def _csv_rows(path: Path, header: list[str]) -> Iterator[tuple[int, Row]]:
             if len(cells) == len(header):
                 yield number, {name: cell for name, cell in zip(header, cells, strict=True) if cell != ""}
             elif cells:
-                yield number, {"": f"{len(cells)} cells instead of {len(header)}"}
+                yield number, {"": f"{len(cells)} cells instead of {len(header)}", "cells": cells}
             number = reader.line_num + 1
 
 
@@ -135,9 +135,9 @@ def _json_rows(path: Path) -> Iterator[tuple[int, Row]]:
             try:
                 row = _DECODER.decode(text)
             except (msgspec.MsgspecError, ValueError, RecursionError) as error:
-                yield number, {"": f"not a JSON object: {error}"}
+                yield number, {"": f"not a JSON object: {error}", "line": text.decode("utf-8", "replace")}
                 continue
-            yield number, {"": "a field without name"} if "" in row else row
+            yield number, row | {"": "a field without name"} if "" in row else row
 
 
 def _parquet(path: Path) -> Table:
@@ -235,7 +235,8 @@ class _Beside:
         """One refused row: its number, code, message, mend, and itself."""
         if self.file is None:
             self.file = self.path.open("wb")
-        found = {"row": number, "code": refused.code, "message": refused.message, "mend": refused.mend, "data": row}
+        data = {name: value for name, value in row.items() if name}
+        found = {"row": number, "code": refused.code, "message": refused.message, "mend": refused.mend, "data": data}
         self.file.write(msgspec.json.encode(found, enc_hook=str) + b"\n")
 
     def close(self, *, ended: bool) -> str | None:
