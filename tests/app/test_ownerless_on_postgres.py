@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from einklang.app import stitching
+from einklang.app.apply import apply
 from einklang.app.run import settle_definitions
 from einklang.store.book import AnyBook
 from einklang.testing.canonical import canonical_hash, difference, table_rows
@@ -12,8 +13,10 @@ from einklang.testing.cluster import Cluster
 from tests.app.couples import reading
 from tests.app.test_on_postgres import home_there
 from tests.app.test_ownerless import calls
-from tests.app.worlds import DAY, START, UNTIL, append, engine_of, home, run
+from tests.app.worlds import DAY, START, UNTIL, append, documents, engine_of, home, run
 
+#: What waits, waits for another kind too.
+LATER = "{kind: object, id: slip, key: payment_id, events: {Payment Received: seen}}"
 pytestmark = pytest.mark.stores
 
 
@@ -27,6 +30,8 @@ def live(book: AnyBook, seed: int, batches: list[int]) -> None:
             said = act(reader, reading(book), "userId:u0", *others, actor="staff:a", why="x")
         stitching.append(book, said, now=UNTIL)
         settle_definitions(book, engine_of(book))
+    apply(book, list(documents(LATER)), now=UNTIL)
+    settle_definitions(book, engine_of(book))
 
 
 @pytest.mark.parametrize("seed", range(2))
@@ -37,3 +42,4 @@ def test_both_stores_have_one_state(cluster: Cluster, seed: int) -> None:
         live(there, seed, [17, 4])
         assert canonical_hash(there) == canonical_hash(here), "\n".join(difference(here, there))
         assert len(list(table_rows(there, "object"))) > 10
+        assert "slip" in {row[0] for row in table_rows(there, "object_waiting")}

@@ -2,7 +2,10 @@
 
 What is compared is what the log says: persons, history, identity, runs, members, timers, the ledger with its chain,
 verdicts, assignments, outcomes, messages, definitions, in seq order and with the clock. Left out is how it came here:
-positions, moments of receipt, and what a delivery notes for itself (what became of a message is in the message log).
+positions, moments of receipt, and what a delivery notes for itself. The status of a message in the outbox is such a
+note: while it is handed over, is tried again, or was found to be of no use at the last moment, it says what the log
+does not say yet, and a rebuild, which delivers nothing, cannot know it. What the log says became of a message is in
+the message log. Where nobody but the tick writes the status, a test compares it too (tests/app/test_split_messages.py).
 """
 
 from __future__ import annotations
