@@ -12,6 +12,7 @@ SEGMENTS: list[Data] = [
         "members": 4127,
         "updated_at": ago(days=18),
         "on_site": True,
+        "building": None,
     },
     {
         "id": "garden-lovers",
@@ -21,6 +22,7 @@ SEGMENTS: list[Data] = [
         "members": 2894,
         "updated_at": ago(days=40),
         "on_site": False,
+        "building": None,
     },
     {
         "id": "win-back-due",
@@ -30,6 +32,7 @@ SEGMENTS: list[Data] = [
         "members": 1630,
         "updated_at": ago(days=3),
         "on_site": False,
+        "building": None,
     },
     {
         "id": "newsletter",
@@ -38,6 +41,7 @@ SEGMENTS: list[Data] = [
         "members": 9318,
         "updated_at": ago(days=200),
         "on_site": False,
+        "building": None,
     },
 ]
 SEGMENT_MORE: Data = {

@@ -2,9 +2,10 @@ import { Button, Checkbox, TextInput } from '@mantine/core';
 import { useQuery } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
 import { type FormEvent, useEffect, useRef, useState } from 'react';
-import { healthQuery, overlapQuery, type TrendDay, trendQuery, type User, whyMemberQuery } from '../api/audience';
+import { type Building, healthQuery, overlapQuery, type TrendDay, trendQuery, type User, whyMemberQuery } from '../api/audience';
 import { segmentsQuery } from '../api/queries';
 import { useWords, word } from '../i18n';
+import { Notice } from '../ui/ask';
 import { Icon } from '../ui/icons';
 import { useNow } from '../ui/now';
 import { Card, Failure, Pill, Rows, TableWrap } from '../ui/parts';
@@ -173,6 +174,18 @@ function Using({ user }: { user: User }) {
   return <Pill>{name}</Pill>;
 }
 
+function Built({ building }: { building: Building }) {
+  const { t, f } = useWords();
+  const looked = building.of === 0 ? t.audience.lookedSome(f.number(building.looked)) : t.audience.looked(f.number(building.looked), f.number(building.of));
+  return (
+    <Notice tone="warm" icon="clock">
+      <b>{t.audience.building}</b>
+      <div>{building.switched ? t.audience.switched : looked}</div>
+      {!building.switched && building.of > 0 && <span className={css.track} style={{ display: 'block', marginTop: 6 }}><span style={{ width: `${Math.min(100, (100 * building.looked) / building.of)}%` }} /></span>}
+    </Notice>
+  );
+}
+
 /** What uses it, and how it is kept up to date. */
 export function HealthOf({ id }: { id: string }) {
   const { t, f } = useWords();
@@ -182,6 +195,7 @@ export function HealthOf({ id }: { id: string }) {
   const users = data.used_in.filter((one, place) => data.used_in.findIndex((other) => other.kind === one.kind && other.id === one.id) === place);
   return (
     <>
+      {data.building !== null && <Built building={data.building} />}
       <Card title={t.audience.usedIn}>
         {users.length === 0 ? <div className={ui.dim}>{t.audience.unused}</div> : <span className={ui.pills}>{users.map((one) => <Using key={`${one.kind}:${one.id}`} user={one} />)}</span>}
       </Card>
