@@ -178,6 +178,8 @@ export interface SegmentItem {
   updated_at: string | null;
   /** Pages may know whether their visitor is a member. */
   on_site: boolean;
+  /** It was changed, and its members are being worked out. */
+  building: { step: 'look' | 'tell'; looked: number; of: number } | null;
 }
 
 export interface Segment extends SegmentItem {

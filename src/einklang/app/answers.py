@@ -171,8 +171,18 @@ class ObjectRef(msgspec.Struct):
     id: str
 
 
+class Building(msgspec.Struct):
+    """A changed segment whose members are being worked out; `step`: `look` while the old definition is in force, `tell`
+    once the new one is; persons looked at so far, of about so many, 0 if nobody knows.
+    """
+
+    step: str
+    looked: int
+    of: int
+
+
 class SegmentItem(msgspec.Struct):
-    """A segment in a list. on_site: pages may know whether their visitor is a member."""
+    """A segment in a list. on_site: pages may know whether their visitor is a member. building: it was changed."""
 
     id: str
     title: Text
@@ -180,6 +190,7 @@ class SegmentItem(msgspec.Struct):
     members: int
     updated_at: str | None
     on_site: bool
+    building: Building | None
 
 
 class Segment(msgspec.Struct):
@@ -191,6 +202,7 @@ class Segment(msgspec.Struct):
     members: int
     updated_at: str | None
     on_site: bool
+    building: Building | None
     definition: str
     listens: list[str]
     used_by: list[str]

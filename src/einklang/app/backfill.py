@@ -39,7 +39,9 @@ STEP_PERSONS = 100
 _CALM = frozenset({"journey", "message", "campaign", "team", "channel", "touchpoint", "brand", "event", "catalog"})
 Step = dict[str, Any]
 #: The persons to be looked at, in order; None: not known yet.
-Crowd = Callable[["Build"], "Sequence[str] | None"]
+Crowd = Callable[["Build"], "list[str] | None"]
+#: This very list: nobody can say who, all are looked at.
+EVERYBODY: list[str] = []
 
 
 class Build(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -69,6 +71,12 @@ def stored(text: str) -> Build | None:
 def text_of(build: Build | None) -> str:
     """The stored form."""
     return msgspec.json.encode(build).decode() if build is not None else ""
+
+
+def now(reader: Reader) -> Build | None:
+    """What is being worked out at present."""
+    rows = reader.read("meta_value", "build")
+    return stored(rows[0][0] if rows else "")
 
 
 def beside(state: State, changes: Sequence[dict[str, Any]]) -> bool:
@@ -132,12 +140,12 @@ def next_step(state: State, reader: Reader, crowd: Crowd | None = None) -> Step 
     if build.switched:
         found: Sequence[str] = [row[0] for row in reader.read("shadow_persons", STEP_PERSONS)]
         return {"build": "tell", "persons": found} if found else {"build": "end"}
-    if crowd is None:
-        found, count = state.after(build.after, STEP_PERSONS), 0
+    persons = EVERYBODY if crowd is None else crowd(build)
+    if persons is None:
+        return None
+    if persons is EVERYBODY:
+        found, count = state.after(build.after, STEP_PERSONS), int(reader.read("person_count")[0][0])
     else:
-        persons = crowd(build)
-        if persons is None:
-            return None
         first, count = bisect_right(persons, build.after), len(persons)
         found = persons[first : first + STEP_PERSONS]
     return {"build": "look", "persons": list(found), "of": count} if found else {"build": "switch"}

@@ -8,20 +8,20 @@ from __future__ import annotations
 
 from collections import ChainMap, Counter, deque
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
+from einklang.app import backfill
 from einklang.app.contact import Desk
 from einklang.app.groups import group_of
 from einklang.app.state import State
+from einklang.app.touched import LATE_US, Touched
 from einklang.app.view import PersonView, is_zone, zone_of
 from einklang.app.working import Live, did, take_zone
 from einklang.audience.live import Change, refresh
 from einklang.content.message import traits_read
 from einklang.decide import arms
 from einklang.event import Event, canonical_name, names_of
-from einklang.expr import Needs
 from einklang.fact.person import TREATED, Arm, Membership, Run, Trait
 from einklang.flow import entry as entries
 from einklang.flow import machine, reaction
@@ -29,44 +29,10 @@ from einklang.flow.compile import Journey, Step
 from einklang.flow.values import conditions
 from einklang.kernel.limits import STEPS_PER_MOMENT_MAX
 from einklang.kernel.reasons import Reason
+from einklang.kernel.time import format_moment
 
 #: Traits that `person.*` and the addresses are made of: a change touches everything.
 _BASIC = frozenset({"email", "phone", "language", "country", "timezone", "address"})
-
-
-@dataclass(slots=True)
-class Touched:
-    """What a moment has touched so far, to ask only the conditions that can have changed."""
-
-    events: set[str] = field(default_factory=set)
-    person_did: bool = False
-    traits: set[str] = field(default_factory=set)
-    segments: set[str] = field(default_factory=set)
-    consent: bool = False
-    journeys: bool = False
-    steps: bool = False
-    goal: bool = False
-    catalogs: frozenset[str] = frozenset()
-    groups: set[str] = field(default_factory=set)
-    seen: bool = False
-    everything: bool = False
-
-    def by(self, needs: Needs) -> bool:
-        """Whether a condition with these needs may have another value now."""
-        return (
-            self.everything
-            or not needs.events.isdisjoint(self.events)
-            or (needs.all_events and self.person_did)
-            or not needs.traits.isdisjoint(self.traits)
-            or not needs.segments.isdisjoint(self.segments)
-            or (needs.consent and self.consent)
-            or (bool(needs.journeys) and self.journeys)
-            or (bool(needs.steps) and self.steps)
-            or (needs.goal and self.goal)
-            or (needs.seen and self.seen)
-            or not needs.catalogs.isdisjoint(self.catalogs)
-            or not needs.groups.isdisjoint(self.groups)
-        )
 
 
 class Moments:
@@ -143,6 +109,7 @@ class Moments:
         state.object_index.touch(live, event)
         touched = Touched(events=set(names))
         if event.origin == 0:
+            touched.late = event.at if event.clock - event.at >= LATE_US else None
             touched.seen = state.fold >= 4 and event.at > person.last_seen_at
             person.last_seen_at = max(person.last_seen_at, event.at)
             touched.person_did = did(event)
@@ -232,6 +199,8 @@ class Moments:
         state.working.mark(live)
         live.touched_segments.add(change.segment)
         name, told = "Segment Entered" if change.entered else "Segment Left", {"segment": change.segment}
+        if touched.late is not None and state.fold >= backfill.SINCE:
+            told["late"] = format_moment(touched.late)
         if self._again("segment", change.segment):
             self._emit(live, name, told)
         else:  # a segment about its own members: it is said, and nobody asks again at this moment

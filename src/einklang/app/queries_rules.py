@@ -13,7 +13,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.nodes import ScalarNode
 from ruamel.yaml.representer import SafeRepresenter
 
-from einklang.app import answers
+from einklang.app import answers, backfill
 from einklang.app.answers import Page, Text, shown
 from einklang.app.changes import stored_docs
 from einklang.app.counts import journey_counts
@@ -116,8 +116,8 @@ def _title(doc: dict[str, Any]) -> Text:
 def segments(reader: Reader, definitions: Definitions, changes: ChangedAt) -> Page[answers.SegmentItem]:
     """All segments."""
     counts: dict[str, int] = dict(reader.read("member_counts"))
-    changed = changes.of(reader, "segment")
-    return Page([_segment_item(doc, name, counts, changed) for name, doc in _docs(definitions, "segment")])
+    changed, build = changes.of(reader, "segment"), backfill.now(reader)
+    return Page([_segment_item(doc, name, counts, changed, build) for name, doc in _docs(definitions, "segment")])
 
 
 def _docs(definitions: Definitions, kind: str) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -125,16 +125,24 @@ def _docs(definitions: Definitions, kind: str) -> Iterator[tuple[str, dict[str, 
 
 
 def _segment_item(
-    doc: dict[str, Any], name: str, counts: dict[str, int], changed: dict[str, str | None]
+    doc: dict[str, Any],
+    name: str,
+    counts: dict[str, int],
+    changed: dict[str, str | None],
+    build: backfill.Build | None,
 ) -> answers.SegmentItem:
     where, on_site = str(doc.get("where", "")), doc.get("on_site") is True
-    return answers.SegmentItem(name, _title(doc), where, counts.get(name, 0), changed.get(name), on_site)
+    building = None
+    if build is not None and name in build.names:
+        building = answers.Building("tell" if build.switched else "look", build.looked, build.of)
+    return answers.SegmentItem(name, _title(doc), where, counts.get(name, 0), changed.get(name), on_site, building)
 
 
 def segment(reader: Reader, definitions: Definitions, changes: ChangedAt, name: str) -> answers.Segment:
     """One segment. Raises NotFound `unknown_segment`."""
     doc = _doc(definitions, "segment", name)
-    item = _segment_item(doc, name, dict(reader.read("member_counts")), changes.of(reader, "segment"))
+    counts: dict[str, int] = dict(reader.read("member_counts"))
+    item = _segment_item(doc, name, counts, changes.of(reader, "segment"), backfill.now(reader))
     users = [journey.id for journey in definitions.journeys.values() if name in _segments_asked(journey)]
     return answers.Segment(
         item.id,
@@ -143,6 +151,7 @@ def segment(reader: Reader, definitions: Definitions, changes: ChangedAt, name: 
         item.members,
         item.updated_at,
         item.on_site,
+        item.building,
         definition=yaml_of(doc),
         listens=listens(definitions.checked[f"segment:{name}"].needs),
         used_by=sorted(users),

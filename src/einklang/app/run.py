@@ -9,7 +9,7 @@ from einklang.app import output
 from einklang.app.intake import take
 from einklang.app.output import COUNTERS, Output
 from einklang.app.ports import Book, Reader
-from einklang.app.sources import RunSource, Source, build_first, definitions_first
+from einklang.app.sources import RunSource, Source, definitions_first
 from einklang.app.tick import Engine
 from einklang.event import Event
 
@@ -88,8 +88,7 @@ def settle_definitions(book: Book, engine: Engine) -> None:
     """Put applied definitions in force at the clock reached, look at whom they concern, and do nothing else."""
     with book.snapshot() as reader:
         waiting = bool(
-            reader.read("definitions_waiting")
-            or any(text for key in ("sweep", "build") for (text,) in reader.read("meta_value", key))
+            reader.read("definitions_waiting") or any(text for (text,) in reader.read("meta_value", "sweep"))
         )
     source = DefinitionSource()
     while waiting and engine.step(source, BATCH):
@@ -101,4 +100,4 @@ class DefinitionSource(Source):
 
     def inputs(self, engine: Engine, reader: Reader, limit: int) -> tuple[list[Event], int]:
         """The waiting definitions; time stands still."""
-        return definitions_first(engine, reader) or build_first(engine, reader), engine.state.clock - 1
+        return definitions_first(engine, reader), engine.state.clock - 1

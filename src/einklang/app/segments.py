@@ -46,7 +46,7 @@ def members(
         return sorted(row[0] for row in reader.read("members_of", segment))
     state.read_from(reader)
     state.clock = at
-    order = _needed(state.definitions, segment)
+    order = needed(state.definitions, segment)
     _, crowd = crowd_at(reader, state, lake, at, crowds.asked([rule for _, rule in order if crowds.by_plan(rule)]))
 
     def alone(name: str, known: dict[str, set[str]]) -> set[str]:
@@ -62,7 +62,7 @@ def answered_by(
     state.read_from(reader)
     _known(state, segment)
     found: list[dict[str, str | list[str]]] = []
-    for name, rule in _needed(state.definitions, segment):
+    for name, rule in needed(state.definitions, segment):
         engine, lacks = crowds.how(rule, plans)
         found.append({"segment": name, "by": engine, "because_of": lacks})
     return found
@@ -75,7 +75,7 @@ def missing(reader: Reader, definitions: Definitions, segment: str, at: int) -> 
     """
     found: dict[str, int] = {}
     bounds = expiry.bounds_of(reader)
-    for _, rule in _needed(definitions, segment) if bounds else ():
+    for _, rule in needed(definitions, segment) if bounds else ():
         for reach in reaches(rule):
             since = None if reach.window_us is None else at - reach.window_us
             for name, (bound, _) in bounds.items():
@@ -91,12 +91,12 @@ def members_at(reader: Reader, state: State, segment: str, at: int) -> list[str]
     state.clock = at
     people = Everybody(reader, at).ids
     known: dict[str, set[str]] = {}
-    for name, _ in _needed(state.definitions, segment):
+    for name, _ in needed(state.definitions, segment):
         known[name] = set(_by_person(reader, state, name, people, at, known))
     return sorted(known[segment])
 
 
-def _needed(definitions: Definitions, segment: str) -> list[tuple[str, Checked]]:
+def needed(definitions: Definitions, segment: str) -> list[tuple[str, Checked]]:
     """The segment and those it speaks of, directly or not, each after those it speaks of."""
     rules = {found.id: definitions.checked[f"segment:{found.id}"] for found in definitions.segments}
     todo, needed = [segment], set[str]()

@@ -93,12 +93,12 @@ class LiveSource(Source):
     What an import says of times to come stays pending until it has come.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, crowd: backfill.Crowd | None = None) -> None:
+        """crowd: who has to be looked at where segments are worked out anew; without it, everybody."""
         self.now = 0
         self.started = False
         self._alone = False
-        #: who has to be looked at where segments are worked out anew; without it, everybody
-        self.crowd: backfill.Crowd | None = None
+        self._crowd = crowd
 
     def inputs(self, engine: Engine, reader: Reader, limit: int) -> tuple[list[Event], int]:
         """Everything that waits, up to about `limit` events; a tick entry where time alone has work to do."""
@@ -132,7 +132,7 @@ class LiveSource(Source):
         due = next_due[0][0] if next_due else None
         waits = state.unasked or (due is not None and due <= self.now)
         if self.now >= floor and count < limit:
-            step = backfill.next_step(state, reader, self.crowd) if state.build is not None and self.started else None
+            step = backfill.next_step(state, reader, self._crowd) if state.build is not None and self.started else None
             if step is not None:
                 events.append(_built(self.now, LIVE, engine.version, step))
             elif waits:

@@ -205,8 +205,7 @@ class State:
         unasked, swept = reader.read("meta_value", "unasked"), reader.read("meta_value", "sweep")
         self.sweep = sweep.stored(swept[0][0] if swept else "")
         self.unasked = set(unasked[0][0].split()) if unasked else set()
-        built = reader.read("meta_value", "build")
-        build = backfill.stored(built[0][0] if built else "")
+        build = backfill.now(reader)
         if build != self.build:
             self.building(build)
         last = reader.read("ledger_last")

@@ -90,7 +90,7 @@ def needs_of(term: Term) -> Needs:
             sets[part.op].add(part.data)
         flags["consent"] |= part.op == "consent"
         flags["goal"] |= part.op == "goal"
-        flags["time"] |= part.op in _TIMED
+        flags["time"] |= part.op in TIMED
     return Needs(
         events=frozenset(sets["events"]),
         all_events=flags["all"],
@@ -111,7 +111,7 @@ def needs_of(term: Term) -> Needs:
 
 
 #: What time alone can change; any set of events, because an event may lie in the future.
-_TIMED = frozenset(
+TIMED = frozenset(
     {
         "now",
         "today",

@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 
 from einklang.app import apply as applying
-from einklang.app import computed, counts, imports, persons, reports, segments, stitching, yaml
+from einklang.app import backfill, computed, counts, imports, persons, reports, segments, stitching, yaml
 from einklang.app import why as whys
 from einklang.app.deliver import Delivery
 from einklang.app.run import run as run_until
@@ -281,7 +281,10 @@ def segment(args: Args) -> Answer:
                 return 0, {"plan": segments.answered_by(reader, state, args.id, plans)}
             found = segments.members(reader, state, home.lake, args.id, at, plans)
             gone = segments.missing(reader, state.definitions, args.id, at) if at is not None else {}
+            build = backfill.now(reader) if at is None else None
     answer: dict[str, Any] = {"count": len(found)} if args.action == "count" else {"members": found}
+    if build is not None and args.id in build.names:
+        answer["building"] = {"step": "tell" if build.switched else "look", "looked": build.looked, "of": build.of}
     return 0, answer | (
         {"expired": {name: f"before {time.format_moment(bound)}" for name, bound in gone.items()}} if gone else {}
     )

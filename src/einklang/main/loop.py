@@ -23,6 +23,7 @@ from einklang.kernel.errors import EinklangError, Unavailable
 from einklang.main import clock
 from einklang.main.home import Home
 from einklang.main.retention import Keeper
+from einklang.main.surveyor import Surveyor
 from einklang.store.lake import refresh, ship_round, tidy
 
 SHIP_EVERY_S = 5.0
@@ -130,7 +131,8 @@ class Loop:
     ) -> None:
         self.home = home
         self.engine = home.engine() if share is None else None
-        self.source = LiveSource()
+        self._surveyor = Surveyor(home)
+        self.source = LiveSource(self._surveyor.crowd)
         self._share = share
         self.delivery = Delivery(home.book, home.reading_state(), channels, self.time)
         self.channels = channels
@@ -214,7 +216,7 @@ class Loop:
             return True
         self._ticking, fresh = self._share.ticks(started=self.source.started)
         if fresh:
-            self.engine, self.source = self.home.engine(), LiveSource()
+            self.engine, self.source = self.home.engine(), LiveSource(self._surveyor.crowd)
             log.warning("this process ticks now")
         return self._ticking
 
@@ -226,6 +228,8 @@ class Loop:
         if written:
             self._told()
             self._post.wake()
+        if self._surveyor.waits:
+            self._lake.wake()
         return written
 
     def _until(self, statement: str) -> float:
@@ -298,6 +302,9 @@ class Loop:
             return IDLE_S
         try:
             self._ship(self._lake.stopping.is_set)
+            if self._surveyor.waits:
+                self._surveyor.work()
+                self._tick.wake()
             again = tidy(self.home.book, self.home.lake, stopping=self._lake.stopping.is_set)
             self._keeper.look(self._lake.stopping.is_set)
         except EinklangError as error:
