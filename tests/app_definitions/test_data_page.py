@@ -18,7 +18,7 @@ def test_the_examples_apply() -> None:
     blocks = BLOCK.findall(PAGE.read_text("utf-8"))
     docs = [doc for block in blocks for doc in parse_text(block, "data.md")]
     found = compile_all(merge({}, docs), {})
-    assert len(docs) == len(found.docs) == 11
+    assert len(docs) == len(found.docs) == 12
     assert found.objects["loan"].owner == "household"
     assert set(found.trait_rules) == {"customer_since", "favourite_branch", "bonus", "phone_of_record"}
     assert found.keeps == {"Page Viewed": 400 * DAY}

@@ -65,6 +65,17 @@ def test_a_channel_that_nobody_knows_is_refused(book: SqliteBook, where: str) ->
     apply(book, f"{{kind: segment, id: a, where: '{where}'}}\n---\n{{kind: channel, id: emial}}")
 
 
+def test_what_a_closed_schema_excludes_is_refused(book: SqliteBook) -> None:
+    """Whether the condition comes or the schema; where the schema is open, a property is typed on its first use."""
+    asks = "{kind: segment, id: a, where: 'events(\"Ride\").where(lenght > 3).exists()'}"
+    ride = "{kind: event, id: Ride, schema: {properties: {length: {type: number}}, additionalProperties: %s}}"
+    for text in (f"{asks}\n---\n{ride % 'false'}", ride % "false"):
+        with pytest.raises(InputError) as caught:
+            applying.check(book, docs(text))
+        assert (caught.value.code, caught.value.mend) == ("unknown_property", "did you mean `length`?")
+        apply(book, f"{asks}\n---\n{ride % 'true'}")
+
+
 def test_a_slip_is_told_with_the_nearest_name(book: SqliteBook) -> None:
     """A field that never was."""
     apply(book, FAIRS)

@@ -7,11 +7,11 @@ from collections.abc import Iterator
 
 from einklang.app import keeps
 from einklang.app.definitions import Definitions, Key
+from einklang.app.in_use import properties_asked
 from einklang.content.message import Message
 from einklang.content.text import Text
 from einklang.event import KNOWN_EVENTS
 from einklang.expr import Checked, cost_of
-from einklang.expr.tree import walk
 from einklang.flow import definition as journeys
 
 #: About half a second for one busy person.
@@ -60,17 +60,10 @@ def _expression(definitions: Definitions, checked: Checked, place: str) -> Itera
 
 def _properties(definitions: Definitions, checked: Checked, place: str) -> Iterator[str]:
     """Properties that neither Segment's specification nor a declaration gives to the event they are asked of."""
-    terms = list(walk(checked.tree))
-    rows: dict[int, tuple[str, ...]] = {term.data[0]: term.data[1] for term in terms if term.op == "events"}
-    rows.setdefault(0, checked.scope.event_names)
-    unwritten = {id(term.args[1]) for term in terms if term.op == "money"}  # its currency, asked by the checker
-    for term in terms:
-        if term.op != "prop" or id(term) in unwritten:
-            continue
-        row, name = term.data
-        names = [event for event in rows.get(row, ()) if event in _known(definitions)]
+    for _, events, name in properties_asked(checked):
+        names = [event for event in events if event in _known(definitions)]
         shown = {known for event in names for known in _of_event(definitions, event)}
-        if names and len(names) == len(rows[row]) and shown and name not in shown:
+        if names and len(names) == len(events) and shown and name not in shown:
             said = " or ".join(f"`{event}`" for event in names)
             near = difflib.get_close_matches(name, shown, 1, 0.8)
             mend = f"did you mean {near[0]!r}?" if near else "it is typed on first use"

@@ -1,5 +1,5 @@
-"""Fields that a definition no longer has, or never had, and channels that nobody knows, while a condition asks for
-them: `apply` refuses it.
+"""Fields that a definition no longer has, or never had, channels that nobody knows, and properties that a closed schema
+excludes, while a condition asks for them: `apply` refuses it.
 
 What is in force stays in force: only what an apply touches is looked at, the condition or the catalog.
 """
@@ -18,7 +18,7 @@ from einklang.kernel.errors import InputError
 
 def check_fields(definitions: Definitions, touched: set[Key]) -> None:
     """Raises InputError `unknown_field` for a field that the rows of a catalog are not declared to have, `unknown_id`
-    for a channel that is neither built in nor declared.
+    for a channel that is neither built in nor declared, `unknown_property` for one that an event cannot have.
     """
     channels = {*CHANNELS, *(name for kind, name in definitions.docs if kind == "channel")}
     for key, field, checked in _conditions(definitions):
@@ -32,6 +32,35 @@ def check_fields(definitions: Definitions, touched: set[Key]) -> None:
             if own and term.data not in known[catalog] and touched & {key, ("catalog", catalog)}:
                 what = f"the rows of `{catalog}` have no field `{term.data}`"
                 raise _unknown(checked, term, place, "unknown_field", what, term.data, known[catalog])
+        for term, events, name in properties_asked(checked):
+            closed = [_closed(definitions, event) for event in events]
+            has = {one for allowed in closed for one in allowed or ()}
+            named = touched & {key, *(("event", event) for event in events)}
+            if events and None not in closed and name not in has and named:
+                what = f"the schema of `{'` or `'.join(events)}` is closed and has no `{name}`"
+                raise _unknown(checked, term, place, "unknown_property", what, name, has)
+
+
+def properties_asked(checked: Checked) -> Iterator[tuple[Term, tuple[str, ...], str]]:
+    """(term, names of the events of which it is asked, property) of each property; no names: of any event."""
+    terms = list(walk(checked.tree))
+    rows: dict[int, tuple[str, ...]] = {term.data[0]: term.data[1] for term in terms if term.op == "events"}
+    rows.setdefault(0, checked.scope.event_names)
+    unwritten = {id(term.args[1]) for term in terms if term.op == "money"}  # its currency, asked by the checker
+    for term in terms:
+        if term.op == "prop" and id(term) not in unwritten:
+            row, name = term.data
+            yield term, rows.get(row, ()), name
+
+
+def _closed(definitions: Definitions, event: str) -> frozenset[str] | None:
+    """The properties that an event can have, if its schema allows no others; else None."""
+    declared = definitions.catalog.events.get(event)
+    doc, _ = definitions.docs.get(("event", (declared.alias if declared is not None else "") or event), ({}, ""))
+    schema = doc.get("schema")
+    if not isinstance(schema, dict) or schema.get("additionalProperties") is not False or "patternProperties" in schema:
+        return None
+    return frozenset({*schema.get("properties", {}), *doc.get("properties", {})})
 
 
 def _unknown(
