@@ -137,7 +137,9 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers.get("Content-Length", "0"))) or b"{}")
-        if self.path != "/api/session":
+        if self.server.broken and self.path.startswith(self.server.broken):
+            self.answer(problem(500, "book_unreadable", "The book could not be read.", "Run einklang doctor."))
+        elif self.path != "/api/session":
             self.server.posted.append((self.path, body))
             self.answer(self.written(urlsplit(self.path), body))
         elif body.get("password") != "secret":

@@ -87,8 +87,8 @@ MORE: dict[str, Data] = {
         ]
     },
     "why": {
-        "person_id": "p_4fk2x9", "segment": "active-shopper", "member": True, "since": "2026-11-01T09:00:00Z",
-        "held": True, "at": "2026-11-23T10:00:00Z",
+        "person_id": "p_4fk2x9", "label": "Ada Lovelace", "segment": "active-shopper", "member": True,
+        "since": "2026-11-01T09:00:00Z", "held": True, "at": "2026-11-23T10:00:00Z",
         "rule": {"text": "count() >= 2", "value": True, "held": True, "children": []},
     },
 }  # fmt: skip

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import json
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
+from playwright.sync_api import Page, expect
+
 from einklang.expr import parse, to_json
+from tests.browser.mock_api import MockApi
 from tests.clients.node import NODE
 from tests.expr.generate import Writer
 from tests.expr.people import Chance
@@ -40,7 +45,8 @@ ROWS = {
     '!segment("buyers") && !reachable("sms") && person.known == true': ["all", "segment", "reach", "trait"],
     'events("A", "B").within("3w").latest(3).count() >= 1': ["all", "other"],
     'events("A").where(x == 1).within("3d").exists()': ["all", "other"],
-    "age(trait.birthday) >= 18": ["all", "other"],
+    'age(trait.birthday) >= 18 && anniversary(trait.birthday) <= today + duration("7d")': ["all", "trait", "trait"],
+    "age(trait.birthday) > 18 && days(today - trait.birthday) < 9": ["all", "other", "other"],
     'trait.a == null || trait["a.b"] == 1': ["any", "other", "other"],
 }
 
@@ -81,3 +87,31 @@ def test_no_condition_is_changed_by_looking_at_it() -> None:
     given = [tree for tree in trees(texts) if tree["kind"] != "bool"]
     assert len(given) > 150
     assert [plain(one["tree"]) for one in told(given)] == [plain(one) for one in given]
+
+
+@pytest.mark.browser
+def test_faults_and_drafts_are_told(visit: Callable[[str], Page], axe: Callable[..., list[str]], api: MockApi) -> None:
+    """What cannot be counted says so and comes back; a reload loses nothing; the keyboard alone adds and removes."""
+    api.broken = "/api/estimates"
+    page = visit("/segments/new")
+    alert = page.get_by_role("alert")
+    expect(alert).to_contain_text("Run einklang doctor.")
+    assert axe(page) == []
+    api.broken = ""
+    alert.get_by_role("button", name="Try again").click()
+    expect(page.get_by_text("between")).not_to_have_count(0)
+    page.get_by_label("Name", exact=True).fill("From the keyboard")
+    page.get_by_role("button", name="A trait").focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_label("Trait", exact=True)).to_be_focused()
+    expect(page.get_by_text("1 row is not filled in yet")).to_be_visible()
+    expect(page.get_by_role("button", name="Save segment")).to_be_disabled()
+    page.get_by_label("Trait", exact=True).select_option("trait:vip")
+    page.reload()
+    expect(page.get_by_label("Name", exact=True)).to_have_value("From the keyboard")
+    expect(page.get_by_label("Value", exact=True)).to_have_value("true")
+    page.get_by_role("button", name="Remove this condition").focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("button", name="Something done")).to_be_focused()
+    page.get_by_role("button", name="Discard the draft").click()
+    expect(page.get_by_role("heading", level=1, name="Segments")).to_be_visible()

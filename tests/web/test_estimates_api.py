@@ -289,7 +289,11 @@ def test_a_segment_is_saved_as_apply_does(shop: Home) -> None:
     now = shop.get("/api/segments/buyers").json()
     assert (now["title"], now["members"]) == (before["title"], len([n for n in EVERYBODY if orders(n) == 3]))
     assert "note: kept" in now["definition"]
-    made = post(shop, "/api/segments/new-one", {"where": "person.known", "title": "New"})
+    for name, opened in (("buyers", ""), ("buyers", "true"), ("new-one", "true")):
+        stale = {"where": "person.known", "before": opened}
+        answer = shop.call("POST", f"/api/segments/{name}", json=stale, headers=HEADERS)
+        assert (answer.status_code, answer.json()["code"]) == (409, "changed_meanwhile")
+    made = post(shop, "/api/segments/new-one", {"where": "person.known", "title": "New", "before": ""})
     assert made["changed"][0]["change"] == "new"
     for name, where, code in (("Bad Id", "true", "bad_id"), ("wrong", "trait.a ==", "syntax")):
         answer = shop.call("POST", f"/api/segments/{name}", json={"where": where}, headers=HEADERS)

@@ -137,6 +137,7 @@ export interface Health {
 
 export interface WhyMember {
   person_id: string;
+  label: string;
   segment: string;
   member: boolean;
   since: string | null;

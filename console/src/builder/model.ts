@@ -4,7 +4,7 @@ import {
 } from './tree.ts';
 
 export type Mode = 'all' | 'any' | 'none';
-export type Op = 'is' | 'isNot' | 'atLeast' | 'atMost' | 'moreThan' | 'lessThan' | 'oneOf' | 'contains' | 'beginsWith' | 'known' | 'unknown';
+export type Op = 'is' | 'isNot' | 'atLeast' | 'atMost' | 'moreThan' | 'lessThan' | 'oneOf' | 'contains' | 'beginsWith' | 'known' | 'unknown' | 'ageFrom' | 'ageBelow' | 'birthdayIn';
 
 export interface Group { id: number; kind: 'group'; mode: Mode; items: Item[] }
 export interface Test { op: Op; values: Literal[] }
@@ -36,6 +36,8 @@ function tested(of: Tree, test: Test): Tree {
   if (test.op === 'unknown') return not(call('has', of));
   if (test.op === 'oneOf') return binary('in', of, { kind: 'list', args: test.values.map(literal) });
   const value = literal(first ?? { kind: 'string', value: '' });
+  if (test.op === 'ageFrom' || test.op === 'ageBelow') return binary(test.op === 'ageFrom' ? '>=' : '<', call('age', of), value);
+  if (test.op === 'birthdayIn') return binary('<=', call('anniversary', of), binary('+', named('today'), call('duration', text(`${first?.value ?? '0'}d`))));
   if (sign !== undefined) return binary(sign, of, value);
   return method(test.op === 'contains' ? 'contains' : 'startsWith', of, value);
 }
@@ -112,12 +114,23 @@ export const open = (group: Group): number =>
 
 // --- tree -> rows ---
 
+/** `age(x) >= 18`, `anniversary(x) <= today + duration("7d")`. */
+function aged(sign: string | undefined, name: string | undefined, of: Tree, right: Tree): [Tree, Test] | null {
+  if (name === 'age' && right.kind === 'number' && (sign === '>=' || sign === '<')) {
+    return [of, { op: sign === '<' ? 'ageBelow' : 'ageFrom', values: [{ kind: 'number', value: String(right.value) }] }];
+  }
+  const days = /^(\d{1,3})d$/.exec(String(right.args?.[1]?.args?.[0]?.value ?? ''));
+  return name === 'anniversary' && sign === '<=' && days !== null ? [of, { op: 'birthdayIn', values: [{ kind: 'number', value: days[1] ?? '' }] }] : null;
+}
+
 function testOf(tree: Tree): [Tree, Test] | null {
   const [left, right] = tree.args ?? [];
   if (left === undefined) return null;
   if (tree.kind === 'call' && tree.name === 'has') return [left, { op: 'known', values: [] }];
   if (tree.kind === 'not') return left.kind === 'call' && left.name === 'has' && left.args?.[0] !== undefined ? [left.args[0], { op: 'unknown', values: [] }] : null;
   if (right === undefined) return null;
+  const [of] = left.args ?? [];
+  if (tree.kind === 'binary' && left.kind === 'call' && of !== undefined) return aged(tree.sign, left.name, of, right);
   if (tree.kind === 'binary' && tree.sign === 'in' && right.kind === 'list') {
     const values = (right.args ?? []).map(literalOf);
     return values.length > 0 && values.every((one) => one !== null) ? [left, { op: 'oneOf', values }] : null;

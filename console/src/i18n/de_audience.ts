@@ -50,6 +50,7 @@ export const deAudience: typeof enAudience = {
     ops: {
       is: 'ist', isNot: 'ist nicht', atLeast: 'ist mindestens', atMost: 'ist höchstens', moreThan: 'ist größer als', lessThan: 'ist kleiner als',
       oneOf: 'ist eines von', contains: 'enthält', beginsWith: 'beginnt mit', known: 'ist bekannt', unknown: 'ist nicht bekannt',
+      ageFrom: 'liegt so viele Jahre zurück oder mehr', ageBelow: 'liegt weniger Jahre zurück als', birthdayIn: 'jährt sich in höchstens so vielen Tagen',
     },
     dateOps: { is: 'ist am', atLeast: 'ist am oder nach dem', lessThan: 'ist vor dem' },
     yes: 'ja',

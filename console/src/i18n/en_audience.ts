@@ -49,6 +49,7 @@ export const enAudience = {
     ops: {
       is: 'is', isNot: 'is not', atLeast: 'is at least', atMost: 'is at most', moreThan: 'is more than', lessThan: 'is less than',
       oneOf: 'is one of', contains: 'contains', beginsWith: 'begins with', known: 'is known', unknown: 'is not known',
+      ageFrom: 'is so many years ago or more', ageBelow: 'is fewer years ago than', birthdayIn: 'comes round within so many days',
     },
     dateOps: { is: 'is on', atLeast: 'is on or after', lessThan: 'is before' } as Record<string, string>,
     yes: 'yes',

@@ -6,7 +6,7 @@ import { type FormEvent, useEffect, useMemo, useRef, useState } from 'react';
 import { choicesQuery, estimateQuery, type Expression, expressionQuery, type Fault, type Said } from '../api/audience';
 import { ApiError, post } from '../api/client';
 import { segmentQuery } from '../api/queries';
-import type { Segment, Text } from '../api/types';
+import type { Segment } from '../api/types';
 import { type Draft, EMPTY, EVERYBODY, keep, kept, type View } from '../builder/draft.ts';
 import { changed, type Group, groupOf, groupTree, open } from '../builder/model.ts';
 import { useWords } from '../i18n';
@@ -24,6 +24,13 @@ const PAUSE_MS = 200;
 export const idOf = (name: string): string => name.toLowerCase()
   .replace(/ä/g, 'ae').replace(/ö/g, 'oe').replace(/ü/g, 'ue').replace(/ß/g, 'ss').normalize('NFKD')
   .replace(/[^a-z0-9]+/g, '-').replace(/^[^a-z]+|-+$/g, '').slice(0, 60).replace(/^new$/, 'new-segment');
+
+/** An id that no other segment has. */
+const free = (id: string, taken: string[]): string => {
+  let n = 1;
+  while (taken.includes(n === 1 ? id : `${id}-${n}`)) n += 1;
+  return n === 1 ? id : `${id}-${n}`;
+};
 
 const saidOf = (draft: Draft, language: string): Said =>
   draft.view === 'rows' ? { tree: groupTree(draft.group) ?? EVERYBODY } : draft.view === 'text' ? { text: draft.typed } : { words: draft.typed, language };
@@ -77,15 +84,15 @@ function Who({ draft, told, onGroup, onTyped, onView, toText }: {
 }
 
 /** Saves, and waits until the segment is in force, so that its page has something to show. */
-function useSave(id: string | undefined, before: Text | undefined) {
+function useSave(segment: Segment | undefined, taken: string[]) {
   const client = useQueryClient();
   const navigate = useNavigate();
   const { language } = useWords();
   return useMutation({
     mutationFn: async ({ name, where }: { name: string; where: string }) => {
-      const own = id ?? idOf(name);
-      const title = typeof before === 'object' ? { ...before, [language]: name } : name;
-      await post(`/api/segments/${encodeURIComponent(own)}`, { where, title });
+      const own = segment?.id ?? free(idOf(name), taken);
+      const title = typeof segment?.title === 'object' ? { ...segment.title, [language]: name } : name;
+      await post(`/api/segments/${encodeURIComponent(own)}`, { where, title, before: segment?.where ?? '' });
       for (let tries = 0; tries < 40; tries += 1) {
         const found = await client.fetchQuery({ ...segmentQuery(own), staleTime: 0 }).catch((error: unknown) => {
           if (error instanceof ApiError && error.status === 404) return null;
@@ -97,7 +104,7 @@ function useSave(id: string | undefined, before: Text | undefined) {
       return own;
     },
     onSuccess: async (own) => {
-      keep(id ?? '', null);
+      keep(segment?.id ?? '', null);
       await client.invalidateQueries({ predicate: ({ queryKey: [kind] }) => kind !== 'session' });
       await navigate({ to: '/segments/$id', params: { id: own } });
     },
@@ -114,7 +121,7 @@ function Editor({ segment, first }: { segment: Segment | undefined; first: Draft
   const [exactly, setExactly] = useState<Said | null>(null);
   const told = useQuery(expressionQuery(asked));
   const estimate = useQuery(estimateQuery(asked, exactly === asked));
-  const save = useSave(segment?.id, segment?.title);
+  const save = useSave(segment, choices.data?.segments.map((one) => one.id) ?? []);
   const touched = useRef(false);
   const put = (next: Partial<Draft>) => { touched.current = true; setDraft({ ...draft, ...next }); };
   useEffect(() => {

@@ -53,13 +53,14 @@ export function useEventName(): (event: EventChoice) => string {
 const TEXTS: Op[] = ['is', 'isNot', 'oneOf', 'contains', 'beginsWith', 'known', 'unknown'];
 const NUMBERS: Op[] = ['is', 'isNot', 'atLeast', 'atMost', 'moreThan', 'lessThan', 'known', 'unknown'];
 const OPS: Record<string, Op[]> = {
-  number: NUMBERS, money: NUMBERS, bool: ['is', 'known', 'unknown'], date: ['is', 'atLeast', 'lessThan', 'known', 'unknown'],
+  number: NUMBERS, money: NUMBERS, bool: ['is', 'known', 'unknown'], date: ['is', 'atLeast', 'lessThan', 'ageFrom', 'ageBelow', 'birthdayIn', 'known', 'unknown'],
   timestamp: ['known', 'unknown'], map: ['known', 'unknown'], string: TEXTS,
 };
+const AGES = new Set<Op>(['ageFrom', 'ageBelow', 'birthdayIn']);
 const COUNTED = new Set<Op>(['atLeast', 'atMost', 'moreThan', 'lessThan']);
 
 const kindOf = (type: string, op: Op): Literal['kind'] =>
-  type === 'number' || type === 'money' ? 'number' : type === 'bool' ? 'bool' : type === 'date' ? 'date' : type !== 'string' && COUNTED.has(op) ? 'number' : 'string';
+  AGES.has(op) ? 'number' : type === 'number' || type === 'money' ? 'number' : type === 'bool' ? 'bool' : type === 'date' ? 'date' : type !== 'string' && COUNTED.has(op) ? 'number' : 'string';
 
 /** The test for another field: what was typed stays where it fits. */
 export function fitted(test: Test, type: string): Test {

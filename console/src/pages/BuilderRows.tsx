@@ -1,6 +1,6 @@
 import { ActionIcon, Button, TextInput } from '@mantine/core';
 import { useQuery } from '@tanstack/react-query';
-import { Fragment, type ReactNode } from 'react';
+import { Fragment, type ReactNode, useEffect, useRef } from 'react';
 import { expressionQuery } from '../api/audience';
 import {
   type ConsentRow, type EventRow, type Filter, type Group, type How, type Item, type Mode, NEW, nextId, type Op, type OtherRow, type ReachRow, type Row, type SegmentRow, type TraitRow,
@@ -12,12 +12,25 @@ import { Choice, comparable, fitted, TestFields, typeOf, useChoices, useEventNam
 
 type Put<T extends Item> = (item: T) => void;
 
-function Line({ icon, label, onRemove, children }: { icon: IconName; label: string; onRemove: () => void; children: ReactNode }) {
+/** The row that was just added: the focus goes to its first field. */
+const added = { id: 0 };
+
+function Line({ id, icon, label, onRemove, children }: { id: number; icon: IconName; label: string; onRemove: () => void; children: ReactNode }) {
+  const place = useRef<HTMLDivElement>(null);
+  useEffect(() => {
+    if (added.id === id) place.current?.querySelector<HTMLElement>('select, input')?.focus();
+    added.id = 0;
+  }, [id]);
+  const leave = () => {
+    // The focus stays near by: whoever works without a mouse goes on from here.
+    place.current?.parentElement?.querySelector<HTMLElement>('[data-adds] button')?.focus();
+    onRemove();
+  };
   return (
-    <div className={css.row}>
+    <div className={css.row} ref={place}>
       <span className={css.rowIcon}><Icon name={icon} size={16} /></span>
       <div className={css.fields}>{children}</div>
-      <ActionIcon variant="subtle" color="gray" size={32} aria-label={label} onClick={onRemove}><Icon name="cross" size={15} /></ActionIcon>
+      <ActionIcon variant="subtle" color="gray" size={32} aria-label={label} onClick={leave}><Icon name="cross" size={15} /></ActionIcon>
     </div>
   );
 }
@@ -196,7 +209,7 @@ function RowLine({ row, changes }: { row: Row; changes: Changes }) {
   const { t } = useWords();
   const put = (item: Item) => changes.put(row.id, item);
   return (
-    <Line icon={ICONS[row.kind]} label={t.builder.removeRow} onRemove={() => changes.put(row.id, null)}>
+    <Line id={row.id} icon={ICONS[row.kind]} label={t.builder.removeRow} onRemove={() => changes.put(row.id, null)}>
       {row.kind === 'trait' && <Trait row={row} put={put} />}
       {row.kind === 'event' && <Event row={row} put={put} />}
       {(row.kind === 'consent' || row.kind === 'reach' || row.kind === 'segment') && <Asked row={row} put={put} />}
@@ -208,6 +221,10 @@ function RowLine({ row, changes }: { row: Row; changes: Changes }) {
 export function GroupBox({ group, changes, top = false }: { group: Group; changes: Changes; top?: boolean }) {
   const { t } = useWords();
   const put = (next: Group) => changes.put(group.id, next);
+  const add = (item: Item) => {
+    added.id = item.id;
+    put({ ...group, items: [...group.items, item] });
+  };
   return (
     <div className={css.group} data-top={top} role="group" aria-label={t.builder.group}>
       <div className={css.groupHead}>
@@ -224,9 +241,9 @@ export function GroupBox({ group, changes, top = false }: { group: Group; change
           {item.kind === 'group' ? <GroupBox group={item} changes={changes} /> : <RowLine row={item} changes={changes} />}
         </Fragment>
       ))}
-      <div className={css.adds} role="group" aria-label={top ? t.builder.add : t.builder.addTo}>
+      <div className={css.adds} data-adds="true" role="group" aria-label={top ? t.builder.add : t.builder.addTo}>
         {ADDS.map((kind) => (
-          <Button key={kind} size="compact-sm" variant="light" leftSection={<Icon name="plus" size={13} />} onClick={() => put({ ...group, items: [...group.items, NEW[kind]()] })}>
+          <Button key={kind} size="compact-sm" variant="light" leftSection={<Icon name="plus" size={13} />} onClick={() => add(NEW[kind]())}>
             {t.builder.adds[kind]}
           </Button>
         ))}

@@ -7,6 +7,7 @@ import { segmentsQuery } from '../api/queries';
 import { useWords, word } from '../i18n';
 import { Notice } from '../ui/ask';
 import { Icon } from '../ui/icons';
+import { personName } from '../ui/names';
 import { useNow } from '../ui/now';
 import { Card, Failure, Pill, Rows, TableWrap } from '../ui/parts';
 import ui from '../ui/ui.module.css';
@@ -46,7 +47,7 @@ export function WhyMember({ id, asked, onAsk }: { id: string; asked: string; onA
             <div className={person.answer} data-held={why.data.member}>
               <Icon name={why.data.member ? 'check' : 'minus'} size={22} />
               <div>
-                <b><Link to="/persons/$id" params={{ id: why.data.person_id }} className={ui.link ?? ''}>{asked}</Link> {why.data.member ? t.audience.isIn : t.audience.isNot}</b>
+                <b><Link to="/persons/$id" params={{ id: why.data.person_id }} className={ui.link ?? ''}>{personName(why.data.label, t)}</Link> {why.data.member ? t.audience.isIn : t.audience.isNot}</b>
                 {why.data.since !== null && <p>{t.audience.since(f.ago(why.data.since, now))}</p>}
               </div>
             </div>

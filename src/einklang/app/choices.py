@@ -16,10 +16,10 @@ from einklang.content.message import CHANNELS
 from einklang.event import KNOWN_EVENTS
 from einklang.expr import Type
 
-#: Traits of Segment's spec that are offered before anybody sent one.
+#: Traits of Segment's spec that are offered before anybody sent one; days are texts until they are declared.
 _TRAITS = {
-    "address.city": "string", "address.country": "string", "address.postalCode": "string", "birthday": "date",
-    "company.name": "string", "createdAt": "timestamp", "email": "string", "firstName": "string", "gender": "string",
+    "address.city": "string", "address.country": "string", "address.postalCode": "string", "birthday": "string",
+    "company.name": "string", "email": "string", "firstName": "string", "gender": "string",
     "lastName": "string", "phone": "string", "title": "string",
 }  # fmt: skip
 _OF_PERSON = {"country": "string", "language": "string", "known": "bool"}

@@ -18,7 +18,7 @@ from einklang.app.find import load
 from einklang.app.ports import Reader
 from einklang.app.queries_log import Columns
 from einklang.app.state import State
-from einklang.app.working import from_json
+from einklang.app.working import from_json, label_of
 from einklang.expr import ExplainNode, ExprError, cost_of, explain, parse, to_words
 from einklang.expr.crowd_reach import ALONE, crowd_supports
 from einklang.expr.tree import Tree
@@ -40,6 +40,7 @@ class WhyMember(msgspec.Struct):
     """
 
     person_id: str
+    label: str
     segment: str
     member: bool
     since: str | None
@@ -124,7 +125,7 @@ def why(reader: Reader, state: State, name: str, person: str, now: Micros) -> Wh
     member = known is not None and known.member
     since = shown(known.since) if known is not None else None
     at = time.format_moment(now)
-    return WhyMember(live.person.id, name, member, since, rule.held is True, at, _told(rule))
+    return WhyMember(live.person.id, label_of(live.person), name, member, since, rule.held is True, at, _told(rule))
 
 
 def _told(node: ExplainNode) -> dict[str, Any]:

@@ -93,7 +93,11 @@ _ESTIMATE = {
         "exact": {"type": "boolean"},
     },
 }
-_SEGMENT = {"type": "object", "required": ["where"], "properties": {"where": _TEXT, "title": {}, "note": _TEXT}}
+_SEGMENT = {
+    "type": "object",
+    "required": ["where"],
+    "properties": {"where": _TEXT, "title": {}, "note": _TEXT, "before": _TEXT},
+}
 #: Bodies that routes read as bytes: path -> content.
 _BODIES: dict[str, dict[str, Any]] = {
     "/api/expressions": {"application/json": {"schema": _EXPRESSION}},

@@ -16,6 +16,7 @@ from einklang.app.estimates import EstimateAsked
 from einklang.app.state import State as Reading
 from einklang.app.working import to_json
 from einklang.app.yaml import parse_text
+from einklang.kernel.errors import Conflict
 from einklang.kernel.limits import DEFINITION_BYTES_MAX
 from einklang.web.api import READ, Id, plain, wired
 from einklang.web.body import unpack
@@ -26,11 +27,15 @@ Text = str | dict[str, str]
 
 
 class SavedSegment(msgspec.Struct, forbid_unknown_fields=True):
-    """What a builder says of a segment; the other fields of one that is there stay as they are."""
+    """What a builder says of a segment; the other fields of one that is there stay as they are.
+
+    before: the condition that it had when it was opened, "" for none; if it has another one by now, it is left as it is.
+    """
 
     where: str
     title: Text | None = None
     note: str | None = None
+    before: str | None = None
 
 
 @get("/api/choices", opt=READ, sync_to_thread=True)
@@ -95,15 +100,22 @@ def health(state: State, segment_id: Id) -> queries_audience.Health:
 
 @post("/api/segments/{segment_id:str}", opt=WRITE, status_code=200)
 async def save_segment(request: Request[Any, Any, Any], state: State, segment_id: Id) -> Response[bytes]:
-    """Make a segment, or change the condition, title or note of one: {"where", "title", "note"}; as `apply` does."""
+    """Make a segment, or change the condition, title or note of one: {"where", "title", "note"}; as `apply` does.
+
+    With "before", the condition it had when it was opened ("" for a new one), 409 if it has another one by now.
+    """
     found, name = wired(state), plain(segment_id)
     services = found.services
     body = unpack(dict(request.scope["headers"]), await request.body(), DEFINITION_BYTES_MAX)
 
     async def work() -> tuple[int, bytes]:
-        said = {key: value for key, value in msgspec.to_builtins(body_of(body, SavedSegment)).items() if value}
-        before, _ = found.in_force().docs.get(("segment", name), ({"kind": "segment", "id": name}, ""))
-        docs = parse_text(to_json({**before, **said}), "body.json")
+        said = msgspec.to_builtins(body_of(body, SavedSegment))
+        opened = said.pop("before")
+        doc, _ = found.in_force().docs.get(("segment", name), ({"kind": "segment", "id": name}, ""))
+        if opened is not None and opened != doc.get("where", ""):
+            mend = "open it again and change it there" if opened else "give it another id"
+            raise Conflict("changed_meanwhile", f"segment {name[:60]!r} has another condition", mend=mend)
+        docs = parse_text(to_json({**doc, **{key: value for key, value in said.items() if value}}), "body.json")
         applied = await asyncio.to_thread(lambda: apply(services.book, docs, now=services.now()))
         services.wake()
         return 200, encode(
