@@ -29,7 +29,7 @@ Text = str | dict[str, str]
 class SavedSegment(msgspec.Struct, forbid_unknown_fields=True):
     """What a builder says of a segment; the other fields of one that is there stay as they are.
 
-    before: the condition that it had when it was opened, "" for none; if it has another one by now, it is left as it is.
+    before: the condition it had when it was opened, "" for none; if it has another one by now, it is left as it is.
     """
 
     where: str
