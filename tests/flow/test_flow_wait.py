@@ -44,12 +44,12 @@ def expected(start: int, zone: str, at: list[str], days: list[str]) -> int:
         return start
     found = []
     first = local(start, zone).date()
-    for ahead in range(16):
+    for ahead in range(-1 if at else 0, 16):
         day = first + timedelta(days=ahead)
         if days and WEEKDAYS[day.weekday()] not in days:
             continue
         for text in at or ["00:00"]:
-            wall = datetime(day.year, day.month, day.day, int(text[:2]), int(text[3:]))
+            wall = datetime(day.year, day.month, day.day) + timedelta(hours=int(text[:2]), minutes=int(text[3:]))
             moment = resolve(wall, zone)
             found.append(moment if at else max(moment, start))
     return min(moment for moment in found if moment >= start)
@@ -66,7 +66,7 @@ def waited(wait: object, start: int, zone: str) -> int | None:
     day=st.sampled_from(DAYS),
     minute=st.integers(-30 * 60, 30 * 60),
     at=st.lists(
-        st.sampled_from(["00:00", "00:30", "02:00", "02:30", "03:00", "09:00", "23:59"]), unique=True, max_size=3
+        st.sampled_from(["00:00", "00:30", "02:00", "02:30", "03:00", "09:00", "24:00"]), unique=True, max_size=3
     ),
     days=st.lists(st.sampled_from(WEEKDAYS), unique=True, max_size=3),
     length=st.sampled_from([None, "90m", "1d", "2d12h", "1w", "1mo", "36h"]),

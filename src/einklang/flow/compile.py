@@ -101,8 +101,10 @@ class Journey:
 
 def _minutes(text: str, where: str) -> int:
     hour, colon, minute = text.partition(":")
-    if colon and len(hour) == len(minute) == 2 and (hour + minute).isdigit() and int(hour) < 24 and int(minute) < 60:
-        return int(hour) * 60 + int(minute)
+    if colon and len(hour) == len(minute) == 2 and (hour + minute).isdigit() and int(minute) < 60:
+        total = int(hour) * 60 + int(minute)
+        if total <= 24 * 60:
+            return total
     raise InputError("bad_time_of_day", f"not a time of day: {text[:20]!r}", where=where, mend='write it as "09:00"')
 
 

@@ -15,7 +15,7 @@ def _forward(at: int, wait: Wait, zone: str) -> int:
     if not wait.at and not wait.days:
         return at
     day = time.day_of(at, zone)
-    for ahead in range(16):
+    for ahead in range(-1 if wait.at else 0, 16):  # the day before ends, at its 24:00, when this one begins
         candidate = day + timedelta(days=ahead)
         if wait.days and candidate.weekday() not in wait.days:
             continue
