@@ -93,6 +93,7 @@ class Wired:
         self.changes = ChangedAt(services.lake)
         self._guard = threading.Lock()
         self._status: tuple[float, answers.Status] | None = None
+        self._choosing = threading.Lock()
         self._choices: tuple[float, Definitions, choices.Choices] | None = None
         self._hashing = asyncio.Semaphore(_HASHING_AT_ONCE)
 
@@ -114,7 +115,7 @@ class Wired:
 
     def choices(self) -> choices.Choices:
         """What conditions can name, at most half a minute old; what was just defined is among it."""
-        with self._guard:
+        with self._choosing:
             known, kept = self.in_force(), self._choices
             if kept is None or kept[0] < monotonic() or kept[1] is not known:
                 with self.services.book.snapshot() as reader:
