@@ -9,6 +9,7 @@ import shutil
 import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import closing
+from copy import copy
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -25,6 +26,7 @@ from einklang.app import staff
 from einklang.store.book import Setup, sqlite
 from einklang.store.book.connect import BOOK_FILE
 from einklang.testing.cluster import Cluster, programs
+from einklang.web import app as web_app
 from tests.waits import WAIT_S
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -191,6 +193,20 @@ def _homes_are_copied() -> Iterator[None]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sqlite, "_create_file", quick)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _routes_are_read_once() -> Iterator[None]:
+    """Litestar reads the signatures of all routes, a quarter of a second: the applications of a process share it."""
+    framework = web_app._framework
+
+    @cache
+    def read(*routes: Any) -> Any:
+        return framework()
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(web_app, "_framework", lambda: copy(read(*web_app.API)))
         yield
 
 

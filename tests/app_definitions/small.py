@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -52,8 +53,13 @@ where: 'events("Order Completed").within("30d").exists()'
 
 
 def docs(text: str, name: str = "f.yaml") -> list[Document]:
-    """The documents of a text."""
-    return parse_text(text, name)
+    """The documents of a text, read once."""
+    return list(_read(text, name))
+
+
+@cache
+def _read(text: str, name: str) -> tuple[Document, ...]:
+    return tuple(parse_text(text, name))
 
 
 def engine_of(book: SqliteBook, *, channels: frozenset[str] = frozenset({"email"})) -> Engine:

@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import Coroutine, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from copy import copy
 from functools import cache
 from itertools import count
 from pathlib import Path
@@ -14,7 +13,6 @@ from threading import Lock
 from typing import Any, TypeVar
 
 import httpx
-import pytest
 
 from einklang.app import staff
 from einklang.app.apply import apply, in_force
@@ -23,12 +21,11 @@ from einklang.app.run import settle_definitions
 from einklang.app.sources import LiveSource
 from einklang.app.state import State
 from einklang.app.tick import Engine
-from einklang.app.yaml import parse_text
+from einklang.app.yaml import Document, parse_text
 from einklang.content.links import Claim, Use, sign
 from einklang.kernel import time
 from einklang.store.book import Setup, SqliteBook
 from einklang.web import Services, create_app
-from einklang.web import app as web_app
 
 T = TypeVar("T")
 SALT = bytes(range(32))
@@ -80,8 +77,9 @@ def run(work: Coroutine[Any, Any, T]) -> T:
         return pool.submit(asyncio.run, work).result()
 
 
-#: Litestar reads the signatures of all routes, a quarter of a second: the homes of a process share what it read.
-_read_once = cache(web_app._framework)
+@cache
+def _read(text: str) -> tuple[Document, ...]:
+    return tuple(parse_text(text, "test.yaml"))
 
 
 class Home:
@@ -108,9 +106,7 @@ class Home:
             wake=self._wake,
             **more,
         )
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(web_app, "_framework", lambda: copy(_read_once()))
-            self.app = create_app(self.services)
+        self.app = create_app(self.services)
         self._engine: Engine | None = None
         self._source = LiveSource()
         self._turn = Lock()
@@ -124,7 +120,7 @@ class Home:
 
     def define(self, text: str = DEFINITIONS) -> None:
         """Put definitions in force."""
-        apply(self.book, parse_text(text, "test.yaml"), now=self.time)
+        apply(self.book, list(_read(text)), now=self.time)
         settle_definitions(self.book, self.engine())
 
     def engine(self) -> Engine:

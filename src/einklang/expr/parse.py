@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from decimal import ROUND_HALF_EVEN, Context, Decimal
+from functools import lru_cache
 from importlib.resources import files
 from typing import Any
 
@@ -227,8 +228,9 @@ _PARSER = Lark(
 _BUILD = _Build()
 
 
+@lru_cache(maxsize=512)
 def parse(text: str) -> Tree:
-    """The tree of an expression.
+    """The tree of an expression. What was parsed lately is at hand: definitions are checked again and again.
 
     Raises ExprError `too_long` `too_deep` `too_many_nodes` `syntax` `reserved_word` `bad_escape` `number_too_large`
     `not_supported`.
