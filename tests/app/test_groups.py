@@ -27,6 +27,7 @@ RULES = {
     "shared": 'group("household").size() >= 2',
     "house-buys": 'group("household").events("Order Completed").within("3d").count() >= 2',
     "never-self": 'group("household").events("Order Completed").exists() && !events("Order Completed").exists()',
+    "by-others": 'group("household").events("Order Completed").within("3d").where(event.person != person.id).exists()',
     "big-firm": 'group("company").trait.employees >= 50',
     "buyers": 'group("company").role == "buyer"',
     "others": 'group("company").contact_person == false && group("household").contact_person != true',
@@ -107,7 +108,7 @@ class Told:
 
     def too_many(self, rule: str, person: str) -> bool:
         """Whether the rule asks members together, of a group that has too many."""
-        asked = rule in ("shared", "house-buys", "never-self", "in-debt")
+        asked = rule in ("shared", "house-buys", "never-self", "by-others", "in-debt")
         return asked and len(self.members(person, "household")) > limits.GROUP_MEMBERS_MAX
 
     def holds(self, rule: str, person: str) -> bool:
@@ -119,6 +120,10 @@ class Told:
             return len(self.members(person, "household")) >= 2
         if rule == "house-buys":
             return len([row for row in orders if row[AT] > self.now - 3 * DAY]) >= 2
+        if rule == "by-others":
+            others = [one for one in self.members(person, "household") if one != person]
+            done = [row for one in others for row in self.rows[one] if row[NAME] == "Order Completed"]
+            return any(self.now - 3 * DAY < row[AT] <= self.now for row in done)
         if rule == "never-self":
             mine = [row for row in self.rows[person] if row[NAME] == "Order Completed"]
             return bool(orders) and not mine

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from einklang.expr import EventLike
+from einklang.expr import EventLike, Shared
 from einklang.kernel.time import Micros, parse_moment
 
 
@@ -92,6 +92,9 @@ class FakeView:
 
     def group_contact(self, kind: str, /) -> bool | None:
         return self.groups.get(kind, {}).get("contact_person")
+
+    def together(self, kind: str, what: Shared, work: Callable[[], Any], /) -> Any:
+        return work()
 
     def too_many(self, kinds: tuple[str, ...], /) -> bool:
         return any(self.groups.get(kind, {}).get("too_many", False) for kind in kinds)

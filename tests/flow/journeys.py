@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from einklang.event import Event
-from einklang.expr import Condition, Scope, check, compile_one
+from einklang.expr import Condition, Scope, Shared, check, compile_one
 from einklang.fact.person import Entry, Run
 from einklang.flow import definition, entry, machine
 from einklang.flow.compile import Journey, compile_journey
@@ -65,6 +65,10 @@ class Seen:
     def group_contact(self, kind: str) -> bool | None:
         """In no group."""
         return None
+
+    def together(self, kind: str, what: Shared, work: Callable[[], Any]) -> Any:
+        """Each for themselves."""
+        return work()
 
     def too_many(self, kinds: tuple[str, ...]) -> bool:
         """In no group."""

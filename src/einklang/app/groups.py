@@ -8,7 +8,7 @@ event time), and what the group is like (each trait by event time, whoever says 
 from __future__ import annotations
 
 from bisect import bisect_right, insort
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from heapq import heappop, heappush
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
@@ -97,6 +97,7 @@ class Groups:
         self._told: set[Key] = set()
         self._order: list[str] = []
         self._histories: dict[tuple[Key, tuple[str, ...]], list[Event]] | None = None
+        self._folds: dict[tuple[Key, Hashable], Any] = {}
         #: persons who must be looked at, because a group of theirs changed or another member did something
         self.concerned: dict[str, set[str]] = {}
 
@@ -151,6 +152,14 @@ class Groups:
                 kept[key, names] = found
         return found
 
+    def together(self, key: Key, what: Hashable, names: frozenset[str], work: Callable[[], Any]) -> Any:
+        """What is the same for all members, of those who are looked at one after the other; names: of what they did."""
+        if self._histories is None or not _SAID.isdisjoint(names):
+            return work()
+        if (key, what) not in self._folds:
+            self._folds[key, what] = work()
+        return self._folds[key, what]
+
     # --- folding ----------------------------------------------------------------------------------------------------
 
     def call(self, live: Live, event: Event) -> None:
@@ -182,6 +191,7 @@ class Groups:
             for place in mine:
                 if not place[1] or not set(names).isdisjoint(place[1]):
                     del kept[place]
+                    self._folds = {}
         listening = self.state.listened_in_groups
         if listening and live.person.groups and ("" in listening or not listening.isdisjoint(names)):
             for kind in sorted(live.person.groups):
@@ -215,6 +225,7 @@ class Groups:
             return None
         if self._histories is None:
             self._histories = {}
+            self._folds = {}
         while self._order:
             person = heappop(self._order)
             if person in self.concerned:

@@ -13,6 +13,7 @@ from einklang.app.objects import flip_at, rows_at
 from einklang.app.products import PRODUCTS, as_of, price_flip
 from einklang.app.working import Live
 from einklang.event import Event
+from einklang.expr import Shared
 from einklang.fact.person import Entry, Membership, Run
 from einklang.kernel import time
 from einklang.kernel.errors import InputError
@@ -178,6 +179,11 @@ class PersonView:
     def group_contact(self, kind: str) -> bool | None:
         """`group("type").contact_person`."""
         return self.live.person.groups[kind].contact if self._group(kind) is not None else None
+
+    def together(self, kind: str, what: Shared, work: Callable[[], Any]) -> Any:
+        """What `work` gives, worked out once for all members of the group who are looked at together."""
+        found = self._group(kind)
+        return work() if found is None else found[0].together(found[1], (what, self.zone, self.now), what.names, work)
 
     def too_many(self, kinds: tuple[str, ...]) -> bool:
         """Whether a group of one of these types has more members than can be asked together."""

@@ -26,7 +26,7 @@ from einklang.expr.reach import Reach, reaches
 from einklang.expr.speak import to_words
 from einklang.expr.sql import ENGINES, SqlPlan, compile_sql, sql_lacks
 from einklang.expr.types import Catalog, EventShape, Needs, ObjectShape, Scope, Type, type_of
-from einklang.expr.view import EntryLike, EventLike, View
+from einklang.expr.view import EntryLike, EventLike, Shared, View
 from einklang.expr.write import write
 
 __all__ = [
@@ -46,6 +46,7 @@ __all__ = [
     "ObjectShape",
     "Reach",
     "Scope",
+    "Shared",
     "SqlPlan",
     "Tongue",
     "Type",

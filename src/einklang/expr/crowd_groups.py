@@ -13,7 +13,7 @@ from typing import Any
 import polars as pl
 
 from einklang.expr.crowd_frames import Docs, Level, holder_of
-from einklang.expr.crowd_reach import is_path
+from einklang.expr.crowd_reach import ALONE, is_path
 from einklang.expr.crowd_sets import Sets, free_names
 from einklang.expr.crowd_values import DTYPES, Value
 from einklang.expr.rows import flatten
@@ -37,6 +37,12 @@ def of_group(term: Term) -> str:
     parts = list(walk(term))
     types = {group_type(part) for part in parts if part.op in _GROUPED}
     return "" if len(types) > 1 or any(part.op in _OF_PERSON for part in parts) else types.pop()
+
+
+def shared(term: Term) -> str:
+    """As `of_group`, of every term that a person is asked: not what is kept with the person or a run either."""
+    kind = of_group(term)
+    return "" if kind and any(part.op in ALONE for part in walk(term)) else kind
 
 
 class GroupSets(Sets):

@@ -15,7 +15,7 @@ from operator import attrgetter
 from typing import Any
 
 from einklang.expr import runtime
-from einklang.expr.view import EventLike, View
+from einklang.expr.view import EventLike, Shared, View
 from einklang.kernel.time import HOUR, Micros, day_of, local, start_of_day
 
 _AT = attrgetter("at")
@@ -121,6 +121,17 @@ class Flips:
         """`lookup`: changes when a value that holds for a time begins or ends."""
         self.note(None if key is None else self.view.lookup_flip(catalog, key))
         return runtime.lookup(self.view, catalog, key)
+
+    def together(self, kind: str, what: Shared, work: Callable[[Flips], Any]) -> Any:
+        """What is the same for all members of a group, and when it changes."""
+
+        def noted() -> tuple[Any, Micros | None]:
+            own = Flips(self.view)
+            return work(own), own.at
+
+        found, at = self.view.together(kind, what, noted)
+        self.note(at)
+        return found
 
     def consent(self, channel: str, purpose: str) -> bool:
         """`consent`: changes at its expiry."""

@@ -12,13 +12,14 @@ from typing import Any
 
 from einklang.expr import numbers, runtime
 from einklang.expr.check import Checked
+from einklang.expr.crowd_groups import shared
 from einklang.expr.dates import start_of
 from einklang.expr.flip import Flips
 from einklang.expr.rows import RowCode, members_asked
 from einklang.expr.texts import matches
-from einklang.expr.tree import Term
+from einklang.expr.tree import Term, walk
 from einklang.expr.types import Needs, Type
-from einklang.expr.view import View
+from einklang.expr.view import Shared, View
 from einklang.kernel.time import Micros
 
 #: op -> name of the function that takes the values of the arguments.
@@ -80,7 +81,15 @@ class Generator:
             return f"{_PLAIN[term.op]}({', '.join(self.value(arg) for arg in term.args)})"
         found = getattr(self, "_" + term.op)(term)
         assert isinstance(found, str)
-        return found
+        kind = shared(term)
+        return self._together(kind, term, found) if kind else found
+
+    def _together(self, kind: str, term: Term, code: str) -> str:
+        """What is the same for all members of a group: whoever looks at many of them works it out once."""
+        names = [part.data[1] or ("",) for part in walk(term) if part.op == "groupevents"]
+        what = self.constant(Shared(frozenset(name for some in names for name in some)))
+        asked = f"together({self.constant(kind)}, {what}, lambda"
+        return f"flips.{asked} flips: {code})" if self.traced else f"v.{asked}: {code})"
 
     def holds(self, term: Term) -> str:
         """Code that is True or False: null and what is no bool count as false."""
@@ -302,16 +311,9 @@ class Generator:
         return f"{owner}.{kind}_since({', '.join(map(self.constant, name if kind == 'consent' else (name,)))})"
 
     def _groupid(self, term: Term) -> str:
-        return f"v.group_id({self.constant(term.data)})"
+        return f"v.group_{term.op.removeprefix('group')}({self.constant(term.data)})"
 
-    def _grouprole(self, term: Term) -> str:
-        return f"v.group_role({self.constant(term.data)})"
-
-    def _groupcontact(self, term: Term) -> str:
-        return f"v.group_contact({self.constant(term.data)})"
-
-    def _groupsize(self, term: Term) -> str:
-        return f"v.group_size({self.constant(term.data)})"
+    _grouprole = _groupcontact = _groupsize = _groupid
 
     def _grouptrait(self, term: Term) -> str:
         kind, name = map(self.constant, term.data)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from einklang.kernel.time import Micros
@@ -56,6 +56,17 @@ class EntryLike(Protocol):
     def context(self) -> Mapping[str, Any]: ...
 
 
+class Shared:
+    """A part of an expression that is the same for all members of a group. names: of the events it reads; "" for all
+    that was done at a touchpoint. Two are never equal.
+    """
+
+    __slots__ = ("names",)
+
+    def __init__(self, names: frozenset[str]) -> None:
+        self.names = names
+
+
 class View(Protocol):
     """One person at one moment.
 
@@ -103,6 +114,9 @@ class View(Protocol):
 
     def group_contact(self, kind: str, /) -> bool | None:
         """Whether the person is a contact person there; None if there is no group."""
+
+    def together(self, kind: str, what: Shared, work: Callable[[], Any], /) -> Any:
+        """What `work` gives; of members of one group in one time zone it may be asked for one of them alone."""
 
     def too_many(self, kinds: tuple[str, ...], /) -> bool:
         """Whether the person belongs to a group of one of these types with more members than can be asked together."""
