@@ -128,6 +128,7 @@ def test_a_table_brings_the_same_record(shop: Home, tmp_path: Path) -> None:
         ({"name": {"de": 5}}, "name.de"),
         ({"texts": []}, "texts"),
         ({"product_id": "other"}, "product_id"),
+        ({"price": "50"}, "price"),
     ],
 )
 def test_a_bad_record_is_refused_at_its_field(shop: Home, record: dict[str, Any], where: str) -> None:

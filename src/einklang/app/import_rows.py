@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 
 from einklang.app.import_cells import Declared, typed
-from einklang.app.products import is_text, shaped
+from einklang.app.products import is_text, no_amount, shaped
 from einklang.event import RESERVED, EngineCall
 from einklang.event import judge as judge_body
 from einklang.event.admit import LIMITS
@@ -25,7 +25,6 @@ from einklang.kernel.limits import IDENTIFIER_CHARS_MAX, JSON_DEPTH_MAX, NAME_CH
 
 Row = dict[str, Any]
 _IDENTIFIERS = ("userId", "email", "phone", "anonymousId")
-_AMOUNTS = ("price", "margin", "cost", "weight", "stock")
 _STATUS = {"given": "Consent Given", "withdrawn": "Consent Withdrawn", "requested": "Consent Requested"}
 
 
@@ -228,10 +227,8 @@ def products(row: Row, known: Declared, text: bool) -> EngineCall:
         fields = shaped(fields)
     except InputError as error:
         raise RowRefused("bad_row", f"{error.where}: {error.what}", error.mend) from error
-    for name in _AMOUNTS:
-        value = fields.get(name)
-        if value is not None and (isinstance(value, bool) or not isinstance(value, int | Decimal)):
-            raise RowRefused("bad_number", f"{name}: not a number: {str(value)[:40]!r}", "write it as 19.99")
+    if name := no_amount(fields):
+        raise RowRefused("bad_number", f"{name}: not a number: {str(fields[name])[:40]!r}", "write it as 19.99")
     return EngineCall(type="row", event="products", properties={**fields, "product_id": key, "key": key}, at=at)
 
 

@@ -35,10 +35,20 @@ TYPES = {
     "image_url": "string",
 }
 _PRICE = ("price", "currency", "from", "until")
+_AMOUNTS = ("price", "margin", "cost", "weight", "stock")
 
 
 def _wrong(field: str, what: str, mend: str) -> InputError:
     return InputError("bad_product", what, where=field, mend=mend)
+
+
+def no_amount(fields: Mapping[str, Any]) -> str:
+    """The field of a record that must be a number and is none, "" if there is none."""
+    for name in _AMOUNTS:
+        value = fields.get(name)
+        if value is not None and (isinstance(value, bool) or not isinstance(value, int | Decimal)):
+            return name
+    return ""
 
 
 def is_text(name: str) -> bool:

@@ -13,7 +13,7 @@ from litestar.params import FromQuery
 
 from einklang.app import queries_products as queries
 from einklang.app.apply import Body
-from einklang.app.products import shaped
+from einklang.app.products import no_amount, shaped
 from einklang.event import EngineCall, body_of
 from einklang.kernel.errors import InputError
 from einklang.kernel.limits import EVENT_BYTES_MAX, IDENTIFIER_CHARS_MAX
@@ -57,6 +57,8 @@ async def put_product(request: Request[Any, Any, Any], state: State, product_id:
         raise InputError("bad_product", "the record has another id", where="product_id", mend="leave it out")
     now = services.now()
     record = {**shaped(fields), "product_id": key, "key": key}
+    if name := no_amount(record):
+        raise InputError("bad_product", "not a number", where=name, mend="write it as 19.99")
     call = EngineCall(type="row", event="products", properties=record, at=now)
     call.messageId = f"product-{services.new_token()}"
     blob = Body(1, now, principal(request).removeprefix("source:"), "row", body_of([call]))
