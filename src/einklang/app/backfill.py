@@ -86,6 +86,7 @@ def beside(state: State, changes: Sequence[dict[str, Any]]) -> bool:
         state.fold >= SINCE
         and "segment" in kinds
         and kinds - {"segment"} <= _CALM
+        and not any("frozen" in change["body"] for change in changes)
         and not (state.build is not None and state.build.switched)
         and len(state.after("", PERSONS_MIN)) == PERSONS_MIN
     )

@@ -20,6 +20,7 @@ from einklang.app.objects import object_kinds
 from einklang.app.on_site import check_on_site
 from einklang.app.yaml import Document
 from einklang.audience import definition as segments
+from einklang.audience.drawn import drawn
 from einklang.audience.live import Segment
 from einklang.consent import Purpose, built_in_purposes, parse_purpose
 from einklang.content.message import CHANNELS, Message, check_data, parse_message
@@ -218,9 +219,10 @@ class _Compiler:
 
     def segments(self) -> list[Segment]:
         """Segments in the order in which they must be asked."""
-        found, published = {}, list[tuple[str, str]]()
+        found, published, draws = {}, list[tuple[str, str]](), {}
         for name, doc, where in self.of_kind("segment"):
             raw = segments.parse(doc, where)
+            draws[name] = raw.draw(where)
             found[name] = self.expression(raw.where, Scope("segment.where", self.catalog), f"{where}.where")
             self.checked[f"segment:{name}"] = found[name]
             if raw.on_site:
@@ -231,7 +233,7 @@ class _Compiler:
         except InputError as error:
             at = self.docs["segment", error.where.removeprefix("segment ")][1]
             raise InputError(error.code, error.what, where=f"{at}.where", mend=error.mend) from error
-        return [Segment(name, compile_one(found[name])) for name in order]
+        return [Segment(name, drawn(compile_one(found[name]), draws[name])) for name in order]
 
     def messages(self) -> dict[str, Message]:
         """Messages by id, their purposes known."""

@@ -20,6 +20,7 @@ from einklang.app.state import State
 from einklang.app.view import is_zone
 from einklang.app.working import Live, WorkingSet, take_zone
 from einklang.audience import crowd as crowds
+from einklang.audience.drawn import Draw, Drawn
 from einklang.expr import Checked, reaches
 from einklang.fact.person import Membership, Trait
 from einklang.kernel.errors import NotFound
@@ -45,14 +46,30 @@ def members(
     if at is None:
         return sorted(row[0] for row in reader.read("members_of", segment))
     state.read_from(reader)
+    order, draws = needed(state.definitions, segment), draws_of(state.definitions)
+    known = {name for name, _ in order}
+    frozen = {name: one.frozen for name, one in draws.items() if name in known and one.frozen is not None}
+    if frozen.get(segment, at) < at:
+        at = frozen.pop(segment)
+    given = {
+        name: set(members(reader, state, lake, name, since, plans))
+        for name, since in frozen.items()
+        if name != segment and since < at
+    }
     state.clock = at
-    order = needed(state.definitions, segment)
     _, crowd = crowd_at(reader, state, lake, at, crowds.asked([rule for _, rule in order if crowds.by_plan(rule)]))
 
     def alone(name: str, known: dict[str, set[str]]) -> set[str]:
         return set(_by_person(reader, state, name, crowd.persons["person_id"].to_list(), at, known))
 
-    return sorted(crowds.members(order, crowd, at, alone, plans)[segment])
+    found = crowds.members(order, crowd, at, alone, plans, draws=draws, salt=state.salt, given=given)
+    return sorted(found[segment])
+
+
+def draws_of(definitions: Definitions) -> dict[str, Draw]:
+    """The segments that are samples."""
+    conditions = ((found.id, found.condition) for found in definitions.segments)
+    return {name: condition.draw for name, condition in conditions if isinstance(condition, Drawn)}
 
 
 def answered_by(
@@ -91,8 +108,14 @@ def members_at(reader: Reader, state: State, segment: str, at: int) -> list[str]
     state.clock = at
     people = Everybody(reader, at).ids
     known: dict[str, set[str]] = {}
+    draws = draws_of(state.definitions)
     for name, _ in needed(state.definitions, segment):
-        known[name] = set(_by_person(reader, state, name, people, at, known))
+        frozen = draws[name].frozen if name in draws else None
+        if frozen is not None and frozen < at:
+            known[name] = set(members_at(reader, state, name, frozen))
+            state.clock = at
+        else:
+            known[name] = set(_by_person(reader, state, name, people, at, known))
     return sorted(known[segment])
 
 

@@ -11,7 +11,7 @@ import polars as pl
 from einklang.app.backfill import EVERYBODY, Build
 from einklang.app.crowds import Lake, crowd_at
 from einklang.app.ports import Reader
-from einklang.app.segments import needed
+from einklang.app.segments import draws_of, needed
 from einklang.app.state import State
 from einklang.app.working import Live
 from einklang.audience import crowd as crowds
@@ -42,6 +42,8 @@ def persons(reader: Reader, state: State, lake: Lake, build: Build, plans: crowd
     order = [(found.id, rules[found.id]) for found in state.definitions.segments if found.id in rules]
     mine = [rules[name] for name in build.names]
     timed = [rule for rule in mine if any(term.op in _CLOCKED for term in walk(rule.tree))]
+    if not draws_of(state.definitions).keys().isdisjoint(rules):
+        return EVERYBODY
     if not all(crowds.by_plan(rule) for rule in rules.values()) or not all(_tied(state, rule) for rule in timed):
         return EVERYBODY
     _, crowd = crowd_at(reader, state, lake, state.clock, crowds.asked(list(rules.values())))

@@ -7,12 +7,13 @@ by person, by a function of the caller's.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 import msgspec
 import polars as pl
 
+from einklang.audience.drawn import Draw
 from einklang.event import OWN_EVENTS
 from einklang.expr import Checked, Crowd, compile_crowd, crowd_supports
 from einklang.expr.tree import walk
@@ -164,12 +165,20 @@ def how(checked: Checked, plans: Plans | None) -> tuple[str, list[str]]:
 
 
 def members(
-    order: Sequence[tuple[str, Checked]], crowd: Crowd, now: int, alone: Alone, plans: Plans | None = None
+    order: Sequence[tuple[str, Checked]],
+    crowd: Crowd,
+    now: int,
+    alone: Alone,
+    plans: Plans | None = None,
+    *,
+    draws: Mapping[str, Draw] = {},
+    salt: bytes = b"",
+    given: Mapping[str, set[str]] = {},
 ) -> dict[str, set[str]]:
     """Segment -> ids of its members at `now`, segments in an order in which each comes after those it speaks of.
 
     alone(segment, members so far): the members of a segment that is asked person by person; plans: answers those that
-    it can, as many together as may be.
+    it can, as many together as may be. draws: samples, by hashes with this salt. given: members that are known.
     """
     found: dict[str, set[str]] = {}
     waiting: list[tuple[str, Checked]] = []
@@ -196,13 +205,17 @@ def members(
 
     for name, checked in order:
         engine, _ = how(checked, plans)
-        if plans is not None and engine == plans.name:
+        if plans is not None and engine == plans.name and name not in draws and name not in given:
             waiting.append((name, checked))
             continue
         settle()
-        if engine == "polars":
-            by_frames(name, checked)
-        else:
+        if name in given:
+            found[name] = given[name]
+        elif engine == "person":
             found[name] = alone(name, found)
+        else:
+            by_frames(name, checked)
+        if name in draws and name not in given:
+            found[name] = {person for person in found[name] if draws[name].takes(salt, person, now)}
     settle()
     return found

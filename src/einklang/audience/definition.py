@@ -2,16 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from decimal import Decimal
 from typing import Any
 
 import msgspec
 
+from einklang.audience.drawn import Draw
 from einklang.fact.strict import convert
 from einklang.kernel.errors import InputError
+from einklang.kernel.time import parse_duration, parse_moment
+
+
+class RawSample(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """A share of those for whom the condition holds, drawn anew after each `every`."""
+
+    share: Decimal
+    every: str | None = None
 
 
 class RawSegment(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
-    """A named condition about a person. on_site: a page may know whether its visitor is a member."""
+    """A named condition about a person. on_site: a page may know whether its visitor is a member.
+
+    sample: only this share of them, drawn by hash. frozen: from this moment on nobody enters or leaves.
+    """
 
     kind: str
     id: str
@@ -19,6 +33,38 @@ class RawSegment(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     title: str | dict[str, str] | None = None
     note: str | None = None
     on_site: bool = False
+    sample: RawSample | None = None
+    frozen: str | None = None
+
+    def draw(self, where: str) -> Draw | None:
+        """Which of those for whom the condition holds are members; None: all, as it holds. Raises InputError."""
+        if self.sample is None and self.frozen is None:
+            return None
+        share = every = frozen = None
+        if self.sample is not None:
+            share = self.sample.share
+            if not share.is_finite() or not 0 < share <= 1:
+                raise InputError(
+                    "bad_share", f"{share} is no share of them", where=f"{where}.sample.share", mend="write 0.01 to 1"
+                )
+            text = self.sample.every
+            if text is not None:
+                every = _micros(lambda: parse_duration(text).exact(), f"{where}.sample.every")
+                if every <= 0:
+                    what = "a sample cannot be drawn anew all the time"
+                    raise InputError("bad_duration", what, where=f"{where}.sample.every", mend="write 30d")
+        if self.frozen is not None:
+            moment = self.frozen
+            frozen = _micros(lambda: parse_moment(moment), f"{where}.frozen")
+        return Draw(self.id, None if share is None else float(share), every, frozen)
+
+
+def _micros(parsed: Callable[[], int], where: str) -> int:
+    """A moment or a length. Raises InputError at its place."""
+    try:
+        return parsed()
+    except InputError as error:
+        raise InputError(error.code, error.what, where=where, mend=error.mend) from error
 
 
 def parse(doc: dict[str, Any], where: str) -> RawSegment:

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from heapq import heapify, heappop, heappush
 from typing import Protocol
 
-from einklang.expr import Condition, View
+from einklang.audience.drawn import Asked
+from einklang.expr import View
 from einklang.fact.person import Membership
 
 #: Names of events whose listeners are remembered: they may come from anybody, in any number.
@@ -19,7 +20,7 @@ class Segment:
     """A segment ready to be asked."""
 
     id: str
-    condition: Condition
+    condition: Asked
 
 
 @dataclass(frozen=True, slots=True)
