@@ -86,9 +86,8 @@ class Generator:
 
     def _together(self, kind: str, term: Term, code: str) -> str:
         """What is the same for all members of a group: whoever looks at many of them works it out once."""
-        names = [part.data[1] or ("",) for part in walk(term) if part.op == "groupevents"]
-        what = self.constant(Shared(frozenset(name for some in names for name in some)))
-        asked = f"together({self.constant(kind)}, {what}, lambda"
+        names = {name for part in walk(term) if part.op == "groupevents" for name in part.data[1] or ("",)}
+        asked = f"together({self.constant(kind)}, {self.constant(Shared(frozenset(names)))}, lambda"
         return f"flips.{asked} flips: {code})" if self.traced else f"v.{asked}: {code})"
 
     def holds(self, term: Term) -> str:
