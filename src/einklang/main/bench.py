@@ -14,13 +14,21 @@ from pathlib import Path
 from typing import Any
 
 from einklang import __version__
-from einklang.main import bench_collect, bench_identity, bench_lake, bench_pipeline, bench_segments, bench_visible
+from einklang.main import (
+    bench_collect,
+    bench_identity,
+    bench_lake,
+    bench_pipeline,
+    bench_segments,
+    bench_spark,
+    bench_visible,
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """size: persons of `pipeline` and `segments`, events of `identity` and `lake` (None: as docs/benchmarks.md says);
-    batch: events a tick; database_url: PostgreSQL instead of SQLite; rate: events a second beside `visible`.
+    """size: persons of `pipeline`, `segments` and `spark`, events of `identity` and `lake` (None: as docs/benchmarks.md
+    says); batch: events a tick; database_url: PostgreSQL instead of SQLite; rate: events a second beside `visible`.
     """
 
     size: int | None = None
@@ -39,6 +47,7 @@ BENCHES: dict[str, Callable[[Path, Options], dict[str, Any]]] = {
         folder, persons=given.size or bench_pipeline.PERSONS, batch=given.batch, database_url=given.database_url
     ),
     "segments": lambda folder, given: bench_segments.segments(folder, given.size or bench_segments.PERSONS),
+    "spark": lambda folder, given: bench_spark.spark(folder, given.size or bench_spark.PERSONS),
     "visible": lambda folder, given: bench_visible.visible(folder, given.database_url, rate=given.rate),
 }
 
@@ -63,9 +72,9 @@ def stamp() -> dict[str, Any]:
 
 
 def run_bench(name: str | None, options: Options) -> dict[str, Any]:
-    """Run one benchmark, or all; each in a folder of its own."""
+    """Run one benchmark, or all (that of Spark where it is installed); each in a folder of its own."""
     results: dict[str, Any] = {"stamp": stamp()}
-    for each in [name] if name else list(BENCHES):
+    for each in [name] if name else [one for one in BENCHES if one != "spark" or bench_spark.installed()]:
         sys.stderr.write(f"bench {each} ...\n")
         with tempfile.TemporaryDirectory(prefix="einklang-bench-") as folder:
             results[each] = BENCHES[each](Path(folder), options)

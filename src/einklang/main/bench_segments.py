@@ -56,7 +56,7 @@ BY_HAND = f"""
       AND EXISTS (SELECT 1 FROM ek_consents AS c WHERE c.person_id = p.person_id
                                                    AND c.channel = 'email' AND c.purpose = 'marketing')
 """
-_SCOPE = Scope(
+SCOPE = Scope(
     "segment.where",
     Catalog(events={name: EventShape(properties={"revenue": type_of("number")}) for name in _NAMES}),
 )
@@ -64,16 +64,12 @@ _SCOPE = Scope(
 
 def segments(folder: Path, persons: int = PERSONS) -> dict[str, Any]:
     """Processor seconds, medians, and their ratios."""
-    lake = Lake(folder / "lake")
-    for start in range(0, persons * year.EVENTS_PER_PERSON, _APPEND_ROWS):
-        year.append(lake, made(start, min(_APPEND_ROWS, persons * year.EVENTS_PER_PERSON - start), persons))
-    while lake.compact("events"):
-        pass
+    lake = laid(folder, persons)
     with DuckEngine() as engine:
         put_crowd(engine, crowd(persons), events=False)
         engine.put_lake(lake)
-        example = check_condition(EXAMPLE, _SCOPE)
-        hundred = [(f"s{at}", check_condition(text, _SCOPE)) for at, text in enumerate(many(TOGETHER))]
+        example = check_condition(EXAMPLE, SCOPE)
+        hundred = [(f"s{at}", check_condition(text, SCOPE)) for at, text in enumerate(many(TOGETHER))]
         ours, members = _timed(lambda: _ask(engine, [("example", example)]))
         by_hand, told = _timed(lambda: engine.connection.sql(BY_HAND).to_arrow_table().num_rows)
         assert members == [told], (members, told)
@@ -97,6 +93,16 @@ def segments(folder: Path, persons: int = PERSONS) -> dict[str, Any]:
         },
         "members_of_100": {"min": min(counts), "median": int(median(counts)), "max": max(counts)},
     }
+
+
+def laid(folder: Path, persons: int) -> Lake:
+    """The lake of a year of events of these persons."""
+    lake = Lake(folder / "lake")
+    for start in range(0, persons * year.EVENTS_PER_PERSON, _APPEND_ROWS):
+        year.append(lake, made(start, min(_APPEND_ROWS, persons * year.EVENTS_PER_PERSON - start), persons))
+    while lake.compact("events"):
+        pass
+    return lake
 
 
 def estimate_ms() -> dict[str, float]:

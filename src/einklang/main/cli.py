@@ -234,12 +234,14 @@ def _look_over(sub: Any) -> None:
     )
     assert doctor is not None
     bench = _command(sub, "bench", "the benchmarks, as ratios measured side by side", commands.bench)
-    bench.add_argument("name", nargs="?", choices=["collect", "identity", "lake", "pipeline", "segments", "visible"])
+    bench.add_argument(
+        "name", nargs="?", choices=["collect", "identity", "lake", "pipeline", "segments", "spark", "visible"]
+    )
     bench.add_argument(
         "--size",
         type=_whole,
         metavar="N",
-        help="persons of pipeline and segments, events of identity and lake (docs/benchmarks.md)",
+        help="persons of pipeline, segments and spark, events of identity and lake (docs/benchmarks.md)",
     )
     bench.add_argument("--batch", type=_whole, default=5_000, metavar="N", help="events a tick of pipeline")
     bench.add_argument(
