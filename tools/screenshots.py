@@ -1,5 +1,5 @@
-"""Takes the pictures of the documentation, docs/img/*.png (English, light): live, persons and who they are, segments,
-journey, report, the catalog of events, sources, a half-filled form.
+"""Takes the pictures of the documentation, docs/img/*.png (English, light): live, persons and who they are, segments
+and their builder, journey, report, the catalog of events, sources, a half-filled form.
 
 It starts nothing: a server must be running, by default that of `make demo`. The person shown is the one
 in most segments among the last seen, the journey the first whose report makes a statement, else the first. The form is
@@ -32,6 +32,8 @@ QUIET = [
 ]
 #: How long the live page listens before its picture is taken, in milliseconds.
 LISTEN_MS = 6_000
+#: How long the builder of segments may draw its first sample.
+BUILD_MS = 4_000
 
 
 @contextmanager
@@ -133,6 +135,11 @@ def take(url: str, user: str, password: str, folder: Path, code: str = "") -> li
             page.on("dialog", lambda asked: asked.accept())
         settled(page, f"{url}/segments")
         shot(page, "segments")
+        longest = "(row) => row.querySelector('code').innerText.length"
+        segment = best_link(page, url, "/segments", "tbody tr", longest)
+        settled(page, f"{segment}/edit")
+        page.wait_for_timeout(BUILD_MS)
+        shot(page, "builder")
         unsaid = "(row) => (row.innerText.includes('No statement yet') ? 0 : 1)"
         report = best_link(page, url, "/reports", "article:has(p)", unsaid)
         settled(page, report.removesuffix("/report"))
