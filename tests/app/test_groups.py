@@ -226,6 +226,23 @@ def test_any_cutting_and_a_rebuild_give_the_same_groups(
     assert len(hashes) == 1
 
 
+def test_the_first_entry_of_this_fold_asks_groups_as_a_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Under the fold before, the first members counted; from its first entry on a group with too many is not asked."""
+    monkeypatch.setattr(limits, "GROUP_MEMBERS_MAX", 2)
+    group: dict[str, Any] = {"type": "group", "groupId": "h", "traits": {"type": "household"}}
+    sent = [EngineCall(userId=user, messageId=user, at=START, **group) for user in "abc"]
+    with home(DEFINITIONS) as book:
+        append(book, sent)
+        with monkeypatch.context() as patch:
+            patch.setattr("einklang.app.state.FOLD", 3)
+            run(book, until=START + DAY)
+            assert [row[1] for row in table_rows(book, "member")] == ["shared"] * 3
+        run(book, [2])
+        assert list(table_rows(book, "member")) == []
+        with book.snapshot() as reader, rebuilt(inputs_of(reader, Lake(tmp_path)), SALT, state_of, batch=1) as again:
+            assert findings(reader, Lake(tmp_path), again) == []
+
+
 def test_who_hears_nothing_is_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
     """Positive control: without telling the other members, somebody is not where the words put them."""
     monkeypatch.setattr(Groups, "_concern", lambda *_, **__: None)

@@ -14,7 +14,7 @@ from einklang.app import backfill, consents, sweep, traits
 from einklang.app.backfill import Build
 from einklang.app.definitions import Definitions, compile_old
 from einklang.app.entries import Entries
-from einklang.app.groups import Groups
+from einklang.app.groups import WHOLE, Groups
 from einklang.app.known import Remembered
 from einklang.app.object_index import SINCE, ObjectIndex
 from einklang.app.output import COUNTERS, Output
@@ -136,8 +136,9 @@ class State:
 
     def turn(self, version: int) -> None:
         """From the present entry on the log is folded by this version."""
-        if self._fold < SINCE <= version and self.after("", 1):
-            self.sweep = Sweep(False, (), index=True)
+        index, whole = self._fold < SINCE <= version, bool(self._fold < WHOLE <= version and self.asked_members)
+        if (index or whole) and self.after("", 1):
+            self.sweep = Sweep(whole, (), index=index)
         self.fold = version
 
     def take(self, definitions: Definitions) -> None:
