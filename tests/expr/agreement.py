@@ -230,16 +230,19 @@ class Case:
 
 
 class World:
-    """Expressions and persons from a seed, with the naive answers worked out once."""
+    """Expressions and persons from a seed, with the naive answers worked out once.
 
-    def __init__(self, seed: int, expressions: int, persons: int) -> None:
+    all_kinds: with as many further ones as bring each kind of node.
+    """
+
+    def __init__(self, seed: int, expressions: int, persons: int, *, all_kinds: bool = True) -> None:
         chance = Chance(seed)
         self.people = grouped(Chance(seed + 1), [person(chance, number) for number in range(persons)])
         self.views = [view_of(who) for who in self.people]
         self.crowd = with_groups(crowd_of(self.people), self.people)
         self.cases = [Case(source, check(source, SCOPE)) for source in ANCHORS]
         self.kinds: Counter[str] = Counter()
-        for attempt in range(20 * expressions):
+        for attempt in range(20 * expressions if all_kinds else expressions):
             kind = chance.pick(["bool", "bool", "bool", "number", "string", "timestamp", "date", "dyn"])
             source = Writer(chance, depth=chance.pick([1, 2, 2, 3, 4])).write(kind)
             try:

@@ -17,6 +17,7 @@ from einklang.expr.crowd import Run
 from einklang.expr.crowd_values import equal, is_null
 from einklang.expr.flip import Flips
 from einklang.kernel.time import HOUR, Micros
+from tests.conftest import QUICK
 from tests.expr.agreement import KINDS, RARE, Case, World
 from tests.expr.fakes import FakeView
 from tests.expr.people import NOW, STEP
@@ -24,8 +25,8 @@ from tests.expr.people import NOW, STEP
 
 @pytest.fixture(scope="module")
 def world() -> World:
-    """Random expressions and persons with the naive answers."""
-    return World(seed=20260329, expressions=160, persons=14)
+    """Random expressions and persons with the naive answers; in the quick loop fewer of them."""
+    return World(seed=20260329, expressions=60 if QUICK else 160, persons=14, all_kinds=not QUICK)
 
 
 def _with(world: World, *ops: str) -> list[Case]:
