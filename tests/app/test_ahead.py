@@ -136,6 +136,7 @@ def test_ticks_in_flight_give_the_same_state() -> None:
     assert sum(check(seed) for seed in range(30)) > 100
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("world", WORLDS)
 def test_what_concerns_others_is_seen_in_flight(world: str) -> None:
     """Groups, objects, events that wait for an owner and prices are as after ticks one after the other."""
@@ -173,6 +174,7 @@ def test_most_ticks_compute_in_the_air(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(waits) < late.in_the_air / 2, waits
 
 
+@pytest.mark.slow
 def test_what_the_disk_refuses_is_computed_again() -> None:
     """A flight that does not land is told to who waits, and its events are folded later, none of them twice."""
     for seed in range(100, 106):

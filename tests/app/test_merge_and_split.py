@@ -47,6 +47,7 @@ def acted(known: dict[str, Any], since: int) -> bool:
     return any(row[3] != "track" or row[4] in ("Contact Decided", "Journey Entered") for row in said)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(max(1, SEQUENCES // COUPLES // 2)))
 def test_a_merge_and_its_split_change_nothing(seed: int) -> None:
     """Profile, consent, segments, arms, caps and rows are as before; so are journeys, unless the joint person acted."""

@@ -94,6 +94,7 @@ def test_as_if_it_had_named_the_owner(seed: int) -> None:
     assert sum(map(len, shown[0][0].values())) > 40
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(3))
 def test_any_cutting_merges_and_a_rebuild_agree(seed: int, tmp_path: Path) -> None:
     """Two customers are merged and split again: each has what names the own invoices; plans see the same."""

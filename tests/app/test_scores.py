@@ -56,6 +56,7 @@ def sent() -> list[EngineCall]:
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("batch", [1, 5_000])
 def test_they_change_by_time_alone(batch: int, tmp_path: Path) -> None:
     """Points come with events and go with their window, at that moment; a rebuild agrees, so do plans."""

@@ -45,6 +45,7 @@ def _calls(seed: int) -> list[EngineCall]:
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(2))
 def test_engines_in_turn_find_the_same_members(seed: int, tmp_path: Path) -> None:
     """DuckDB, Polars and asking person by person agree at any moment, also where a sum is too large for DuckDB."""

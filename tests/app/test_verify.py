@@ -173,6 +173,7 @@ class Terminal(StringIO):
         return True
 
 
+@pytest.mark.slow
 def test_a_terminal_sees_how_far_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """On a terminal: what is done and the share of entries, up to all of them; elsewhere (a pipe) nothing."""
     pipe, terminal = StringIO(), Terminal()

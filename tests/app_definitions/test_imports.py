@@ -195,6 +195,7 @@ def test_a_line_of_an_archive_has_the_time_that_was_corrected() -> None:
     assert both.at == READERS["events"](json.loads(event()), Declared(), False).at
 
 
+@pytest.mark.slow
 @given(st.dictionaries(st.text(max_size=5), st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=5),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3), max_leaves=8,

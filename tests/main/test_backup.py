@@ -62,6 +62,7 @@ def test_a_copy_is_of_one_state_although_the_home_goes_on(tmp_path: Path) -> Non
         goes_on(tmp_path / "control")
 
 
+@pytest.mark.slow
 def test_from_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Backup beside whoever writes to the home; restore makes a home of it that is equal; neither touches what it
     copies, and both refuse a place where something is.

@@ -187,6 +187,7 @@ def test_a_moment_is_quoted_as_it_was_given(home: str, capsys: pytest.CaptureFix
     assert "T00:00:00Z'" not in err or text[:4].isdigit()
 
 
+@pytest.mark.slow
 def test_a_command_loads_no_more_than_it_needs() -> None:
     """The command line begins without the server's framework, without scipy.stats and pandas: each costs every command
     a good part of a second.

@@ -187,6 +187,7 @@ def test_only_numbers_persons_and_moments_are_counted(book: SqliteBook, tmp_path
     book.close()
 
 
+@pytest.mark.slow
 def test_who_asks_for_a_time_gets_the_files_that_may_hold_it(book: SqliteBook, tmp_path: Path) -> None:
     """Fewer files for the end of the log, with every row from that moment on; all of them for its beginning."""
     lake = shipped(book, tmp_path / "lake", rows_max=20)
