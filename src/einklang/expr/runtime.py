@@ -77,7 +77,7 @@ def as_date(x: Any) -> Day | None:
 
 def field(x: Any, name: str) -> Any:
     """x.name of a map; None of anything else."""
-    return x.get(name) if isinstance(x, Mapping) else None
+    return x.get(name) if type(x) is dict or isinstance(x, Mapping) else None
 
 
 def index(x: Any, key: Any) -> Any:

@@ -21,7 +21,7 @@ import pyarrow as pa
 from einklang.app.estimates import EVENTS_MAX
 from einklang.expr import Catalog, Checked, Crowd, EventShape, Scope, check_condition, compile_one, compile_sql, type_of
 from einklang.kernel import time
-from einklang.main import bench_estimates
+from einklang.main import bench_estimates, bench_live
 from einklang.main import bench_events as year
 from einklang.store.lake import DuckEngine, Lake, put_crowd
 
@@ -92,6 +92,7 @@ def segments(folder: Path, persons: int = PERSONS) -> dict[str, Any]:
             "row by row / example": round(alone / ours, 1),
         },
         "members_of_100": {"min": min(counts), "median": int(median(counts)), "max": max(counts)},
+        "live": bench_live.live(folder / "live", many(TOGETHER)),
     }
 
 
