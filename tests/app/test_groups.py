@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from einklang.app import segments
+from einklang.app import queries_audience, segments
 from einklang.app.groups import Groups
 from einklang.app.moment import Moments
 from einklang.app.state import State
@@ -239,6 +239,9 @@ def test_the_first_entry_of_this_fold_asks_groups_as_a_whole(tmp_path: Path, mon
             assert [row[1] for row in table_rows(book, "member")] == ["shared"] * 3
         run(book, [2])
         assert list(table_rows(book, "member")) == []
+        with book.snapshot() as reader:
+            told = queries_audience.why(reader, state_of(book), "shared", "userId:a", UNTIL)
+            assert (told.member, told.rule["note"]) == (False, "too_many_members")
         with book.snapshot() as reader, rebuilt(inputs_of(reader, Lake(tmp_path)), SALT, state_of, batch=1) as again:
             assert findings(reader, Lake(tmp_path), again) == []
 

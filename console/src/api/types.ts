@@ -148,6 +148,8 @@ export interface ExplainNode {
   value: Json;
   held: boolean | null;
   children: ExplainNode[];
+  /** Why there is no value, where the parts do not tell. */
+  note?: 'too_many_members';
 }
 
 export interface WhyVerdict {

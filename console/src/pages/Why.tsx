@@ -24,6 +24,7 @@ export function Node({ node }: { node: ExplainNode }) {
           {typeof node.value !== 'boolean' && (
             <div className={css.value}>{t.why.value}: <b>{node.value === null ? t.app.missing : plainValue(node.value)}</b></div>
           )}
+          {node.note !== undefined && <div className={css.value}>{t.why.notes[node.note]}</div>}
         </div>
       </div>
       {node.children.length > 0 && <ul>{node.children.map((child, place) => <Node key={`${place}-${child.text}`} node={child} />)}</ul>}

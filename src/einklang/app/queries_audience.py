@@ -12,7 +12,6 @@ import msgspec
 import polars as pl
 
 from einklang.app.answers import shown
-from einklang.app.backfill import stored
 from einklang.app.definitions import Definitions
 from einklang.app.find import load
 from einklang.app.ports import Reader
@@ -87,19 +86,9 @@ class User(msgspec.Struct, frozen=True):
     field: str
 
 
-class Building(msgspec.Struct):
-    """A changed definition that is worked out beside the live one. looked: at how many persons so far, of: of how many,
-    0 if nobody knows yet; switched: the new one is in force, and persons are told that they entered or left.
-    """
-
-    looked: int
-    of: int
-    switched: bool
-
-
 class Health(msgspec.Struct):
     """How it is asked. looks: what one busy person costs; alone: why it cannot be asked of all by one plan, if so;
-    timed: whether time alone can change its members; version: of the definition; building: how far a change of it is.
+    timed: whether time alone can change its members; version: of the definition.
     """
 
     looks: int
@@ -109,7 +98,6 @@ class Health(msgspec.Struct):
     events: list[str]
     speaks_of: list[str]
     used_in: list[User]
-    building: Building | None
 
 
 def why(reader: Reader, state: State, name: str, person: str, now: Micros) -> WhyMember:
@@ -137,7 +125,8 @@ def _told(node: ExplainNode) -> dict[str, Any]:
         words = None
     value = msgspec.to_builtins(node.value, enc_hook=str)
     children = [_told(part) for part in node.children]
-    return {"text": node.text, "words": words, "value": value, "held": node.held, "children": children}
+    told = {"text": node.text, "words": words, "value": value, "held": node.held, "children": children}
+    return told if node.note is msgspec.UNSET else told | {"note": node.note}
 
 
 def overlap(reader: Reader, definitions: Definitions, names: list[str]) -> Overlap:
@@ -212,14 +201,12 @@ def _changes(reader: Reader, lake: Columns | None, name: str, since: Micros) -> 
                 yield row[3], _CHANGES[row[8]]
 
 
-def health(reader: Reader, definitions: Definitions, name: str) -> Health:
-    """How a segment is asked, what uses it, and how far a change of it is. Raises NotFound."""
+def health(definitions: Definitions, name: str) -> Health:
+    """How a segment is asked, and what uses it. Raises NotFound."""
     checked = definitions.checked.get(f"segment:{name}")
     if checked is None:
         raise _unknown(definitions, name)
     needs = checked.needs
-    build = next((stored(text) for (text,) in reader.read("meta_value", "build")), None)
-    mine = build is not None and name in build.names
     return Health(
         looks=cost_of(checked.tree).looks,
         alone=[ALONE.get(part, part) for part in crowd_supports(checked)],
@@ -228,7 +215,6 @@ def health(reader: Reader, definitions: Definitions, name: str) -> Health:
         events=sorted(needs.events),
         speaks_of=sorted(needs.segments),
         used_in=sorted(set(_users(definitions, name)), key=lambda one: (one.kind, one.id, one.field)),
-        building=Building(build.looked, build.of, build.switched) if build is not None and mine else None,
     )
 
 
