@@ -78,7 +78,6 @@ MORE: dict[str, Data] = {
     "health": {
         "looks": 900, "alone": [], "timed": True, "version": 3, "events": ["Order Completed"], "speaks_of": [],
         "used_in": [{"kind": "journey", "id": "cart-reminder", "field": "entry.where"}],
-        "building": {"looked": 300, "of": 20_000, "switched": False},
     },
     "trend": {
         "days": [

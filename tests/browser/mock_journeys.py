@@ -12,7 +12,7 @@ SEGMENTS: list[Data] = [
         "members": 4127,
         "updated_at": ago(days=18),
         "on_site": True,
-        "building": None,
+        "building": {"step": "look", "looked": 300, "of": 20_000},
     },
     {
         "id": "garden-lovers",

@@ -56,7 +56,7 @@ ABOUT_SEGMENTS: dict[str, type[msgspec.Struct]] = {
     "Reach": estimates.Reach, "Estimate": estimates.Estimate, "Field": choices.Field,
     "EventChoice": choices.EventChoice, "Named": choices.Named, "Choices": choices.Choices,
     "Meeting": queries_audience.Meeting, "Overlap": queries_audience.Overlap, "TrendDay": queries_audience.TrendDay,
-    "Trend": queries_audience.Trend, "User": queries_audience.User, "Building": queries_audience.Building,
+    "Trend": queries_audience.Trend, "User": queries_audience.User,
     "Health": queries_audience.Health,
     "WhyMember": queries_audience.WhyMember,
 }  # fmt: skip

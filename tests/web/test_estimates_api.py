@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from einklang.app import backfill, estimates
+from einklang.app import estimates
 from einklang.audience.estimate import Count
 from einklang.kernel.time import DAY
 from einklang.store.lake import Lake, ship_all
@@ -258,12 +258,6 @@ def test_health_names_who_uses_it(shop: Home) -> None:
         {"kind": "segment", "id": "german-buyers", "field": "where"},
         {"kind": "stage", "id": "life", "field": "stages"},
     ]
-    assert told["building"] is None
-    build = backfill.text_of(backfill.Build(("buyers",), {"buyers": 1}, looked=3, of=60))
-    shop.book.transact(lambda tx: tx.write("meta_put", [("build", build)]))
-    anew = [shop.get(f"/api/segments/{name}/health").json()["building"] for name in ("buyers", "germans")]
-    shop.book.transact(lambda tx: tx.write("meta_put", [("build", "")]))
-    assert anew == [{"looked": 3, "of": 60, "switched": False}, None]
     assert (told["events"], told["speaks_of"], told["alone"], told["version"]) == (["Order Completed"], [], [], 1)
 
 

@@ -118,12 +118,6 @@ export interface User {
   field: string;
 }
 
-export interface Building {
-  looked: number;
-  of: number;
-  switched: boolean;
-}
-
 export interface Health {
   looks: number;
   alone: string[];
@@ -132,7 +126,6 @@ export interface Health {
   events: string[];
   speaks_of: string[];
   used_in: User[];
-  building: Building | null;
 }
 
 export interface WhyMember {
@@ -172,10 +165,7 @@ export const estimateQuery = (said: Said, exact: boolean) =>
 export const choicesQuery = queryOptions({ queryKey: ['choices'], queryFn: () => get<Choices>('/api/choices'), staleTime: 30_000 });
 
 export const healthQuery = (id: string) =>
-  queryOptions({
-    queryKey: ['health', id], queryFn: () => get<Health>(`/api/segments/${part(id)}/health`),
-    refetchInterval: ({ state }) => (state.data?.building == null ? 30_000 : 1_500),
-  });
+  queryOptions({ queryKey: ['health', id], queryFn: () => get<Health>(`/api/segments/${part(id)}/health`), refetchInterval: 30_000 });
 
 export const trendQuery = (id: string, days: number) =>
   queryOptions({ queryKey: ['trend', id, days], queryFn: () => get<Trend>(withQuery(`/api/segments/${part(id)}/trend`, { days })), staleTime: 30_000 });

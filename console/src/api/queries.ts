@@ -74,7 +74,7 @@ export const segmentsQuery = queryOptions({
 });
 
 export const segmentQuery = (id: string) =>
-  queryOptions({ queryKey: ['segments', id], queryFn: () => get<Segment>(`/api/segments/${segmentOf(id)}`), refetchInterval: 10_000 });
+  queryOptions({ queryKey: ['segments', id], queryFn: () => get<Segment>(`/api/segments/${segmentOf(id)}`), refetchInterval: ({ state }) => (state.data?.building == null ? 10_000 : 1_500) });
 
 export const membersQuery = (id: string) =>
   infiniteQueryOptions({

@@ -10,7 +10,7 @@ import { Back, Card, Code, Empty, Failure, More, PageHead, Pill, Rows } from '..
 import ui from '../ui/ui.module.css';
 import { personName } from '../ui/names';
 import { People } from './people';
-import { HealthOf, OverlapOf, TrendOf, WhyMember } from './SegmentMore';
+import { Built, HealthOf, OverlapOf, TrendOf, WhyMember } from './SegmentMore';
 
 function Members({ id, onWhy }: { id: string; onWhy: (person: string) => void }) {
   const { t } = useWords();
@@ -78,6 +78,7 @@ export function Segment() {
           <Members id={id} onWhy={ask} />
         </div>
         <div className={ui.side}>
+          <Built building={segment.building} />
           <HealthOf id={id} />
           {segment.listens.length > 0 && (
             <Card title={t.segments.listens}>

@@ -2,8 +2,9 @@ import { Button, Checkbox, TextInput } from '@mantine/core';
 import { useQuery } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
 import { type FormEvent, useEffect, useRef, useState } from 'react';
-import { type Building, healthQuery, overlapQuery, type TrendDay, trendQuery, type User, whyMemberQuery } from '../api/audience';
+import { healthQuery, overlapQuery, type TrendDay, trendQuery, type User, whyMemberQuery } from '../api/audience';
 import { segmentsQuery } from '../api/queries';
+import type { Segment as SegmentData } from '../api/types';
 import { useWords, word } from '../i18n';
 import { Notice } from '../ui/ask';
 import { Icon } from '../ui/icons';
@@ -175,14 +176,17 @@ function Using({ user }: { user: User }) {
   return <Pill>{name}</Pill>;
 }
 
-function Built({ building }: { building: Building }) {
+/** How far a change is worked out. */
+export function Built({ building }: { building: SegmentData['building'] }) {
   const { t, f } = useWords();
+  if (building == null) return null;
+  const switched = building.step === 'tell';
   const looked = building.of === 0 ? t.audience.lookedSome(f.number(building.looked)) : t.audience.looked(f.number(building.looked), f.number(building.of));
   return (
     <Notice tone="warm" icon="clock">
       <b>{t.audience.building}</b>
-      <div>{building.switched ? t.audience.switched : looked}</div>
-      {!building.switched && building.of > 0 && <span className={css.track} style={{ display: 'block', marginTop: 6 }}><span style={{ width: `${Math.min(100, (100 * building.looked) / building.of)}%` }} /></span>}
+      <div>{switched ? t.audience.switched : looked}</div>
+      {!switched && building.of > 0 && <span className={css.track} style={{ display: 'block', marginTop: 6 }}><span style={{ width: `${Math.min(100, (100 * building.looked) / building.of)}%` }} /></span>}
     </Notice>
   );
 }
@@ -196,7 +200,6 @@ export function HealthOf({ id }: { id: string }) {
   const users = data.used_in.filter((one, place) => data.used_in.findIndex((other) => other.kind === one.kind && other.id === one.id) === place);
   return (
     <>
-      {data.building !== null && <Built building={data.building} />}
       <Card title={t.audience.usedIn}>
         {users.length === 0 ? <div className={ui.dim}>{t.audience.unused}</div> : <span className={ui.pills}>{users.map((one) => <Using key={`${one.kind}:${one.id}`} user={one} />)}</span>}
       </Card>

@@ -5,7 +5,7 @@ import { segmentsQuery } from '../api/queries';
 import { useWords } from '../i18n';
 import { Icon } from '../ui/icons';
 import { useNow } from '../ui/now';
-import { Card, Code, Empty, Failure, PageHead, Rows, TableWrap } from '../ui/parts';
+import { Card, Code, Empty, Failure, PageHead, Pill, Rows, TableWrap } from '../ui/parts';
 import ui from '../ui/ui.module.css';
 
 const EXAMPLE = `kind: segment
@@ -53,7 +53,10 @@ export function Segments() {
                         <div className={`${ui.dim} ${ui.mono}`} style={{ fontWeight: 400 }}>{segment.id}</div>
                       </th>
                       <td className={ui.hidePhone}><code className={`${ui.mono} ${ui.twoLines}`}>{segment.where}</code></td>
-                      <td className={ui.num}><b>{f.number(segment.members)}</b></td>
+                      <td className={ui.num}>
+                        <b>{f.number(segment.members)}</b>
+                        {segment.building != null && <div style={{ whiteSpace: 'normal' }}><Pill tone="warm" icon="clock">{t.audience.building}</Pill></div>}
+                      </td>
                       {dated && (
                         <td className={`${ui.small} ${ui.hideTablet}`} style={{ whiteSpace: 'nowrap' }}>
                           {segment.updated_at !== null && <time dateTime={segment.updated_at} title={f.exact(segment.updated_at)}>{f.ago(segment.updated_at, now)}</time>}

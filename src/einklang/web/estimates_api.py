@@ -93,9 +93,8 @@ def trend(state: State, segment_id: Id, days: FromQuery[int] = 90) -> queries_au
 
 @get("/api/segments/{segment_id:str}/health", opt=READ, sync_to_thread=True)
 def health(state: State, segment_id: Id) -> queries_audience.Health:
-    """How a segment is asked: its cost, what it listens to, every definition that uses it, and how far a change is."""
-    found = wired(state)
-    return queries_audience.health(found.services.book, found.in_force(), plain(segment_id))
+    """How a segment is asked: its cost, what it listens to, and every definition that uses it."""
+    return queries_audience.health(wired(state).in_force(), plain(segment_id))
 
 
 @post("/api/segments/{segment_id:str}", opt=WRITE, status_code=200)
