@@ -96,3 +96,16 @@ def test_when_somebody_was_last_seen_is_heard_of_any_event() -> None:
         run(book, until=START + 9 * DAY)
         told = changes(list(table_rows(book, "history")))["quiet"]
     assert told == [(START + 2 * DAY, True), (START + 3 * DAY, False), (START + 5 * DAY, True)]
+
+
+@pytest.mark.parametrize("cut", [1, 50])
+def test_a_trait_has_its_value_since_it_was_first_told(cut: int) -> None:
+    """`changedAt` does not move when the same is told again, and moves when another value comes in between, late."""
+    told = [(0, "a"), (2, "b"), (4, "b"), (6, "b")]
+    with home("{kind: segment, id: new, where: 'changedAt(trait.plan) > now - duration(\"3d\")'}") as book:
+        append(book, [EngineCall(type="identify", userId="u", at=START + n * DAY, traits={"plan": p}) for n, p in told])
+        run(book, [cut], until=START + 7 * DAY)
+        append(book, [EngineCall(type="identify", userId="u", at=START + 5 * DAY, traits={"plan": "c"})])
+        run(book, [cut], until=START + 20 * DAY)
+        found = changes(list(table_rows(book, "history")))["new"]
+    assert found == [(START + n * DAY, inside) for n, inside in ((0, True), (5, False), (7, True), (9, False))]

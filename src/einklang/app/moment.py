@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
-from einklang.app import backfill
+from einklang.app import backfill, traits
 from einklang.app.contact import Desk
 from einklang.app.groups import group_of
 from einklang.app.state import State
@@ -121,6 +121,8 @@ class Moments:
         if event.type == "identify":
             touched.traits = state.fold_traits(live, event)
             touched.everything = touched.everything or not _BASIC.isdisjoint(touched.traits)
+            if state.fold >= 4:
+                touched.traits |= traits.late(live, event)
         if event.type == "group" and state.fold >= 2:
             state.groups.call(live, event)
             key = group_of(event)

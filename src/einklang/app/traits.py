@@ -41,6 +41,26 @@ def take(live: Live, event: Event, rules: Rules) -> set[str]:
     return changed
 
 
+def late(live: Live, event: Event) -> set[str]:
+    """The names of which an identify speaks that came after a later claim: since when they are so may change."""
+    known = live.person.traits
+    return {
+        name for name in event.properties if name in known and (known[name].at, known[name].seq) > (event.at, event.seq)
+    }
+
+
+def since(live: Live, trait: Trait, name: str) -> int:
+    """Since when a trait has its value: the first of the claims that say the same without a break."""
+    at = trait.at
+    for event in reversed(live.history):
+        if event.type == "identify" and name in event.properties and (event.at, event.seq) <= (trait.at, trait.seq):
+            value = event.properties[name]
+            if value != trait.value or type(value) is not type(trait.value):
+                break
+            at = event.at
+    return at
+
+
 def settle(live: Live, rules: Rules) -> None:
     """Gather the traits that have a rule anew, after the history changed."""
     live.gathered.clear()

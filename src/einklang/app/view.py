@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from einklang.app import traits
 from einklang.app.groups import Groups
 from einklang.app.objects import flip_at, rows_at
 from einklang.app.products import PRODUCTS, as_of, price_flip
@@ -142,9 +143,9 @@ class PersonView:
         return trait_value(self.live, name)
 
     def trait_since(self, name: str) -> int | None:
-        """`changedAt(trait.NAME)`."""
+        """`changedAt(trait.NAME)`; the first folds said when it was told last."""
         trait = self.live.person.traits.get(name)
-        return None if trait is None else trait.at
+        return None if trait is None else traits.since(self.live, trait, name) if self.rules.fold >= 4 else trait.at
 
     def history(self, names: tuple[str, ...]) -> Sequence[Event]:
         """Events of these names in order of (at, seq)."""
