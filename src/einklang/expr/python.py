@@ -15,7 +15,7 @@ from einklang.expr.check import Checked
 from einklang.expr.crowd_groups import shared
 from einklang.expr.dates import start_of
 from einklang.expr.flip import Flips
-from einklang.expr.rows import RowCode, members_asked
+from einklang.expr.rows import RowCode, compiled, members_asked
 from einklang.expr.texts import matches
 from einklang.expr.tree import Term, walk
 from einklang.expr.types import Needs, Type
@@ -477,7 +477,7 @@ def _function(term: Term, *, traced: bool) -> tuple[Callable[..., Any], str]:
     source = f"{head}\n{guard}    now = v.now\n    zone = v.zone\n    history = v.history\n    return {code}\n"
     names = {**_GLOBALS, **generator.constants}
     # The code holds names of this module, numbers and constants only; see the docstring.
-    exec(compile(source, "<expression>", "exec"), names)
+    exec(compiled(source, "<expression>", "exec"), names)
     function = names["evaluate"]
     assert callable(function)
     return function, source

@@ -9,9 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Protocol
 
 from einklang.expr.tree import Term, walk
+
+#: What was compiled lately is at hand: where one definition changes the others are compiled again.
+compiled = lru_cache(maxsize=512)(compile)
 
 
 class Emitter(Protocol):
