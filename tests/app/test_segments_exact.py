@@ -109,3 +109,21 @@ def test_a_trait_has_its_value_since_it_was_first_told(cut: int) -> None:
         run(book, [cut], until=START + 20 * DAY)
         found = changes(list(table_rows(book, "history")))["new"]
     assert found == [(START + n * DAY, inside) for n, inside in ((0, True), (5, False), (7, True), (9, False))]
+
+
+def test_who_bounced_is_reachable_no_longer() -> None:
+    """`reachable` is left with the hard bounce of the only address, and another address brings it back."""
+    said = {"channel": "email", "address": "a@x.example", "kind": "hard"}
+    calls = [
+        EngineCall(type="identify", userId="u", at=START, traits={"email": "a@x.example"}),
+        EngineCall(
+            type="track", event="Message Bounced", userId="u", at=START + DAY, properties=said | {"kind": "soft"}
+        ),
+        EngineCall(type="track", event="Message Bounced", userId="u", at=START + 2 * DAY, properties=said),
+        EngineCall(type="identify", userId="u", at=START + 3 * DAY, traits={"email": "b@x.example"}),
+    ]
+    with home("{kind: segment, id: found, where: 'reachable(\"email\")'}") as book:
+        append(book, calls)
+        run(book)
+        found = changes(list(table_rows(book, "history")))["found"]
+    assert found == [(START, True), (START + 2 * DAY, False), (START + 3 * DAY, True)]

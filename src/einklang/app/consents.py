@@ -62,7 +62,7 @@ def _lift(state: State, live: Live, declared: Declaration) -> None:
 
 
 def take(state: State, live: Live, event: Event) -> bool:
-    """Fold what the event declares; True if a permission of the person changed."""
+    """Fold what the event declares; True if a permission of the person changed, or an address was suppressed."""
     changed = False
     declared = declare(event)
     if declared is not None:
@@ -91,4 +91,5 @@ def take(state: State, live: Live, event: Event) -> bool:
     if found is not None and found.address:
         key = address_key(state.salt, found.channel, found.address)
         state.out.add("suppression_raise", key, found.channel, found.purpose, found.reason, found.at)
+        changed = changed or state.fold >= 4
     return changed

@@ -13,6 +13,7 @@ from einklang.app.groups import Groups
 from einklang.app.objects import flip_at, rows_at
 from einklang.app.products import PRODUCTS, as_of, price_flip
 from einklang.app.working import Live
+from einklang.consent import suppression_of
 from einklang.event import Event
 from einklang.expr import Shared
 from einklang.fact.person import Entry, Membership, Run
@@ -26,6 +27,9 @@ _STEP_FIELDS = (
     "done", "at", "reason", "rounds", "channel", "message", "delivered", "bounced", "opened", "clicked", "replied",
     "unsubscribed", "complained", "outcome", "arm",
 )  # fmt: skip
+
+#: The kind of identifier that is an address of a channel.
+_ADDRESSES = {"email": "email", "sms": "phone", "phone": "phone"}
 
 
 class Rules(msgspec.Struct):
@@ -66,7 +70,7 @@ def is_zone(name: str) -> bool:
 
 def address_of(live: Live, channel: str) -> str | None:
     """The address in use on a channel: the trait of that name, else the latest identifier of the kind."""
-    kind = {"email": "email", "sms": "phone", "phone": "phone"}.get(channel)
+    kind = _ADDRESSES.get(channel)
     if kind is None:
         return None
     value = trait_value(live, kind)
@@ -221,8 +225,15 @@ class PersonView:
         return None
 
     def reachable(self, channel: str) -> bool:
-        """Whether there is an address."""
-        return address_of(self.live, channel) is not None
+        """Whether there is an address that no hard bounce and no complaint has suppressed (first folds: any)."""
+        if self.rules.fold < 4:
+            return address_of(self.live, channel) is not None
+        known = {value for kind, value, _ in self.live.person.identifiers if kind == _ADDRESSES.get(channel)}
+        for event in self.live.named(("Message Bounced", "Message Complained")):
+            found = suppression_of(event)
+            if found is not None and found.at <= self.now and found.channel == channel:
+                known.discard(found.address)
+        return bool(known)
 
     def segment(self, name: str) -> bool:
         """Member now."""

@@ -88,7 +88,7 @@ def needs_of(term: Term) -> Needs:
             sets["step"].add(part.data[1])
         elif part.op in sets:
             sets[part.op].add(part.data)
-        flags["consent"] |= part.op == "consent"
+        flags["consent"] |= part.op in ("consent", "reachable")
         flags["goal"] |= part.op == "goal"
         flags["time"] |= part.op in TIMED
     return Needs(
