@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from einklang.app import queries_audience, segments
+from einklang.app import queries_audience, queries_objects, segments
 from einklang.app.groups import Groups
 from einklang.app.moment import Moments
 from einklang.app.state import State
@@ -244,6 +244,29 @@ def test_the_first_entry_of_this_fold_asks_groups_as_a_whole(tmp_path: Path, mon
             assert (told.member, told.rule["note"]) == (False, "too_many_members")
         with book.snapshot() as reader, rebuilt(inputs_of(reader, Lake(tmp_path)), SALT, state_of, batch=1) as again:
             assert findings(reader, Lake(tmp_path), again) == []
+
+
+def test_what_a_group_owns_is_shown_whole() -> None:
+    """However many members there are, each has what any of them did of an object that they own together."""
+    sent = [
+        EngineCall("group", userId=user, groupId="h", messageId=f"g{user}", at=START, traits={"type": "household"})
+        for user in "ab"
+    ]
+    for name, user in (("Loan Taken", "a"), ("Loan Repaid", "b")):
+        sent.append(EngineCall("track", name, userId=user, messageId=name, at=sent[-1].at))
+        sent[-1].properties = {"loan_id": "l"}
+    with home(DEFINITIONS) as book:
+        append(book, sent)
+        run(book)
+        others = [("household", "h", f"p_{number:06}", "", 0, START) for number in range(2_000)]
+        book.transact(lambda tx: tx.write("party_member_put", others))
+        kinds = engine_of(book).state.definitions.objects
+        with book.snapshot() as reader:
+            for user in "ab":
+                page = queries_objects.objects(
+                    reader, kinds, f"userId:{user}", "loan", state="", cursor="", limit=5, now=UNTIL
+                )
+                assert [(one.id, one.state) for one in page.items] == [("l", "closed")]
 
 
 def test_who_hears_nothing_is_wrong(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,7 +18,6 @@ from einklang.expr.runtime import as_date, as_timestamp
 from einklang.fact.person import Person
 from einklang.kernel.errors import NotFound
 from einklang.kernel.ids import lane_of
-from einklang.kernel.limits import GROUP_MEMBERS_MAX
 from einklang.profile import PERSON, Kind, Object, fold_objects, touched
 
 Text = str | dict[str, str]
@@ -138,11 +137,13 @@ def objects(
 
 
 def owners_of(reader: Reader, kind: Kind, person: Person) -> list[str]:
-    """Whose events make a person's objects: the person's own, or those of all members of the group that owns them."""
+    """Whose events make a person's objects: the person's own, or those of all members of the group that owns them, as
+    far as they speak of any.
+    """
     one = person.groups.get(kind.owner)
     if kind.owner == PERSON or one is None or not one.id:
         return [person.id]
-    return [row[0] for row in reader.read("party_members", kind.owner, one.id)][:GROUP_MEMBERS_MAX]
+    return [row[0] for row in reader.read("party_with_objects", kind.owner, one.id, kind.id)]
 
 
 def objects_of(reader: Reader, kind: Kind, people: list[str], now: int) -> list[Object]:

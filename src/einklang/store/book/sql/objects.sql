@@ -18,6 +18,10 @@ ORDER BY id, person LIMIT ?
 -- name: objects_of_party
 SELECT o.id, o.person FROM object o WHERE o.kind = ? AND (o.id > ? OR (o.id = ? AND o.person > ?))
   AND EXISTS (SELECT 1 FROM party_member m WHERE m.type = ? AND m.id = ? AND m.person = o.person) ORDER BY o.id, o.person LIMIT ?
+-- The members of a group who have any of a kind.
+-- name: party_with_objects
+SELECT m.person FROM party_member m WHERE m.type = ? AND m.id = ?
+  AND EXISTS (SELECT 1 FROM object o WHERE o.person = m.person AND o.kind = ?) ORDER BY m.person
 -- name: all_object
 SELECT kind, id, person, state, first, began, changed FROM object ORDER BY kind, id, person
 -- name: object_waiting_put
