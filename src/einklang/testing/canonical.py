@@ -88,8 +88,9 @@ def _plain(value: Any) -> Any:
 def _stored(reader: Reader, table: str) -> Iterator[tuple[int, Row]]:
     """(lane, row), in the order of the key."""
     if table in BY_LANE:
-        for lane in range(LANES):
-            yield from ((lane, row) for row in reader.stream(f"all_{table}", lane))
+        with _of_now(reader) as state:
+            for lane in range(LANES):
+                yield from ((lane, row) for row in state.stream(f"all_{table}", lane))
     elif table in WHOLE:
         yield from ((0, row) for row in reader.stream(f"all_{table}"))
     else:
