@@ -70,6 +70,8 @@ CHOICES: Data = {
     "purposes": [{"id": "marketing", "title": {"de": "Werbung", "en": "Advertising"}}],
     "segments": [{"id": "garden-lovers", "title": "Garden lovers"}],
     "journeys": [],
+    "scores": [{"id": "lead-fit", "title": "Lead fit"}],
+    "stages": [{"id": "buying", "title": "Buying", "names": ["visitor", "customer"]}],
     "categories": ["Garden furniture"],
     "brands": [],
 }

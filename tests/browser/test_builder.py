@@ -43,6 +43,12 @@ ROWS = {
     ],
     '!(segment("buyers") && reachable("email"))': ["all", "other"],
     '!segment("buyers") && !reachable("sms") && person.known == true': ["all", "segment", "reach", "trait"],
+    '!inJourney("hello") && score("clv") > 200 && stage("buying") in ["use", "loyal"]': [
+        "all",
+        "segment",
+        "trait",
+        "trait",
+    ],
     'events("A", "B").within("3w").latest(3).count() >= 1': ["all", "other"],
     'events("A").where(x == 1).within("3d").exists()': ["all", "other"],
     'age(trait.birthday) >= 18 && anniversary(trait.birthday) <= today + duration("7d")': ["all", "trait", "trait"],

@@ -54,7 +54,8 @@ ANSWERS: dict[str, type[msgspec.Struct]] = {
 ABOUT_SEGMENTS: dict[str, type[msgspec.Struct]] = {
     "Fault": language.Fault, "Expression": language.Expression, "Count": estimate.Count, "Step": estimates.Step,
     "Reach": estimates.Reach, "Estimate": estimates.Estimate, "Field": choices.Field,
-    "EventChoice": choices.EventChoice, "Named": choices.Named, "Choices": choices.Choices,
+    "EventChoice": choices.EventChoice, "Named": choices.Named, "StageChoice": choices.StageChoice,
+    "Choices": choices.Choices,
     "Meeting": queries_audience.Meeting, "Overlap": queries_audience.Overlap, "TrendDay": queries_audience.TrendDay,
     "Trend": queries_audience.Trend, "User": queries_audience.User,
     "Health": queries_audience.Health,

@@ -78,6 +78,12 @@ export interface Named {
   title: Text;
 }
 
+export interface StageChoice {
+  id: string;
+  title: Text;
+  names: string[];
+}
+
 export interface Choices {
   person: Field[];
   traits: Field[];
@@ -86,6 +92,8 @@ export interface Choices {
   purposes: Named[];
   segments: Named[];
   journeys: Named[];
+  scores: Named[];
+  stages: StageChoice[];
   categories: string[];
   brands: string[];
 }

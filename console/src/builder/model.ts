@@ -8,14 +8,16 @@ export type Op = 'is' | 'isNot' | 'atLeast' | 'atMost' | 'moreThan' | 'lessThan'
 
 export interface Group { id: number; kind: 'group'; mode: Mode; items: Item[] }
 export interface Test { op: Op; values: Literal[] }
-export interface TraitRow extends Test { id: number; kind: 'trait'; root: 'trait' | 'person'; path: string }
+/** A trait, a field of the person, or what a score or the stages say (`path` is their id). */
+export type Root = 'trait' | 'person' | 'score' | 'stage';
+export interface TraitRow extends Test { id: number; kind: 'trait'; root: Root; path: string }
 /** A property of an event, of one of its products (`products[].category`), or of the event itself (`event.touchpoint`). */
 export interface Filter extends Test { id: number; path: string }
 export type How = 'once' | 'never' | 'count' | 'sum' | 'avg' | 'max' | 'min';
 export interface EventRow { id: number; kind: 'event'; names: string[]; how: How; of: string; op: Op; number: string; within: string; filters: Filter[] }
 export interface ConsentRow { id: number; kind: 'consent'; channel: string; purpose: string; yes: boolean }
 export interface ReachRow { id: number; kind: 'reach'; channel: string; yes: boolean }
-export interface SegmentRow { id: number; kind: 'segment'; segment: string; yes: boolean }
+export interface SegmentRow { id: number; kind: 'segment'; of: 'segment' | 'inJourney'; segment: string; yes: boolean }
 export interface OtherRow { id: number; kind: 'other'; tree: Tree }
 export type Row = TraitRow | EventRow | ConsentRow | ReachRow | SegmentRow | OtherRow;
 export type Item = Group | Row;
@@ -69,11 +71,11 @@ const maybe = (yes: boolean, tree: Tree): Tree => (yes ? tree : not(tree));
 
 export function rowTree(row: Row): Tree {
   switch (row.kind) {
-    case 'trait': return tested(path(row.root, split(row.path)), row);
+    case 'trait': return tested(row.root === 'score' || row.root === 'stage' ? call(row.root, text(row.path)) : path(row.root, split(row.path)), row);
     case 'event': return eventTree(row);
     case 'consent': return maybe(row.yes, call('consent', text(row.channel), text(row.purpose)));
     case 'reach': return maybe(row.yes, call('reachable', text(row.channel)));
-    case 'segment': return maybe(row.yes, call('segment', text(row.segment)));
+    case 'segment': return maybe(row.yes, call(row.of, text(row.segment)));
     case 'other': return row.tree;
   }
 }
@@ -130,7 +132,7 @@ function testOf(tree: Tree): [Tree, Test] | null {
   if (tree.kind === 'not') return left.kind === 'call' && left.name === 'has' && left.args?.[0] !== undefined ? [left.args[0], { op: 'unknown', values: [] }] : null;
   if (right === undefined) return null;
   const [of] = left.args ?? [];
-  if (tree.kind === 'binary' && left.kind === 'call' && of !== undefined) return aged(tree.sign, left.name, of, right);
+  if (tree.kind === 'binary' && left.kind === 'call' && of !== undefined && (left.name === 'age' || left.name === 'anniversary')) return aged(tree.sign, left.name, of, right);
   if (tree.kind === 'binary' && tree.sign === 'in' && right.kind === 'list') {
     const values = (right.args ?? []).map(literalOf);
     return values.length > 0 && values.every((one) => one !== null) ? [left, { op: 'oneOf', values }] : null;
@@ -200,12 +202,16 @@ function askedOf(tree: Tree): Row | null {
   if (inner?.kind !== 'call') return null;
   if (inner.name === 'consent') return { id: nextId(), kind: 'consent', channel: said[0] ?? '', purpose: said[1] ?? '', yes };
   if (inner.name === 'reachable') return { id: nextId(), kind: 'reach', channel: said[0] ?? '', yes };
-  if (inner.name === 'segment') return { id: nextId(), kind: 'segment', segment: said[0] ?? '', yes };
+  if (inner.name === 'segment' || inner.name === 'inJourney') return { id: nextId(), kind: 'segment', of: inner.name, segment: said[0] ?? '', yes };
   return null;
 }
 
 function traitOf(tree: Tree): TraitRow | null {
   const found = testOf(tree);
+  const [of, more] = [found?.[0], found?.[0].args?.[0]];
+  if (found !== null && of?.kind === 'call' && (of.name === 'score' || of.name === 'stage') && more?.kind === 'string') {
+    return { id: nextId(), kind: 'trait', root: of.name, path: String(more.value), ...found[1] };
+  }
   const names = found === null ? null : pathOf(found[0]);
   if (found === null || names === null || names.length < 2 || (names[0] !== 'trait' && names[0] !== 'person')) return null;
   return { id: nextId(), kind: 'trait', root: names[0], path: names.slice(1).join('.'), ...found[1] };
@@ -248,5 +254,5 @@ export const NEW: { [kind in Exclude<Item['kind'], 'other'>]: () => Item } = {
   event: () => ({ id: nextId(), kind: 'event', names: [], how: 'once', of: '', op: 'atLeast', number: '2', within: '', filters: [] }),
   consent: () => ({ id: nextId(), kind: 'consent', channel: 'email', purpose: 'marketing', yes: true }),
   reach: () => ({ id: nextId(), kind: 'reach', channel: 'email', yes: true }),
-  segment: () => ({ id: nextId(), kind: 'segment', segment: '', yes: true }),
+  segment: () => ({ id: nextId(), kind: 'segment', of: 'segment', segment: '', yes: true }),
 };

@@ -83,10 +83,11 @@ function useSuggestions(path: string): Option[] {
   return path === 'language' ? [{ value: 'de', label: 'Deutsch' }, { value: 'en', label: 'English' }] : [];
 }
 
-function Value({ path, test, onChange }: { path: string; test: Test; onChange: (test: Test) => void }) {
+function Value({ path, test, offered, onChange }: { path: string; test: Test; offered: string[]; onChange: (test: Test) => void }) {
   const { t } = useWords();
   const id = useId();
-  const suggestions = useSuggestions(path);
+  const known = useSuggestions(path);
+  const suggestions = offered.length > 0 ? offered.map((value) => ({ value, label: '' })) : known;
   const [first] = test.values;
   const kind = first?.kind ?? 'string';
   if (kind === 'bool') {
@@ -114,7 +115,7 @@ function Value({ path, test, onChange }: { path: string; test: Test; onChange: (
 }
 
 /** `is at least 5`, of a trait or a detail. */
-export function TestFields({ path, type, test, onChange }: { path: string; type: string; test: Test; onChange: (test: Test) => void }) {
+export function TestFields({ path, type, test, offered = [], onChange }: { path: string; type: string; test: Test; offered?: string[]; onChange: (test: Test) => void }) {
   const { t } = useWords();
   const known = OPS[type] ?? [...TEXTS, ...COUNTED];
   const ops = known.includes(test.op) ? known : [test.op, ...known];
@@ -129,7 +130,7 @@ export function TestFields({ path, type, test, onChange }: { path: string; type:
         label={t.builder.comparison} value={test.op} onChange={(op) => choose(op as Op)}
         options={ops.map((op) => ({ value: op, label: (type === 'date' ? t.builder.dateOps[op] : undefined) ?? t.builder.ops[op] }))}
       />
-      {asks(test.op) && <Value key={String(test.op === 'oneOf')} path={path} test={test} onChange={onChange} />}
+      {asks(test.op) && <Value key={String(test.op === 'oneOf')} path={path} test={test} offered={offered} onChange={onChange} />}
     </>
   );
 }

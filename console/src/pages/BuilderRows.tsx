@@ -1,9 +1,9 @@
 import { ActionIcon, Button, TextInput } from '@mantine/core';
 import { useQuery } from '@tanstack/react-query';
 import { Fragment, type ReactNode, useEffect, useRef } from 'react';
-import { expressionQuery } from '../api/audience';
+import { expressionQuery, type Field, type Named } from '../api/audience';
 import {
-  type ConsentRow, type EventRow, type Filter, type Group, type How, type Item, type Mode, NEW, nextId, type Op, type OtherRow, type ReachRow, type Row, type SegmentRow, type TraitRow,
+  type ConsentRow, type EventRow, type Filter, type Group, type How, type Item, type Mode, NEW, nextId, type Op, type OtherRow, type ReachRow, type Root, type Row, type SegmentRow, type TraitRow,
 } from '../builder/model.ts';
 import { useWords, word } from '../i18n';
 import { Icon, type IconName } from '../ui/icons';
@@ -36,24 +36,32 @@ function Line({ id, icon, label, onRemove, children }: { id: number; icon: IconN
 }
 
 function Trait({ row, put }: { row: TraitRow; put: Put<TraitRow> }) {
-  const { t } = useWords();
+  const { t, say } = useWords();
   const choices = useChoices();
   const nameOf = useFieldName();
-  const listed = (fields: typeof choices.traits, root: string) => comparable(fields).map((one) => ({ value: `${root}:${one.path}`, label: nameOf(one.path) }));
-  const fields = row.root === 'person' ? choices.person : choices.traits;
+  const from: Record<Root, Field[]> = {
+    trait: choices.traits, person: choices.person,
+    score: choices.scores.map((one) => ({ path: one.id, type: 'number', seen: 0 })), stage: choices.stages.map((one) => ({ path: one.id, type: 'string', seen: 0 })),
+  };
+  const titled = (root: Root, path: string) => {
+    const found = [...(root === 'score' ? choices.scores : choices.stages)].find((one) => one.id === path);
+    return root === 'trait' || root === 'person' ? nameOf(path) : say(found?.title ?? path, path);
+  };
+  const listed = (root: Root) => ({
+    group: t.builder.roots[root], items: comparable(from[root]).map((one) => ({ value: `${root}:${one.path}`, label: titled(root, one.path) })),
+  });
   const choose = (value: string) => {
-    const [root, ...rest] = value.split(':');
+    const [root, ...rest] = value.split(':') as [Root, ...string[]];
     const path = rest.join(':');
-    const from = root === 'person' ? choices.person : choices.traits;
-    put({ ...row, root: root === 'person' ? 'person' : 'trait', path, ...fitted(row, typeOf(from, path)) });
+    put({ ...row, root: value === '' ? 'trait' : root, path, ...fitted(row, typeOf(from[root] ?? [], path)) });
   };
   return (
     <>
       <Choice
         label={t.builder.trait} value={row.path === '' ? '' : `${row.root}:${row.path}`} empty={t.builder.choose} onChange={choose} wide
-        options={[{ group: t.builder.seenTraits, items: listed(choices.traits, 'trait') }, { group: t.builder.ofPerson, items: listed(choices.person, 'person') }]}
+        options={(['trait', 'person', 'score', 'stage'] as const).map(listed)}
       />
-      <TestFields path={row.path} type={typeOf(fields, row.path)} test={row} onChange={(test) => put({ ...row, ...test })} />
+      <TestFields path={row.path} type={typeOf(from[row.root], row.path)} test={row} offered={row.root === 'stage' ? (choices.stages.find((one) => one.id === row.path)?.names ?? []) : []} onChange={(test) => put({ ...row, ...test })} />
     </>
   );
 }
@@ -168,6 +176,11 @@ function Asked({ row, put }: { row: ConsentRow | ReachRow | SegmentRow; put: Put
   const { t, say } = useWords();
   const choices = useChoices();
   const words = row.kind === 'consent' ? t.builder.consents : row.kind === 'reach' ? t.builder.reaches : t.builder.members;
+  const offered = (of: string, list: Named[]) => list.map((one) => ({ value: `${of}:${one.id}`, label: say(one.title, one.id) }));
+  const chosen = (value: string) => {
+    const [of, segment = ''] = value.split(':');
+    if (row.kind === 'segment') put({ ...row, of: of === 'inJourney' ? 'inJourney' : 'segment', segment });
+  };
   const channels = choices.channels.map((value) => ({ value, label: word(t.words.channel, value) }));
   return (
     <>
@@ -182,7 +195,7 @@ function Asked({ row, put }: { row: ConsentRow | ReachRow | SegmentRow; put: Put
         </>
       )}
       {row.kind === 'segment'
-        ? <Choice label={t.builder.segment} value={row.segment} empty={t.builder.choose} onChange={(segment) => put({ ...row, segment })} options={choices.segments.map((one) => ({ value: one.id, label: say(one.title, one.id) }))} wide />
+        ? <Choice label={t.builder.segment} value={row.segment === '' ? '' : `${row.of}:${row.segment}`} empty={t.builder.choose} onChange={chosen} options={[{ group: t.nav.segments, items: offered('segment', choices.segments) }, { group: t.nav.journeys, items: offered('inJourney', choices.journeys) }]} wide />
         : <Choice label={t.builder.channel} value={row.channel} onChange={(channel) => put({ ...row, channel })} options={channels} />}
     </>
   );

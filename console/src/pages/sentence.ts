@@ -22,11 +22,11 @@ export function useSentence(): (item: Item) => string | null {
   return (item) => {
     switch (item.kind) {
       case 'group': return t.estimate.groups[item.mode] ?? '';
-      case 'trait': return test(fieldName(item.path), item);
+      case 'trait': return test(item.root === 'score' ? named(choices.scores, item.path) : item.root === 'stage' ? named(choices.stages, item.path) : fieldName(item.path), item);
       case 'event': return event(item);
       case 'consent': return `${item.yes ? t.builder.consents.yes : t.builder.consents.no} ${named(choices.purposes, item.purpose)} ${t.builder.by} ${word(t.words.channel, item.channel)}`;
       case 'reach': return `${item.yes ? t.builder.reaches.yes : t.builder.reaches.no} ${word(t.words.channel, item.channel)}`;
-      case 'segment': return `${item.yes ? t.builder.members.yes : t.builder.members.no} ${named(choices.segments, item.segment)}`;
+      case 'segment': return `${item.yes ? t.builder.members.yes : t.builder.members.no} ${named(item.of === 'segment' ? choices.segments : choices.journeys, item.segment)}`;
       case 'other': return null;
     }
   };

@@ -52,6 +52,14 @@ class Named(msgspec.Struct, frozen=True):
     title: Any
 
 
+class StageChoice(msgspec.Struct, frozen=True):
+    """A kind of stages with their names, in their order."""
+
+    id: str
+    title: Any
+    names: list[str]
+
+
 class Choices(msgspec.Struct, frozen=True):
     """Everything that a condition of a segment can name. What was sent most stands first."""
 
@@ -62,6 +70,8 @@ class Choices(msgspec.Struct, frozen=True):
     purposes: list[Named]
     segments: list[Named]
     journeys: list[Named]
+    scores: list[Named]
+    stages: list[StageChoice]
     categories: list[str]
     brands: list[str]
 
@@ -86,6 +96,11 @@ def choices(reader: Reader, lake: discovery.Columns | None, definitions: Definit
         purposes=[Named(name, _title(definitions, "purpose", name)) for name in definitions.purposes],
         segments=[Named(one.id, _title(definitions, "segment", one.id)) for one in definitions.segments],
         journeys=[Named(name, _title(definitions, "journey", name)) for name in sorted(definitions.journeys)],
+        scores=[Named(name, _title(definitions, "score", name)) for name in sorted(definitions.catalog.scores)],
+        stages=[
+            StageChoice(name, _title(definitions, "stage", name), [one for one, _ in rungs])
+            for name, rungs in sorted(definitions.catalog.stages.items())
+        ],
         categories=categories,
         brands=brands,
     )
