@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from pathlib import Path
 
 import pytest
@@ -92,3 +94,27 @@ def test_a_sample_that_is_none_is_refused(field: str, code: str) -> None:
         check(book, parse_text(f"{{kind: segment, id: s, where: 'true', {field}}}", "x.yaml"))
     assert error.value.code == code
     assert field.partition(":")[0] in error.value.where
+
+
+def test_a_segment_follows_the_response_to_contacts() -> None:
+    """The examples of docs/segments.md are accepted; who answers enters, who lets enough go by unanswered leaves."""
+    page = (Path(__file__).resolve().parents[2] / "docs" / "segments.md").read_text("utf-8")
+    blocks = "\n---\n".join(re.findall(r"^```yaml\n(.*?)^```", page, re.DOTALL | re.MULTILINE))
+    customers = "{kind: segment, id: customers, where: 'events(\"Order Completed\").exists()'}"
+    calls = []
+    for n, clicked in enumerate((True, True, True, False, False, False, False, False, False)):
+        said = {"channel": "email", "message_id": f"k{n}"}
+        calls.append(track("Message Sent", START + n * DAY, **said))
+        calls += [track("Message Clicked", START + n * DAY + HOUR, **said)] if clicked else []
+    with home(f"{blocks}\n---\n{customers}") as book:
+        append(book, calls)
+        run(book, until=START + 9 * DAY)
+        told = [
+            (json.loads(row[14])["segment"], row[6], (row[3] - START) // HOUR)
+            for lane in range(64)
+            for row in book.read("all_history", lane)
+            if row[6].startswith("Segment ")
+        ]
+    assert ("responsive", "Segment Entered", 25) in told
+    assert ("responsive", "Segment Left", 6 * 24) in told
+    assert not [one for one in told if one[0] == "tired"]
