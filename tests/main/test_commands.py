@@ -165,6 +165,21 @@ def test_doctor_says_how_much_money_has_no_rate(home: str, tmp_path: Path) -> No
     assert said == ["1 events of 7 CHF count as nothing: no rate", "2 events of 25 USD count as nothing: no rate"]
 
 
+def test_doctor_says_which_values_do_not_fit_their_trait(home: str, tmp_path: Path) -> None:
+    """How many of each trait; what fits, what was taken away, and what nobody declared is left out."""
+    (tmp_path / "d.yaml").write_text("{kind: trait, id: n, type: number}\n---\n{kind: trait, id: born, type: date}")
+    assert main(["apply", str(tmp_path / "d.yaml"), "--home", home]) == 0
+    said = ['{"n": 1}', '{"n": "1"}', '{"n": "x"}', '{"n": null}', '{"born": "1990-05-17"}', '{"born": 5}', '{"m": []}']
+    (tmp_path / "p.jsonl").write_text("\n".join(f'{{"userId": "u{n}", {one[1:]}' for n, one in enumerate(said)))
+    assert main(["import", "people", str(tmp_path / "p.jsonl"), "--home", home]) == 0
+    assert main(["run", "--until", "2026-01-01", "--home", home]) == 0
+    found = [row["what"] for row in doctor.examine(Path(home), Settings()) if "trait" in row["what"]]
+    assert found == [
+        "1 values of the trait 'born' are no date: they count as missing",
+        "2 values of the trait 'n' are no number: they count as missing",
+    ]
+
+
 def test_a_folder_with_a_home_in_it_applies(home: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """`apply .` beside the home takes the definitions and leaves out the home's own files and hidden folders."""
     (tmp_path / "deep").mkdir()

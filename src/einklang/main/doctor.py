@@ -16,6 +16,7 @@ import apsw
 
 from einklang import __version__
 from einklang.app.apply import in_force
+from einklang.app.misfits import misfits
 from einklang.app.rates import unrated
 from einklang.kernel import time
 from einklang.kernel.errors import EinklangError
@@ -50,6 +51,7 @@ def examine(path: Path, settings: Settings) -> list[Finding]:
     try:
         found += _book(book)
         found += _money(book, path)
+        found += _misfits(book, path)
         if isinstance(book, PostgresBook):
             found += _server(book)
     finally:
@@ -120,6 +122,16 @@ def _money(book: AnyBook, path: Path) -> Iterator[Finding]:
             "warning",
             f"{lost.events} events of {lost.amount.normalize():f} {lost.currency} count as nothing: no rate",
             f"import the catalog exchange-rates: a row {lost.currency}/2027-03-01 with the field rate, for each day",
+        )
+
+
+def _misfits(book: AnyBook, path: Path) -> Iterator[Finding]:
+    """Values of traits that are of another type than declared: in expressions they are missing."""
+    for name, kind, claims in misfits(in_force(book), Lake(path / "lake")):
+        yield _row(
+            "warning",
+            f"{claims} values of the trait {name[:60]!r} are no {kind}: they count as missing",
+            "send the declared type, or declare another one",
         )
 
 
