@@ -104,9 +104,11 @@ class Division:
 
     def _received(self) -> dict[str, tuple[str, tuple[str, str, int]]]:
         """Who got which message, of those that were handed over to an address that is one of these persons'."""
-        known = self.people.overlay.identifiers_of
-        whose = {value: person for person in self.targets for kind, value, *_ in known(person) if kind != DEVICE}
+        known, here = self.people.overlay.identifiers_of, self.source.person.id
         found: dict[str, tuple[str, tuple[str, str, int]]] = {}
+        if all(kind == DEVICE for kind, _ in self.moves) and all(owner == here for owner in self.run_of.values()):
+            return found  # addresses and runs stay
+        whose = {value: person for person in self.targets for kind, value, *_ in known(person) if kind != DEVICE}
         for event in self.source.by_name.get("Message Sent", ()) if self.run_of else ():
             key = str(event.properties.get("message_id"))
             sent = self.people.message(key) if event.origin else None
