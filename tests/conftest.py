@@ -27,7 +27,7 @@ from einklang.store.book import Setup, sqlite
 from einklang.store.book.connect import BOOK_FILE
 from einklang.testing.cluster import Cluster, programs
 from einklang.web import app as web_app
-from tests.waits import WAIT_S
+from tests.waits import SHOWN_MS
 
 ROOT = Path(__file__).resolve().parents[1]
 #: Real data lie beside the repository; they are not part of it.
@@ -136,7 +136,7 @@ def browser_type_launch_args() -> dict[str, Any]:
     """The machine's Chromium instead of a downloaded one; it refuses its sandbox as root. Pages are waited for long."""
     from playwright.sync_api import expect
 
-    expect.set_options(timeout=WAIT_S * 1000)
+    expect.set_options(timeout=SHOWN_MS)
     arguments = ["--no-sandbox"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
     return {"executable_path": CHROMIUM or "chromium", "args": [*arguments, "--disable-dev-shm-usage"]}
 

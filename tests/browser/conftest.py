@@ -14,10 +14,10 @@ from playwright.sync_api import ConsoleMessage, Page, Request, expect
 
 from tests.browser.mock_api import MockApi
 from tests.conftest import CHROMIUM
-from tests.waits import WAIT_S
+from tests.waits import SHOWN_MS, WAIT_S
 
 ROOT = Path(__file__).resolve().parents[2]
-expect.set_options(timeout=WAIT_S * 1000)
+expect.set_options(timeout=SHOWN_MS)
 QUIET = [
     "--no-sandbox",
     "--disable-gpu",
@@ -109,7 +109,7 @@ def faults(page: Page, api: MockApi) -> Watch:
 def console(page: Page, api: MockApi, faults: Watch) -> Iterator[Page]:
     """A page of somebody who is signed in; afterwards there must have been no fault."""
     page.context.add_cookies([{"name": "einklang_session", "value": "ada", "url": api.url}])
-    page.set_default_timeout(WAIT_S * 1000)
+    page.set_default_timeout(SHOWN_MS)
     yield page
     assert faults == []
 

@@ -124,6 +124,7 @@ class Handler(BaseHTTPRequestHandler):
 
     server: MockApi
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # head and body are two packets: the second must not wait for word of the first
 
     def log_message(self, format: str, *args: object) -> None:
         """Says nothing: a test reads its own assertions."""
@@ -225,6 +226,8 @@ class Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Type", mimetypes.guess_type(wanted.name)[0] or "application/octet-stream")
         self.send_header("Content-Length", str(len(raw)))
         self.send_header("Content-Security-Policy", CSP)
+        if path.startswith("/assets/"):  # as the real server: their names change with their content
+            self.send_header("Cache-Control", "public, max-age=31536000, immutable")
         self.end_headers()
         self.wfile.write(raw)
 

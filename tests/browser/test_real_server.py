@@ -20,10 +20,9 @@ from einklang.main import home as homes
 from tests.browser.test_builder import EXAMPLE
 from tests.browser.test_words import IT_WORDS
 from tests.live.servers import PROGRAM, serving
-from tests.waits import WAIT_S
+from tests.waits import SHOWN_MS, WAIT_S
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("real server")]
-SHOWN_MS = WAIT_S * 1000
 PASSWORD = "a long enough secret"
 DEFINITIONS = """
 kind: segment
