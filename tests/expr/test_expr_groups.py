@@ -51,6 +51,8 @@ VIEW = FakeView(NOW, groups={"household": HOUSE, "company": FIRM}, events=EVENTS
         ('group("club").contact_person', None),
         ('!group("club").contact_person', True),
         ('group("club").id', None),
+        ('group("club") == null && !has(group("club"))', True),
+        ('group("company") != null && has(group("company"))', True),
         ('group("club").trait.x', None),
         ('group("club").size()', None),
         ('group("club").size() >= 1', False),

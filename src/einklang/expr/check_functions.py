@@ -56,7 +56,8 @@ class Functions(Names):
         args = []
         for part, wanted in zip(tree.args, fn.args, strict=False):
             kind = wanted.rstrip("?")
-            args.append(self.value(part) if kind == "any" else self.typed(part, kind))
+            read = self.whether if name == "has" and self.is_group(part) else self.value
+            args.append(read(part) if kind == "any" else self.typed(part, kind))
         return self._make(tree, name, _RESULTS[fn.result], tuple(args))
 
     def _not_yet(self, tree: Tree) -> ExprError:

@@ -373,7 +373,8 @@ class Names(Base):
     def _binary(self, tree: Tree) -> Term:
         if tree.value == "in":
             return self._in(tree)
-        left, right = self.check(tree.args[0]), self.check(tree.args[1])
+        null = tree.value in ("==", "!=") and any(part.kind == "null" for part in tree.args)
+        left, right = (self.whether(part) if null else self.check(part) for part in tree.args)
         if tree.value in _COMPARE:
             return self._compare(tree, left, right)
         kinds = {left.type.kind, right.type.kind}
@@ -389,6 +390,12 @@ class Names(Base):
         for part, term in zip(tree.args, (left, right), strict=True):
             self.fits(part, term, "number")
         return self._make(tree, _ARITHMETIC[tree.value], NUMBER, (left, right))
+
+    def whether(self, tree: Tree) -> Term:
+        """A value of which is asked whether there is one: for a group stands its id, which every group has."""
+        if not self.is_group(tree):
+            return self.check(tree)
+        return self._make(tree, "groupid", STRING, (), self.group_type(tree))
 
     def _time_arithmetic(self, tree: Tree, left: Term, right: Term) -> Term:
         sign = tree.value
