@@ -95,11 +95,41 @@ def test_at_idle_it_wakes_once_a_second(world: World, monkeypatch: pytest.Monkey
     assert (world.loop.tick(), world.loop.deliver()) == (IDLE_S, IDLE_S)
     due = [world.now + 300_000]
     monkeypatch.setattr(world.home.book, "read", lambda name: [(due[0],)])
-    assert world.loop._until("next_timer") == pytest.approx(0.3)
+    assert world.loop._until("next_timer")[0] == pytest.approx(0.3)
     due[0] = world.now - 5
-    assert 0.01 <= world.loop._until("next_timer") <= 0.1
+    assert 0.01 <= world.loop._until("next_timer")[0] <= 0.1
     due[0] = world.now + 10**9
-    assert world.loop._until("next_timer") == IDLE_S
+    assert world.loop._until("next_timer")[0] == IDLE_S
+
+
+def test_nothing_is_asked_while_nothing_happens(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No statement until something is written or falls due; then it is worked off as ever."""
+    world.send(*person(1), basket(1))
+    for _ in range(3):
+        world.work()
+        world.loop.ship()
+    asked: list[str] = []
+    book, read, snapshot = world.home.book, world.home.book.read, world.home.book.snapshot
+
+    def reading(name: str, *params: Any) -> Any:
+        asked.append(name)
+        return read(name, *params)
+
+    def snapping() -> Any:
+        asked.append("snapshot")
+        return snapshot()
+
+    monkeypatch.setattr(book, "read", reading)
+    monkeypatch.setattr(book, "snapshot", snapping)
+    for _ in range(9):
+        world.pass_(60)
+        for beat in (world.loop.tick, world.loop.deliver, world.loop.ship):
+            beat()
+    assert not asked
+    world.send(*person(2), basket(2))
+    world.work()
+    assert len(world.channel.got) == 2
+    assert asked
 
 
 @pytest.mark.parametrize(("seconds", "held"), [(3_700, True), (86_400, True), (1_800, False), (-86_400, False)])

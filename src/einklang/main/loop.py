@@ -22,11 +22,14 @@ from einklang.kernel import time
 from einklang.kernel.errors import EinklangError, Unavailable
 from einklang.main import clock
 from einklang.main.home import Home
+from einklang.main.rest import Rest
 from einklang.main.retention import Keeper
 from einklang.main.surveyor import Surveyor
 from einklang.store.lake import refresh, ship_round, tidy
 
 SHIP_EVERY_S = 5.0
+#: Where nothing is written the lake is looked at so often.
+TIDY_EVERY_US = time.HOUR
 #: A clock that jumps forward by more than this is held (invariant 35).
 JUMP_MAX_S = 3600.0
 CLOCK_JUMP = "clock_jump"
@@ -131,6 +134,7 @@ class Loop:
     ) -> None:
         self.home = home
         self.engine = home.engine() if share is None else None
+        self._resting, self._posted, self._shipped = Rest(home.book), Rest(home.book), Rest(home.book)
         self._surveyor = Surveyor(home)
         self.source = LiveSource(self._surveyor.crowd)
         self._share = share
@@ -207,8 +211,17 @@ class Loop:
         """One tick; seconds until the next one."""
         if self.jumped() or not self._may_tick():
             return IDLE_S
-        written = self.step()
-        return 0 if written else self._until("next_timer")
+        if self._resting.lasts(self.time()):
+            return min(IDLE_S, self._resting.seconds(self.time()))
+        self._resting.seen()
+        if self.step():
+            return 0
+        pause, due = self._until("next_timer")
+        assert self.engine is not None, "who ticks has an engine"
+        state, pending = self.engine.state, self.home.book.read("entry_first_at", 0)[0][0]
+        if self.source.started and state.build is None and state.sweep is None and not state.unasked:
+            self._resting.begin(due, pending)
+        return pause
 
     def _may_tick(self) -> bool:
         """Whether this process ticks. Who takes over begins as after a start: how long nothing was done is noted."""
@@ -232,18 +245,24 @@ class Loop:
             self._lake.wake()
         return written
 
-    def _until(self, statement: str) -> float:
-        """Seconds until time alone has work to do; what is due already could not be done, it waits a little."""
-        due = self.home.book.read(statement)
-        if not due or due[0][0] is None:
-            return IDLE_S
-        ahead = (due[0][0] - self.time()) / time.SECOND
-        return min(IDLE_S, ahead) if ahead > 0 else _SOON_S
+    def _until(self, statement: str) -> tuple[float, int | None]:
+        """Seconds until time alone has work to do, and when that is; what is due already could not be done, it waits a
+        little.
+        """
+        found = self.home.book.read(statement)
+        if not found or found[0][0] is None:
+            return IDLE_S, None
+        due = int(found[0][0])
+        ahead = (due - self.time()) / time.SECOND
+        return (min(IDLE_S, ahead) if ahead > 0 else _SOON_S), due
 
     # --- hand-overs ---
 
     def deliver(self) -> float:
         """Hand over what is ready; seconds until the next time."""
+        if self._recovered and not self.jumped() and self._posted.lasts(self.time()):
+            return min(IDLE_S, self._posted.seconds(self.time()))
+        self._posted.seen()
         lanes, fresh = self._lanes()
         if fresh is None or fresh:
             self._recovered = False
@@ -262,7 +281,9 @@ class Loop:
         if looked_at:
             self.wake()
             return 0
-        return self._until("outbox_next")
+        pause, due = self._until("outbox_next")
+        self._posted.begin(due)
+        return pause
 
     def _lanes(self) -> tuple[Collection[int] | None, Collection[int] | None]:
         """(lanes to hand over in, those of them in which somebody may have died); None: all of them."""
@@ -301,6 +322,10 @@ class Loop:
         if not self._ticking:  # one shipper: the process that ticks
             return IDLE_S
         try:
+            if not self._surveyor.waits and self._shipped.lasts(self.time()):
+                self._keeper.look(self._lake.stopping.is_set)
+                return SHIP_EVERY_S
+            self._shipped.seen()
             self._ship(self._lake.stopping.is_set)
             if self._surveyor.waits:
                 self._surveyor.work()
@@ -310,7 +335,9 @@ class Loop:
         except EinklangError as error:
             log.warning("the lake lags", error=error.line())
             self.home.book.check()
-            again = False
+            return SHIP_EVERY_S
+        if not again:
+            self._shipped.begin(self.time() + TIDY_EVERY_US)
         return _SOON_S if again else SHIP_EVERY_S
 
     def _ship(self, stopping: Callable[[], bool] | None = None) -> None:

@@ -156,6 +156,11 @@ class SqliteBook:
         """As `transact`, but at once: the future is done when it is durable. Works are run in their order."""
         return self._writing().transact_later(work)
 
+    @property
+    def commits(self) -> int | None:
+        """A number that every transaction changes; None where another process may write."""
+        return None if self._writer is None else self._writer.commits
+
     def _writing(self) -> Writer:
         assert self._writer is not None, "this Book was opened for reading only"
         return self._writer

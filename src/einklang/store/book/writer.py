@@ -137,6 +137,8 @@ class Writer(WorkQueue):
         self._wal_pages = 0
         self._checkpoint_at = setup.checkpoint_pages
         self.overlong = False
+        #: transactions so far, also those that failed
+        self.commits = 0
         self._cut_next = 0.0
         connection.set_wal_hook(self._on_commit)
 
@@ -183,7 +185,9 @@ class Writer(WorkQueue):
         try:
             result = body(Writing(connection, self._statements))
             connection.execute("COMMIT")
+            self.commits += 1
         except BaseException as error:
+            self.commits += 1
             self._poison_if_fatal(error)
             self._roll_back()
             raise

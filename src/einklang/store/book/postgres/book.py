@@ -45,6 +45,8 @@ class PostgresBook:
 
     #: whether a question is a way to a server and back
     far = True
+    #: how many transactions there were: nobody knows, others write too
+    commits: int | None = None
 
     def __init__(self, server: Server) -> None:
         self.server = server
