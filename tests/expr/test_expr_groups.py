@@ -96,7 +96,7 @@ def test_needs_name_types_and_events() -> None:
 @pytest.mark.parametrize(
     ("text", "code"),
     [
-        ('group("company") == null', "wrong_type"),
+        ('group("company") == "f1"', "wrong_type"),
         ('group("company").trait == null', "wrong_type"),
         ('group("company").name == "x"', "unknown_field"),
         ('group(trait.x).id == "x"', "wrong_arguments"),
