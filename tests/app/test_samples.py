@@ -55,6 +55,7 @@ def expected(now: int, person: dict[str, str]) -> dict[str, set[str]]:
     return {"seen": seen(now), "some": some, "wave": wave, "then": then, "rest": seen(now) - some - then}
 
 
+@pytest.mark.slow
 def test_samples_are_what_their_words_say(tmp_path: Path) -> None:
     """Each half day the live members, and those asked by plan and one by one, are the sample; in a rebuild too."""
     lake = Lake(tmp_path)

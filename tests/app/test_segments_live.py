@@ -249,6 +249,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(backfill, "STEP_PERSONS", 1)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("small")
 def test_members_are_right_while_definitions_change(tmp_path: Path) -> None:
     """At every moment the members shown are those of the definition in force: the old one until the switch."""
@@ -257,6 +258,7 @@ def test_members_are_right_while_definitions_change(tmp_path: Path) -> None:
     assert min(seen["planned"], seen["left out"]) > 0, seen
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("small")
 def test_shadows_that_nothing_touches_are_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Positive control: what happens between the look and the switch must be heard."""

@@ -115,6 +115,7 @@ def imported(source: Source) -> set[str]:
     return found - sys.stdlib_module_names - {"einklang", "tests", "tools", "hatch_build"}
 
 
+@pytest.mark.slow
 def test_every_import_is_declared(house: House) -> None:
     """The package imports its own dependencies, not those of a dependency; tests and tools import what is pinned."""
     owners = metadata.packages_distributions()

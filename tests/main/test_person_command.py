@@ -33,6 +33,7 @@ def told(capsys: pytest.CaptureFixture[str], home: str, *command: str) -> Any:
     return json.loads(capsys.readouterr().out)
 
 
+@pytest.mark.slow
 def test_two_are_merged_and_split_again(home: str, capsys: pytest.CaptureFixture[str]) -> None:
     """The preview changes nothing; the merge holds, and the split gives both back; the state equals its rebuild."""
     ada, bea = (told(capsys, home, "person", "show", f"userId:{who}")["person_id"] for who in ("ada", "bea"))

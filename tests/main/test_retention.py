@@ -327,6 +327,7 @@ def test_the_command(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert json.loads(capsys.readouterr().out)["expired"].keys() == {"Page Viewed"}
 
 
+@pytest.mark.slow
 def test_a_backup_holds_the_checkpoint(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A copy of a home from which events have gone is proved like the home itself."""
     assert expired(folder)["removed"] > 20

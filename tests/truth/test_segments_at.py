@@ -180,6 +180,7 @@ def test_plan_person_by_person_and_naive_reading_agree(seed: int, tmp_path: Path
                     assert found == naive.members(segment, at), (segment, at)
 
 
+@pytest.mark.slow
 def test_now_is_what_the_live_state_says(tmp_path: Path) -> None:
     """At the clock reached, the answer by event time and the live members are one, for every rule."""
     with world(11, tmp_path) as (book, lake):
