@@ -165,6 +165,21 @@ def test_doctor_says_how_much_money_has_no_rate(home: str, tmp_path: Path) -> No
     assert said == ["1 events of 7 CHF count as nothing: no rate", "2 events of 25 USD count as nothing: no rate"]
 
 
+def test_a_check_says_how_many_stand_where(home: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """`apply --check` of a changed journey: the runs that are under way, by version and step; nothing is stored."""
+    text = "{kind: journey, id: j, entry: {event: Go}, steps: [{id: w, wait: %s}]}"
+    (tmp_path / "d.yaml").write_text(text % "9d")
+    assert main(["apply", str(tmp_path / "d.yaml"), "--home", home]) == 0
+    row = '{"type": "track", "event": "Go", "userId": "u%d", "timestamp": "2025-12-30T12:00:00Z"}\n'
+    (tmp_path / "e.jsonl").write_text(row % 1 + row % 2)
+    assert main(["import", "events", str(tmp_path / "e.jsonl"), "--home", home]) == 0
+    assert main(["run", "--until", "2026-01-01", "--home", home]) == 0
+    (tmp_path / "d.yaml").write_text(text % "5d")
+    capsys.readouterr()
+    assert main(["apply", str(tmp_path / "d.yaml"), "--check", "--json", "--home", home]) == 0
+    assert json.loads(capsys.readouterr().out)["standing"] == {"j": {"1": {"w": 2}}}
+
+
 def test_doctor_says_which_values_do_not_fit_their_trait(home: str, tmp_path: Path) -> None:
     """How many of each trait; what fits, what was taken away, and what nobody declared is left out."""
     (tmp_path / "d.yaml").write_text("{kind: trait, id: n, type: number}\n---\n{kind: trait, id: born, type: date}")

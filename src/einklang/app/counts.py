@@ -50,3 +50,14 @@ def journey_counts(reader: Reader, journey: str) -> dict[str, Any]:
             step["left"] += left.left
             step["here"] += left.entered - left.left
     return {**found, "steps": steps}
+
+
+def standing(reader: Reader, journey: str) -> dict[str, dict[str, int]]:
+    """How many stand where: version -> step -> runs that are under way."""
+    found: dict[str, dict[str, int]] = {}
+    for (body,) in reader.read("runs_of_journey", journey):
+        run = _RUN.decode(body)
+        if run.status == "active":
+            steps = found.setdefault(str(run.version), {})
+            steps[run.step] = steps.get(run.step, 0) + 1
+    return found

@@ -140,17 +140,20 @@ def apply(args: Args) -> Answer:
     with _open(args, writer=not args.check) as home:
         if args.check:
             applied, _ = applying.check(home.book, docs)
+            changed = [name for kind, name, _, how in applied.changes if (kind, how) == ("journey", "changed")]
+            standing = {name: found for name in changed if (found := counts.standing(home.book, name))}
         else:
             engine = home.engine()
             applied = applying.apply(home.book, docs, now=clock.now())
             settle_definitions(home.book, engine)
             home.hand_out_rest()
             ship_all(home.book, home.lake)
-    return 0, {
+    told = {
         "checked": args.check,
         "changed": [{"kind": k, "id": i, "version": v, "change": c} for k, i, v, c in applied.changes],
         "hints": applied.hints,
     }
+    return 0, told | ({"standing": standing} if args.check else {})
 
 
 def import_(args: Args) -> Answer:
