@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from tests.live.servers import Server, make, serving
+from tests.live.servers import Server, make, serving, wait_for
 from tests.waits import WAIT_S
 
 pytestmark = pytest.mark.faults
@@ -50,7 +50,9 @@ def test_memory_stays_under_its_bound(tmp_path: Path, bound: int, held: bool) ->
     """Within 16 MiB and what connections need; others are served meanwhile. Control: with 1 GiB allowed it grows."""
     keys = make(tmp_path / "home")
     with serving(tmp_path / "home", keys, EINKLANG_IN_FLIGHT_BYTES_MAX=str(bound)) as server:
-        httpx.get(f"{server.url}/health").raise_for_status()
+        assert server.post({"type": "track", "event": "X", "userId": "u"}).status_code == 200
+        events = tmp_path / "home" / "lake" / "events"  # the lake is the largest of what is loaded when it is needed
+        wait_for(lambda: any(events.rglob("*.parquet")), "the first file of the lake")
         before = peak(server)
         with half_sent(server, 0.2 if held else WAIT_S):  # without the bound all of it is taken
             assert httpx.get(f"{server.url}/health", timeout=WAIT_S).status_code == 200
