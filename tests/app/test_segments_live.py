@@ -88,8 +88,8 @@ class World:
 
     def __post_init__(self) -> None:
         self.engine, self.source = engine_of(self.book), LiveSource(self.crowd if self.planned else None)
-        self.asked_at: tuple[str, ...] = ()
-        self.todo: list[str] = []
+        self.asked_at = 0
+        self.todo: list[str] | None = None
 
     def act(self) -> None:
         """One thing of many."""
@@ -163,10 +163,10 @@ class World:
 
     def crowd(self, build: backfill.Build) -> list[str] | None:
         """Who is to be looked at, by plan; not at once."""
-        if self.asked_at != (known := (*build.names, *map(str, build.told.items()))):
-            self.asked_at = known
+        if self.asked_at != build.begun:
+            self.asked_at, self.todo = build.begun, None
             return None
-        if not build.after:
+        if self.todo is None:
             with self.book.snapshot() as reader:
                 state = engine_of(self.book).state
                 self.todo = survey.persons(reader, state, self.lake, build, DuckPlans())
@@ -226,7 +226,7 @@ def live(seed: int, folder: Path) -> Counter[str]:
         world = World(book, Random(seed), Lake(folder), planned=seed % 2 == 0)
         for _ in range(STEPS):
             world.act()
-        steps = next((n for n in range(300) if not world.step()), None)
+        steps = next((n for n in range(300) if not world.step() and world.building() is None), None)
         assert steps is not None, world.building()
         world.told_once()
         assert world.building() is None

@@ -49,7 +49,7 @@ class Build(msgspec.Struct, frozen=True, omit_defaults=True):
 
     names: changed ones and those that speak of them. told: version in force until the switch of the changed ones, 0 if
     there was none. after: persons up to this id have been looked at. looked: how many; of: about how many, 0 if nobody
-    knows. switched: by the new definitions; persons are told.
+    knows. switched: by the new definitions; persons are told. begun: seq of the entry that changed them last.
     """
 
     names: tuple[str, ...]
@@ -58,6 +58,7 @@ class Build(msgspec.Struct, frozen=True, omit_defaults=True):
     looked: int = 0
     of: int = 0
     switched: bool = False
+    begun: int = 0
 
 
 _DECODER = msgspec.json.Decoder(Build)
@@ -108,7 +109,7 @@ def begin(state: State, changes: Sequence[dict[str, Any]], before: Definitions) 
         if segment.id in names or not segment.condition.needs.segments.isdisjoint(names):
             names.add(segment.id)
             ordered.append(segment.id)
-    state.building(Build(tuple(ordered), told))
+    state.building(Build(tuple(ordered), told, begun=state.counters["seq"]))
 
 
 def listeners(state: State) -> tuple[Listeners, Listeners | None]:

@@ -11,7 +11,6 @@ from einklang.main.home import Home
 from einklang.store.lake import DuckPlans
 
 log = structlog.get_logger()
-_Key = tuple[tuple[str, ...], tuple[tuple[str, int], ...]]
 
 
 class Surveyor:
@@ -20,12 +19,12 @@ class Surveyor:
     def __init__(self, home: Home) -> None:
         self._home = home
         self._wanted: Build | None = None
-        self._known: tuple[_Key, list[str]] | None = None
+        self._known: tuple[int, list[str]] | None = None
 
     def crowd(self, build: Build) -> list[str] | None:
         """The persons of a build; None: they are not known yet. Satisfies `backfill.Crowd`."""
         known = self._known
-        if known is not None and known[0] == _key(build):
+        if known is not None and known[0] == build.begun:
             return known[1]
         self._wanted = build
         return None
@@ -47,8 +46,4 @@ class Surveyor:
         except EinklangError as error:
             log.warning("everybody is looked at", error=error.line())
             found = EVERYBODY
-        self._known, self._wanted = (_key(build), found), None
-
-
-def _key(build: Build) -> _Key:
-    return build.names, tuple(sorted(build.told.items()))
+        self._known, self._wanted = (build.begun, found), None
