@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.browser.mock_data import NOW, ago
+from tests.browser.mock_data import ago
 
 Data = dict[str, Any]
-HOUR_US = 3_600_000_000
-NOW_US = int(NOW.timestamp()) * 1_000_000
 
 
 def key(name: str, hint: str, days: int, ends: int | None) -> Data:
     """A key made so many days ago that ends in so many hours."""
-    made = NOW_US - days * 24 * HOUR_US
-    return {"id": name, "hint": hint, "created_at": made, "ends_at": None if ends is None else NOW_US + ends * HOUR_US}
+    return {
+        "id": name,
+        "hint": hint,
+        "created_at": ago(days=days),
+        "ends_at": None if ends is None else ago(hours=-ends),
+    }
 
 
 SOURCES: list[Data] = [

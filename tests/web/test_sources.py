@@ -10,7 +10,7 @@ import pytest
 
 from einklang.app import keys
 from einklang.kernel.errors import EinklangError
-from einklang.kernel.time import DAY, HOUR, MINUTE, SECOND
+from einklang.kernel.time import DAY, HOUR, MINUTE, SECOND, format_moment
 from einklang.web import create_app
 from einklang.web.limits import Bounds
 from tests.web.homes import NOW, SERVER_KEY, WRITE_KEY, Home, call
@@ -38,7 +38,9 @@ def test_a_source_is_made_with_its_key(home: Home) -> None:
     assert [row[0] for row in home.bodies()] == ["web-shop"]
     listed = ask(home, "GET", "/api/sources")
     assert [one["id"] for one in listed.json()["items"]] == ["server", "web", "web-shop"]
-    assert (key in listed.text, listed.json()["items"][2]["keys"][0]["hint"]) == (False, key[-4:])
+    shown = listed.json()["items"][2]["keys"][0]
+    assert (key in listed.text, shown["hint"]) == (False, key[-4:])
+    assert (shown["created_at"], shown["ends_at"]) == (format_moment(home.time), None), "a moment, as everywhere"
 
 
 def test_no_key_is_stored(home: Home, tmp_path: Path) -> None:

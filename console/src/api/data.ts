@@ -2,14 +2,11 @@
 
 import type { Json, Page, Properties, Text } from './types';
 
-/** A moment in microseconds since 1970. */
-export type Micros = number;
-
 export interface Key {
   id: string;
   hint: string;
-  created_at: Micros;
-  ends_at: Micros | null;
+  created_at: string;
+  ends_at: string | null;
 }
 
 export interface Source {

@@ -3,7 +3,7 @@ import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
 import { type FormEvent, useState } from 'react';
 import { patch, post, remove } from '../api/client';
-import type { Arrivals, Key, MadeKey, Micros, Source } from '../api/data';
+import type { Arrivals, Key, MadeKey, Source } from '../api/data';
 import { arrivalsQuery, refusalsQuery, sourcesQuery } from '../api/data_queries';
 import { useWords, word } from '../i18n';
 import { Bars, Confirm, Notice } from '../ui/ask';
@@ -14,9 +14,7 @@ import ui from '../ui/ui.module.css';
 
 const GRACES = [0, 3_600, 86_400, 604_800] as const;
 
-const iso = (at: Micros): string => new Date(at / 1000).toISOString();
-
-const ended = (key: Key, now: number): boolean => key.ends_at !== null && key.ends_at / 1000 <= now;
+const ended = (key: Key, now: number): boolean => key.ends_at !== null && Date.parse(key.ends_at) <= now;
 
 /** The one moment at which a key can be seen. */
 function Shown({ made, onDone }: { made: MadeKey; onDone: () => void }) {
@@ -82,11 +80,11 @@ function Keys({ source, onError }: { source: Source; onError: (error: unknown) =
           {source.keys.map((key) => (
             <tr key={key.id}>
               <th scope="row"><span className={ui.mono}>…{key.hint}</span></th>
-              <td className={`${ui.hidePhone} ${ui.small}`}>{f.moment(iso(key.created_at))}</td>
+              <td className={`${ui.hidePhone} ${ui.small}`}>{f.moment(key.created_at)}</td>
               <td>
                 {ended(key, now) ? <Pill>{t.sources.ended}</Pill> : (
                   <div className={ui.pills} style={{ alignItems: 'center' }}>
-                    {key.ends_at === null ? <Pill tone="teal" icon="check">{t.sources.works}</Pill> : <Pill tone="warm" icon="clock">{t.sources.endsAt(f.moment(iso(key.ends_at)))}</Pill>}
+                    {key.ends_at === null ? <Pill tone="teal" icon="check">{t.sources.works}</Pill> : <Pill tone="warm" icon="clock">{t.sources.endsAt(f.moment(key.ends_at))}</Pill>}
                     <Confirm label={t.sources.revoke} ask={t.sources.revokeAsk} action={t.sources.revokeNow} busy={revoke.isPending} onYes={() => revoke.mutate(key.id)} danger />
                   </div>
                 )}

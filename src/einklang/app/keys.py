@@ -12,9 +12,10 @@ from hashlib import blake2b
 
 import msgspec
 
+from einklang.app.answers import shown
 from einklang.app.ports import Book, Reader, Tx
 from einklang.kernel.errors import Conflict, InputError, NotFound
-from einklang.kernel.time import DAY
+from einklang.kernel.time import DAY, format_moment
 
 WRITE, SERVER = "write", "server"
 PREFIX = {WRITE: "wk_", SERVER: "sk_"}
@@ -34,8 +35,8 @@ class Key(msgspec.Struct, frozen=True):
 
     id: str
     hint: str
-    created_at: int
-    ends_at: int | None
+    created_at: str
+    ends_at: str | None
 
 
 class Source(msgspec.Struct, frozen=True):
@@ -72,7 +73,7 @@ def sources(reader: Reader) -> list[Source]:
     """All sources with their keys, those that ended included."""
     keys: dict[str, list[Key]] = {}
     for id_, source, hint, created_at, ends_at in reader.read("access_keys"):
-        keys.setdefault(source, []).append(Key(id_, hint, created_at, ends_at))
+        keys.setdefault(source, []).append(Key(id_, hint, format_moment(created_at), shown(ends_at)))
     rows = reader.read("sources")
     return [Source(id_, kind, name, rate, keys.get(id_, [])) for id_, kind, name, rate in rows]
 

@@ -46,8 +46,8 @@ def _shown(one: keys.Source) -> dict[str, Any]:
         {
             "id": key.id,
             "ends_with": key.hint,
-            "created_at": format_moment(key.created_at),
-            "ends_at": None if key.ends_at is None else format_moment(key.ends_at),
+            "created_at": key.created_at,
+            "ends_at": key.ends_at,
         }
         for key in one.keys
     ]
