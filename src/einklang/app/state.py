@@ -195,9 +195,8 @@ class State:
         self._stops = None
         self.entries.settled()
 
-    def recall(self, reader: Reader) -> None:
-        """Where the log stands and how time goes on, as the Book knows it."""
-        stored: dict[str, int] = dict(reader.read("counters"))
+    def recall(self, reader: Reader, stored: Mapping[str, int]) -> None:
+        """Where the log stands and how time goes on, as the Book knows it. stored: its counters."""
         self.counters = {name: stored.get(name, 0) for name in COUNTERS}
         self.clock = self.counters["clock"]
         mode, fold = reader.read("meta_value", "mode"), reader.read("meta_value", "fold")

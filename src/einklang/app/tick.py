@@ -102,9 +102,10 @@ class Engine:
         state.read_from(reader)
         state.out = Output()
         if self._flight is None:
-            state.recall(reader)
-            if self._reached not in (None, state.counters["seq"]):
+            stored: dict[str, int] = dict(reader.read("counters"))
+            if self._reached not in (None, stored.get("seq", 0)):
                 self._learn(reader)
+            state.recall(reader, stored)
             if self._reached != state.counters["seq"]:
                 state.know_old_goals()
         return state.counters["seq"]
