@@ -8,8 +8,11 @@ from typing import Any
 import msgspec
 import pytest
 
+from einklang.app import backfill
+from einklang.app.apply import apply
 from einklang.app.moment import Moments
 from einklang.app.sources import LiveSource
+from einklang.app.working import Live
 from einklang.event import EngineCall, Event
 from einklang.kernel.errors import Unavailable
 from einklang.main.verify import check_books
@@ -17,7 +20,7 @@ from einklang.store.book import SqliteBook
 from einklang.store.lake import Lake
 from einklang.testing.canonical import canonical_hash, difference
 from tests.app.dice import Random
-from tests.app.worlds import DAY, START, UNTIL, append, engine_of, home, random_calls, run
+from tests.app.worlds import DAY, START, UNTIL, append, documents, engine_of, home, random_calls, run
 
 
 class Trap:
@@ -216,3 +219,41 @@ def test_a_log_that_moved_on_is_read_again(monkeypatch: pytest.MonkeyPatch) -> N
         run(book, [10])
         assert turns[0] > 6
         assert difference(clean, book, log=True) == []
+
+
+@pytest.mark.parametrize("switched", [False, True])
+def test_nobody_waits_for_whom_a_changed_segment_cannot_ask(switched: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who cannot be looked at, or told, is held once, and is right from the next event on; all others are right."""
+    monkeypatch.setattr(backfill, "PERSONS_MIN", 1)
+    rule = '{kind: segment, id: buyers, where: \'events("Bought").within("%dd").exists()\'}'
+    with home(rule % 5) as book:
+        engine, source, asked = engine_of(book), LiveSource(), Moments.look
+        first = ""
+
+        def work(ticks: int = 9) -> None:
+            for _ in range(ticks):
+                source.now += 1
+                engine.step(source, 100)
+
+        def look(moments: Moments, live: Live) -> None:
+            build = moments.state.build
+            if live.person.id == first and build is not None and build.switched == switched:
+                raise ZeroDivisionError("a fault of ours")
+            asked(moments, live)
+
+        def happens(name: str, at: int) -> None:
+            calls = [EngineCall("track", name, userId=f"u{n}", messageId=f"{name}{n}", at=at) for n in range(3)]
+            append(book, calls, received_at=source.now)
+            work()
+
+        source.now = START
+        happens("Bought", START - 4 * DAY)
+        first = min(row[0] for row in book.read("members_of", "buyers"))
+        monkeypatch.setattr(Moments, "look", look)
+        apply(book, list(documents(rule % 3)), now=source.now)
+        work(30)
+        assert (backfill.now(book), book.read("shadow_persons", 9)) == (None, [])
+        assert book.read("counter_value", "held") == [(1,)]
+        assert book.read("members_of", "buyers") == [(first,)]
+        happens("Seen", source.now)
+        assert book.read("members_of", "buyers") == []

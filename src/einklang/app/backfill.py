@@ -177,7 +177,17 @@ def take_step(
             if look:
                 live.person.shadows.clear()
             careful(live, partial(moments.look, live))
+            if look != bool(live.person.shadows):
+                _put_aside(state, build, live)
     if look:
         state.build = msgspec.structs.replace(
             build, after=what["persons"][-1], looked=build.looked + len(what["persons"]), of=what["of"]
         )
+
+
+def _put_aside(state: State, build: Build, live: Live) -> None:
+    """Who could not be looked at or told is asked at their next event, and nobody waits for that."""
+    live.person.shadows.clear()
+    for name in build.names:
+        if name in live.person.memberships:
+            live.person.memberships[name].flips_at = state.clock + 1  # at the present clock the person is put aside
