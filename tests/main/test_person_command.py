@@ -60,7 +60,8 @@ def test_who_share_an_address_are_split_again(home: str, capsys: pytest.CaptureF
     told(capsys, home, "person", "merge", "userId:ada", "userId:bea", "--why", "one human")
     told(capsys, home, "person", "split", "userId:ada", "--why", "two after all")
     for who, address, found in (("ada", "email:a@x.example", ada), ("bea", "email:b@x.example", bea)):
-        assert {told(capsys, home, "person", "show", name)["person_id"] for name in (f"userId:{who}", address)} == {found}
+        names = (f"userId:{who}", address)
+        assert {told(capsys, home, "person", "show", name)["person_id"] for name in names} == {found}
 
 
 @pytest.mark.parametrize(

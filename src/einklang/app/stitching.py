@@ -209,7 +209,7 @@ def _merged_from(reader: Reader, state: State, person: str, text: str) -> list[N
 def _before(
     reader: Reader, state: State, person: str, edges: Sequence[Edge], mine: set[Node], stayed: set[Node]
 ) -> set[Node]:
-    """`mine` with what this evidence joined to it. What was refused, such as one address of two users, joined nothing."""
+    """`mine` with what this evidence joined to it. What was refused, as one address of two users, joined nothing."""
     seen = {row[:2]: Seen(*row[2:]) for row in BookKnown(reader, Remembered()).identifiers_of(person)}
     sides = {node: stayed if node in mine else mine for node in (*mine, *stayed)}
     groups, _ = solve(seen, edges, state.definitions.identity, lambda node: sides.get(node, ()))

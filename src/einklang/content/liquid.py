@@ -91,7 +91,7 @@ class _Context(RenderContext):
         return _Nothing(_dotted(path), token=token) if default is _UNSET else default
 
     def get_item(self, obj: Any, key: Any) -> Any:
-        """An item; `first`, `last` and `size` of a map are fields such as a trait `size`, missing where it is missing."""
+        """An item; `first`, `last` and `size` of a map are fields, as a trait `size`, missing where it is missing."""
         return obj[key] if isinstance(obj, Mapping) else super().get_item(obj, key)
 
 
