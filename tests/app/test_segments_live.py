@@ -275,3 +275,27 @@ def test_shadows_that_nothing_touches_are_found(tmp_path: Path, monkeypatch: pyt
     monkeypatch.setattr(backfill, "listeners", deaf)
     with pytest.raises(AssertionError):
         worlds(20, tmp_path)
+
+
+@pytest.mark.parametrize("together", [False, True])
+@pytest.mark.usefixtures("small")
+def test_a_rule_that_cannot_be_asked_any_more_gives_way(together: bool, tmp_path: Path) -> None:
+    """With or after the new rule comes a catalog under which the old one has no sense: everybody is looked at."""
+    rule, shops = "{kind: segment, id: buyers, where: '%s'}", "{kind: catalog, id: shops, key: id, fields: {id: %s}}"
+    with home(rule % 'lookup("shops", 1).id > 1' + "\n---\n" + shops % "number") as book:
+        engine, source = engine_of(book), LiveSource()
+
+        def work(ticks: int) -> None:
+            for _ in range(ticks):
+                source.now = max(START, source.now + 1)
+                engine.step(source, 100)
+
+        append(book, [EngineCall("track", "Bought", userId=f"u{n}", messageId=f"m{n}", at=START) for n in range(9)])
+        work(3)
+        changes = [rule % 'events("Bought").exists()', shops % "string"]
+        for text in ["\n---\n".join(changes)] if together else changes:
+            apply(book, list(documents(text)), now=source.now)
+            work(2)
+        work(3)
+        assert (backfill.now(book), len(book.read("members_of", "buyers"))) == (None, 9)
+        assert differences(book, Lake(tmp_path), batch=7) == []

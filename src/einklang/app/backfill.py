@@ -19,11 +19,12 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from einklang.app.definitions import Definitions, compile_segments
+from einklang.app.definitions import Definitions, Docs, Key, compile_segments
 from einklang.app.ports import Reader
 from einklang.app.working import Live, from_json
 from einklang.audience.live import Listeners, Segment
 from einklang.event import Event
+from einklang.kernel.errors import InputError
 
 if TYPE_CHECKING:
     from einklang.app.moment import Moments
@@ -93,16 +94,40 @@ def beside(state: State, changes: Sequence[dict[str, Any]]) -> bool:
     )
 
 
-def begin(state: State, changes: Sequence[dict[str, Any]], before: Definitions) -> None:
-    """The changed segments are looked at from now on; the definitions in force already hold them."""
-    told = {
+def told(state: State, changes: Sequence[dict[str, Any]], before: Definitions) -> dict[str, int]:
+    """The versions in force until the switch of what is worked out, and of these changes, beside the live work."""
+    found = {
         change["id"]: before.versions["segment", change["id"]] if ("segment", change["id"]) in before.docs else 0
         for change in changes
         if change["kind"] == "segment"
     }
+    return found if state.build is None or state.build.switched else found | state.build.told
+
+
+def fits(state: State, told: dict[str, int], docs: Docs, versions: dict[Key, int]) -> bool:
+    """Whether what is told until the switch can be asked under these definitions."""
+    try:
+        if told:
+            compile_segments(_as_told(state, told, docs), versions)
+    except InputError:
+        return False
+    return True
+
+
+def _as_told(state: State, told: dict[str, int], docs: Docs) -> Docs:
+    found = dict(docs)
+    for name, version in told.items():
+        del found["segment", name]
+        if version:
+            body = state.reader.read("definition_version", "segment", name, version)[0][0]
+            found["segment", name] = (from_json(body), f"segment {name} version {version}")
+    return found
+
+
+def begin(state: State, told: dict[str, int]) -> None:
+    """The changed segments are looked at from now on; the definitions in force already hold them."""
     names = set(told)
     if state.build is not None:
-        told |= state.build.told
         names |= set(state.build.names)
     ordered = []
     for segment in state.definitions.segments:
@@ -117,12 +142,7 @@ def listeners(state: State) -> tuple[Listeners, Listeners | None]:
     build, definitions = state.build, state.definitions
     if build is None or build.switched:
         return Listeners(definitions.segments), None
-    docs = dict(definitions.docs)
-    for name, version in build.told.items():
-        del docs["segment", name]
-        if version:
-            body = state.reader.read("definition_version", "segment", name, version)[0][0]
-            docs["segment", name] = (from_json(body), f"segment {name} version {version}")
+    docs = _as_told(state, build.told, definitions.docs)
     anew = [segment for segment in definitions.segments if segment.id in build.names]
     return Listeners(compile_segments(docs, definitions.versions)), Listeners(anew)
 

@@ -55,19 +55,20 @@ def change_definitions(state: State, event: Event) -> None:
     paused = {name for name, journey in state.definitions.journeys.items() if journey.state == "paused"}
     before = state.definitions
     rules, kinds, objects = before.trait_rules, before.identity, before.objects
+    changes, beside = event.properties["changes"], bool(event.properties.get("beside"))
+    all_of_them = any(change["kind"] in _FOR_ALL for change in changes) and not beside
+    told = backfill.told(state, changes if beside else (), before)
+    if all_of_them or not backfill.fits(state, told, docs, versions):
+        # everybody is looked at under what is in force now
+        state.build, beside, all_of_them = None, False, True
     state.take(compile_all(docs, versions))
     resumed = {name for name in paused if state.definitions.journeys[name].state != "paused"}
     if state.fold >= 2:
         _note_pauses(state, event, paused, resumed)
-    changes = event.properties["changes"]
-    beside = bool(event.properties.get("beside"))
-    all_of_them = any(change["kind"] in _FOR_ALL for change in changes) and not beside
     again = event.message_id if state.definitions.identity != kinds else ""
     index = state.definitions.objects != objects
     if beside:
-        backfill.begin(state, changes, before)
-    elif all_of_them:
-        state.building(None)  # everybody is looked at under what is in force now
+        backfill.begin(state, told)
     if resumed or all_of_them or again or index:
         retell = state.definitions.trait_rules != rules
         state.sweep = Sweep(all_of_them, tuple(sorted(resumed)), retell=retell, kinds=again, index=index)
