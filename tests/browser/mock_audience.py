@@ -79,7 +79,7 @@ CHOICES: Data = {
 MORE: dict[str, Data] = {
     "health": {
         "looks": 900, "alone": [], "timed": True, "version": 3, "events": ["Order Completed"], "speaks_of": [],
-        "used_in": [{"kind": "journey", "id": "cart-reminder", "field": "entry.where"}],
+        "used_in": [{"kind": "journey", "id": "win-back", "field": "entry.where"}],
     },
     "trend": {
         "days": [

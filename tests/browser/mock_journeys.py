@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from einklang.expr import parse, to_words
 from tests.browser.mock_data import Data, ago
 
 SEGMENTS: list[Data] = [
@@ -44,6 +45,8 @@ SEGMENTS: list[Data] = [
         "building": None,
     },
 ]
+for _one in SEGMENTS:
+    _one["words"] = {language: to_words(parse(_one["where"]), language) for language in ("de", "en")}
 SEGMENT_MORE: Data = {
     "definition": "kind: segment\nid: active-shopper\ntitle: {de: Aktive Käufer, en: Active shoppers}\n"
     'where: \'events("Order Completed").within("30d").count() >= 2\'\n',

@@ -183,7 +183,7 @@ def test_segment_shows_members_and_users(visit: Visit) -> None:
     expect(page.get_by_role("group", name="Condition")).to_have_text(
         'events("Order Completed").within("30d").count() >= 2'
     )
-    expect(page.get_by_role("link", name="win-back", exact=True)).to_be_visible()
+    expect(page.get_by_role("link", name="Journey: win-back", exact=True)).to_be_visible()
     expect(page.get_by_role("link", name="Johanna Lindqvist")).to_be_visible()
 
 

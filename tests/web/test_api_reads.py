@@ -12,6 +12,7 @@ import pytest
 from einklang.app.queries_rules import yaml_of
 from einklang.app.reason_texts import TEXTS, text_of
 from einklang.app.yaml import parse_text
+from einklang.expr import parse, to_words
 from einklang.kernel.errors import NotFound
 from einklang.kernel.reasons import Reason
 from einklang.kernel.time import HOUR, SECOND, parse_moment
@@ -200,6 +201,7 @@ def test_segments(busy: Home) -> None:
     """Members, what it listens to, which journeys ask for it, and the definition as YAML that reads back the same."""
     (item,) = busy.get("/api/segments").json()["items"]
     assert (item["id"], item["members"], item["updated_at"]) == ("buyers", 1, "2027-03-01T09:00:00Z")
+    assert item["words"] == {language: to_words(parse(item["where"]), language) for language in ("de", "en")}
     found = busy.get("/api/segments/buyers").json()
     assert found["listens"] == ["Order Completed", "trait.vip", "time"]
     assert found["used_by"] == ["thanks"]

@@ -182,6 +182,8 @@ export interface SegmentItem {
   on_site: boolean;
   /** It was changed, and its members are being worked out. */
   building: { step: 'look' | 'tell'; looked: number; of: number } | null;
+  /** The condition in plain words, by language. */
+  words: Record<string, string>;
 }
 
 export interface Segment extends SegmentItem {

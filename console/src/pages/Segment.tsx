@@ -1,7 +1,6 @@
 import { Button } from '@mantine/core';
 import { useInfiniteQuery, useQuery } from '@tanstack/react-query';
 import { useNavigate, useParams, useSearch } from '@tanstack/react-router';
-import { expressionQuery } from '../api/audience';
 import { membersQuery, segmentQuery } from '../api/queries';
 import { useWords } from '../i18n';
 import { Icon } from '../ui/icons';
@@ -45,7 +44,6 @@ export function Segment() {
   const navigate = useNavigate();
   const ask = (one: string) => void navigate({ to: '/segments/$id', params: { id }, search: one === '' ? {} : { person: one }, replace: true, resetScroll: false });
   const { data: segment, error, refetch, isPending } = useQuery(segmentQuery(id));
-  const told = useQuery({ ...expressionQuery({ text: segment?.where ?? 'true' }), enabled: segment !== undefined });
   if (isPending) return <Rows count={8} />;
   if (error !== null || segment === undefined) return <Failure error={error} retry={() => void refetch()} />;
   return (
@@ -69,7 +67,7 @@ export function Segment() {
       <div className={ui.columns}>
         <div className={ui.side}>
           <Card title={t.segments.condition}>
-            {told.data?.words[language] !== undefined && !told.isPlaceholderData && <p style={{ margin: '0 0 0.8rem' }}>{told.data.words[language]}</p>}
+            {segment.words[language] !== undefined && <p style={{ margin: '0 0 0.8rem' }}>{segment.words[language]}</p>}
             <Code text={segment.where} label={t.segments.condition} wrap />
           </Card>
           <TrendOf id={id} />

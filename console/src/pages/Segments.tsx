@@ -16,7 +16,7 @@ where: 'events("Order Completed").within("30d").count() >= 2'
 # einklang apply segment.yaml`;
 
 export function Segments() {
-  const { t, f, say } = useWords();
+  const { t, f, say, language } = useWords();
   const now = useNow();
   const list = useQuery(segmentsQuery);
   const navigate = useNavigate();
@@ -52,7 +52,7 @@ export function Segments() {
                         <Link to="/segments/$id" params={{ id: segment.id }} className={ui.link ?? ''}>{say(segment.title, segment.id)}</Link>
                         <div className={`${ui.dim} ${ui.mono}`} style={{ fontWeight: 400 }}>{segment.id}</div>
                       </th>
-                      <td className={ui.hidePhone}><code className={`${ui.mono} ${ui.twoLines}`}>{segment.where}</code></td>
+                      <td className={`${ui.hidePhone} ${ui.small}`}><span className={ui.twoLines} title={segment.where}>{segment.words[language] ?? segment.where}</span></td>
                       <td className={ui.num}>
                         <b>{f.number(segment.members)}</b>
                         {segment.building != null && <div style={{ whiteSpace: 'normal' }}><Pill tone="warm" icon="clock">{t.audience.building}</Pill></div>}

@@ -182,7 +182,10 @@ class Building(msgspec.Struct):
 
 
 class SegmentItem(msgspec.Struct):
-    """A segment in a list. on_site: pages may know whether their visitor is a member. building: it was changed."""
+    """A segment in a list. on_site: pages may know whether their visitor is a member. building: it was changed.
+
+    words: the condition in plain words, by language.
+    """
 
     id: str
     title: Text
@@ -191,6 +194,7 @@ class SegmentItem(msgspec.Struct):
     updated_at: str | None
     on_site: bool
     building: Building | None
+    words: dict[str, str]
 
 
 class Segment(msgspec.Struct):
@@ -203,6 +207,7 @@ class Segment(msgspec.Struct):
     updated_at: str | None
     on_site: bool
     building: Building | None
+    words: dict[str, str]
     definition: str
     listens: list[str]
     used_by: list[str]

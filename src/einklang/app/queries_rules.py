@@ -6,6 +6,7 @@ import io
 import threading
 from collections.abc import Iterator
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
 import polars as pl
@@ -21,7 +22,7 @@ from einklang.app.definitions import Definitions, compile_all
 from einklang.app.ports import Reader
 from einklang.app.queries import Many, items_of, limit_of
 from einklang.app.queries_log import Columns
-from einklang.expr import Needs
+from einklang.expr import Needs, parse, to_words
 from einklang.flow import definition as flow
 from einklang.flow.compile import Journey
 from einklang.kernel.errors import NotFound
@@ -135,7 +136,17 @@ def _segment_item(
     building = None
     if build is not None and name in build.names:
         building = answers.Building("tell" if build.switched else "look", build.looked, build.of)
-    return answers.SegmentItem(name, _title(doc), where, counts.get(name, 0), changed.get(name), on_site, building)
+    words = _in_words(where) if where else {}
+    return answers.SegmentItem(
+        name, _title(doc), where, counts.get(name, 0), changed.get(name), on_site, building, words
+    )
+
+
+@lru_cache(maxsize=1_000)
+def _in_words(condition: str) -> dict[str, str]:
+    """A condition that is in force, by language."""
+    tree = parse(condition)
+    return {language: to_words(tree, language) for language in ("de", "en")}
 
 
 def segment(reader: Reader, definitions: Definitions, changes: ChangedAt, name: str) -> answers.Segment:
@@ -152,6 +163,7 @@ def segment(reader: Reader, definitions: Definitions, changes: ChangedAt, name: 
         item.updated_at,
         item.on_site,
         item.building,
+        item.words,
         definition=yaml_of(doc),
         listens=listens(definitions.checked[f"segment:{name}"].needs),
         used_by=sorted(users),
