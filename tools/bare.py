@@ -26,8 +26,8 @@ ROOT = Path(__file__).resolve().parents[1]
 SUITE = "bookworm"
 #: What a machine needs before it can be asked for anything.
 PACKAGES = "ca-certificates,python3,make,git"
-#: Real data lie beside the repository; CI has them there too.
-BESIDE = ROOT.parent / "shared" / "data"
+#: Real data and the reference of the language lie beside the repository; CI has them there too.
+BESIDE = ROOT.parent / "shared"
 _CLONE = Path("work") / ROOT.name
 #: Variables of this machine that say how the registries are reached; those in `_FILES` name a file of certificates.
 _FILES = ("SSL_CERT_FILE", "PIP_CERT", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "NODE_EXTRA_CA_CERTS")
@@ -35,10 +35,10 @@ _WAYS = ("PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL", "PIP_DEFAULT_TIMEOUT", "UV_DEFA
 _PROXIES = ("http_proxy", "https_proxy", "no_proxy")
 _CERTIFICATES = Path("etc/certificates-of-the-host.pem")
 
-#: In name spaces of its own: $1 the machine, $2 real data or "", then the command with its environment.
+#: In name spaces of its own: $1 the machine, $2 what lies beside the repository or "", then a command and its environment.
 INSIDE = """
 set -eu
-machine=$1 data=$2; shift 2
+machine=$1 beside=$2; shift 2
 mount -t proc proc "$machine/proc"
 mount -t sysfs -o ro sysfs "$machine/sys"
 mount -t tmpfs -o mode=755 tmpfs "$machine/dev"
@@ -51,8 +51,8 @@ mount -t tmpfs -o mode=1777 tmpfs "$machine/dev/shm"
 ln -s pts/ptmx "$machine/dev/ptmx"
 ln -s /proc/self/fd "$machine/dev/fd"
 for n in 0:stdin 1:stdout 2:stderr; do ln -s "/proc/self/fd/${n%:*}" "$machine/dev/${n#*:}"; done
-if [ -n "$data" ]; then
-    mkdir -p "$machine/work/shared/data"; mount --bind "$data" "$machine/work/shared/data"
+if [ -n "$beside" ]; then
+    mkdir -p "$machine/work/shared"; mount --bind "$beside" "$machine/work/shared"
 fi
 exec chroot "$machine" "$@"
 """
@@ -104,6 +104,7 @@ def make(machine: Path, suite: str) -> None:
         stdout=subprocess.DEVNULL,
         check=True,
     )
+    machine.chmod(0o755)  # a temporary folder is for its owner alone, but not everybody in there is root: PostgreSQL
     (machine / "etc/apt/sources.list").write_text("\n".join(lines) + "\n")
     settings = subprocess.run(["apt-config", "dump"], capture_output=True, text=True, check=True).stdout.splitlines()
     ways = [line for line in settings if line.startswith(("Acquire::http", "Acquire::Check-"))]
@@ -125,11 +126,11 @@ def run(machine: Path, command: Sequence[str]) -> int:
     """Run a command in the clone in there; its exit status. Whatever it started ends with it, or with us."""
     given = environment(os.environ, certificates=(machine / _CERTIFICATES).exists())
     begin = [f"{name}={value}" for name, value in given.items()]
-    data = str(BESIDE) if BESIDE.is_dir() else ""
+    beside = str(BESIDE) if BESIDE.is_dir() else ""
     return subprocess.call(
         [
             *("setpriv", "--pdeathsig", "KILL", "unshare", "--mount", "--pid", "--fork", "--kill-child"),
-            *("bash", "-c", INSIDE, "inside", str(machine), data),
+            *("bash", "-c", INSIDE, "inside", str(machine), beside),
             *("env", "-i", *begin, "bash", "-c", f'cd /{_CLONE} && exec "$@"', "command", *command),
         ]
     )

@@ -31,7 +31,7 @@ def test_only_the_ways_to_the_registries_go_in() -> None:
     assert plain == {
         "HTTPS_PROXY": "p",
         "PIP_INDEX_URL": "i",
-        "HOME": str(Path.home()),
+        "HOME": "/root",
         "LANG": "C.UTF-8",
         "TERM": "dumb",
         "PATH": plain["PATH"],
