@@ -35,7 +35,7 @@ _WAYS = ("PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL", "PIP_DEFAULT_TIMEOUT", "UV_DEFA
 _PROXIES = ("http_proxy", "https_proxy", "no_proxy")
 _CERTIFICATES = Path("etc/certificates-of-the-host.pem")
 
-#: In name spaces of its own: $1 the machine, $2 what lies beside the repository or "", then a command and its environment.
+#: In name spaces of its own: $1 the machine, $2 what lies beside the repository or "", then the command.
 INSIDE = """
 set -eu
 machine=$1 beside=$2; shift 2

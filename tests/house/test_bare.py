@@ -26,17 +26,24 @@ def test_packages_come_from_the_mirror_of_this_machine() -> None:
 
 def test_only_the_ways_to_the_registries_go_in() -> None:
     """Proxies, indexes and, under one name for all, certificates; nothing else of this machine's environment."""
-    here = {"PATH": "/here", "EINKLANG_HOME": "/x", "TOKEN": "t", "HTTPS_PROXY": "p", "PIP_INDEX_URL": "i"}
+    here = {
+        "PATH": "/here",
+        "HOME": "/mine",
+        "EINKLANG_HOME": "/x",
+        "TOKEN": "t",
+        "HTTPS_PROXY": "p",
+        "PIP_INDEX_URL": "i",
+    }
     plain = bare.environment(here, certificates=False)
     assert plain == {
         "HTTPS_PROXY": "p",
         "PIP_INDEX_URL": "i",
-        "HOME": "/root",
+        "HOME": plain["HOME"],
         "LANG": "C.UTF-8",
         "TERM": "dumb",
         "PATH": plain["PATH"],
     }
-    assert plain["PATH"] != "/here"
+    assert (plain["PATH"] != "/here", plain["HOME"] != "/mine") == (True, True)
     more = bare.environment(here, certificates=True)
     assert len({more.pop(name) for name in ("SSL_CERT_FILE", "PIP_CERT", "NODE_EXTRA_CA_CERTS")}) == 1
     assert more.keys() - plain.keys() == {"REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"}
