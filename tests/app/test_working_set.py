@@ -46,6 +46,7 @@ PAYLOADS: dict[str, Callable[[int], dict[str, Any]]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("payload", PAYLOADS)
 def test_the_estimate_is_near_what_python_takes(payload: str) -> None:
     """Whatever events hold, the weight of a person is within half and twice what is really allocated."""

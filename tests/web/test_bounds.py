@@ -107,6 +107,7 @@ def test_who_says_nothing_more_is_let_go(said: bytes) -> None:
     raise AssertionError(served)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("said", [b"", b"GET /hea", b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n{"])
 def test_without_the_guard_they_stay(said: bytes) -> None:
     """Positive control: uvicorn alone waits for ever."""

@@ -23,6 +23,7 @@ def stored(home: Home) -> list[Any]:
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("gzip", [False, True])
 @pytest.mark.parametrize("sync", [False, True])
 def test_everything_that_the_client_sends_is_stored(home: Home, address: str, gzip: bool, sync: bool) -> None:
