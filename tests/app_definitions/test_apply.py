@@ -73,6 +73,41 @@ def test_a_changed_segment_is_a_new_version(book: SqliteBook) -> None:
     assert apply(book, changed).changes == [("segment", "buyers", 2, "changed")]
 
 
+def _segment(name: str, where: str) -> str:
+    return f"{{kind: segment, id: {name}, where: '{where}'}}"
+
+
+def test_what_waits_is_known_too(book: SqliteBook) -> None:
+    """Before the next tick: another change is the next version, the same is none, and others may speak of it."""
+    for where, changes in (("true", [("segment", "buyers", 2, "changed")]), ("true", []), ("false", None)):
+        told = applying.apply(book, docs(_segment("buyers", where)), now=NOW).changes
+        assert told == ([("segment", "buyers", 3, "changed")] if changes is None else changes)
+    applying.apply(book, docs(_segment("fresh", "person.known")), now=NOW)
+    applying.apply(book, docs(_segment("of-fresh", 'segment("fresh")')), now=NOW)
+    apply(book, _segment("last", "true"))
+    assert [row[0] for row in book.read("definition_versions", "segment", "buyers")] == [1, 2, 3]
+    assert {row[1] for row in book.read("definitions_active")} >= {"fresh", "of-fresh", "last"}
+
+
+def test_of_two_who_apply_at_once_none_is_lost(book: SqliteBook, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Somebody else applies while this one is checked: it is checked again, and both are in the log, in turn."""
+    checked = applying.check
+    others = [_segment("buyers", "true"), _segment("buyers", "false")]
+
+    def meanwhile(reader: Any, mine: Any) -> Any:
+        found = checked(reader, mine)
+        if others:
+            applying.apply(book, docs(others.pop()), now=NOW)
+        return found
+
+    monkeypatch.setattr(applying, "check", meanwhile)
+    told = applying.apply(book, docs(_segment("buyers", "person.known")), now=NOW)
+    assert told.changes == [("segment", "buyers", 4, "changed")]
+    apply(book, _segment("last", "true"))
+    assert [row[0] for row in book.read("definition_versions", "segment", "buyers")] == [1, 2, 3, 4]
+    assert not book.read("dead_counts")
+
+
 def test_check_only_checks(book: SqliteBook, place: Path) -> None:
     """`--check` says what would change and changes nothing."""
     before = everything(place)

@@ -290,6 +290,9 @@ def test_a_segment_is_saved_as_apply_does(shop: Home) -> None:
         assert (answer.status_code, answer.json()["code"]) == (409, "changed_meanwhile")
     made = post(shop, "/api/segments/new-one", {"where": "person.known", "title": "New", "before": ""})
     assert made["changed"][0]["change"] == "new"
+    again = {"where": "!person.known", "before": ""}
+    answer = shop.call("POST", "/api/segments/new-one", json=again, headers=HEADERS)
+    assert answer.json()["code"] == "changed_meanwhile", "also where the one before waits for its tick"
     for name, where, code in (("Bad Id", "true", "bad_id"), ("wrong", "trait.a ==", "syntax")):
         answer = shop.call("POST", f"/api/segments/{name}", json={"where": where}, headers=HEADERS)
         assert (answer.status_code, answer.json()["code"]) == (400, code)

@@ -1,22 +1,28 @@
-"""`apply`: check definitions against those in force and append what changed to the log, all or nothing."""
+"""`apply`: check definitions against those that are known and append what changed to the log, all or nothing.
+
+Known are those in force and those that wait in the tail until the next tick puts them in force. Who applies appends
+only where they are still the same, else looks again: of two at once none is lost, in however many processes.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from einklang.app.appending import append_within
 from einklang.app.changes import next_version, stored_docs
-from einklang.app.definitions import Definitions, compile_all, key_of, merge
+from einklang.app.definitions import Definitions, Docs, Key, compile_all, key_of, merge
 from einklang.app.hints import hints
 from einklang.app.in_use import check_fields
-from einklang.app.ports import Book, Reader
+from einklang.app.ports import Book, Reader, Tx
 from einklang.app.schema import schema
 from einklang.app.working import to_json
-from einklang.app.yaml import Document
-from einklang.event import EngineCall, body_of
-from einklang.kernel.errors import InputError
+from einklang.app.yaml import Document, parse_text
+from einklang.event import EngineCall, expand
+from einklang.kernel.errors import Conflict, InputError
 
-__all__ = ["Applied", "Body", "apply", "check", "in_force", "schema"]
+__all__ = ["Applied", "Body", "apply", "check", "in_force", "save_segment", "schema"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,12 +55,29 @@ def in_force_until(reader: Reader, position: int) -> Definitions:
     return compile_all(*stored_docs(reader.read("definitions_until", position, position)))
 
 
+def _known(reader: Reader) -> tuple[Docs, dict[Key, int]]:
+    """Documents in force, with those that wait laid over them, and their versions."""
+    docs, versions = stored_docs(reader.read("definitions_active"))
+    for row in reader.read("tail_of_kind", "definition"):
+        for event in expand(row[4], row[5], first_position=row[0], received_at=row[2], source=row[3]):
+            for change in event.properties["changes"]:
+                key = (change["kind"], change["id"])
+                docs[key], versions[key] = (change["body"], f"{key[0]} {key[1]}"), change["version"]
+    return docs, versions
+
+
+def _mark(reader: Reader) -> tuple[Any, ...]:
+    """Another one, other definitions are known."""
+    waiting = (row[0] for row in reader.read("tail_of_kind", "definition"))
+    return reader.read("definitions_stamp")[0][0], *waiting
+
+
 def check(reader: Reader, docs: list[Document]) -> tuple[Applied, list[dict[str, Any]]]:
-    """Check documents on top of those in force.
+    """Check documents on top of those that are known.
 
     Raises InputError; gives what would change, and the changes for the log.
     """
-    current, versions = stored_docs(reader.read("definitions_active"))
+    current, versions = _known(reader)
     merged = merge(current, docs)
     applied, changes = Applied(), []
     for key in sorted(set(merged)):
@@ -90,13 +113,45 @@ def _on_its_line(error: InputError, docs: list[Document]) -> InputError:
 
 
 def apply(book: Book, docs: list[Document], *, now: int) -> Applied:
-    """Check and append; the next tick puts them in force. now: microseconds, stamped on the entry."""
-    applied, changes = check(book, docs)
-    if changes:
-        call = EngineCall(
-            type="definition", event="Definition Changed", properties={"changes": changes}, at=now, origin=1
+    """Check and append; the next tick puts them in force. now: microseconds, of the entry. Raises InputError."""
+    return _apply(book, lambda known: docs, now)
+
+
+def save_segment(book: Book, name: str, said: Mapping[str, Any], *, opened: str | None, now: int) -> Applied:
+    """Make a segment, or change these fields of one; what is None, and all other fields, stay as they are.
+
+    opened: the condition it had when somebody began to change it, "" if there was none; None: whatever it is. Raises
+    Conflict `changed_meanwhile` if it is known with another one by now, and InputError.
+    """
+
+    def made(known: Docs) -> list[Document]:
+        doc, _ = known.get(("segment", name), ({"kind": "segment", "id": name}, ""))
+        if opened is not None and opened != doc.get("where", ""):
+            mend = "open it again and change it there" if opened else "give it another id"
+            raise Conflict("changed_meanwhile", f"segment {name[:60]!r} has another condition", mend=mend)
+        return parse_text(
+            to_json({**doc, **{key: value for key, value in said.items() if value is not None}}), "body.json"
         )
-        position = book.read("counter_value", "position")[0][0]
-        call.messageId = f"definition-{position + 1}"
-        book.append([Body(1, now, "einklang", "definition", body_of([call]))])
-    return applied
+
+    return _apply(book, made, now)
+
+
+def _apply(book: Book, made: Callable[[Docs], list[Document]], now: int) -> Applied:
+    """made: the documents to apply, out of those that are known."""
+    while True:
+        with book.snapshot() as reader:
+            mark, docs = _mark(reader), made(_known(reader)[0])
+            applied, changes = check(reader, docs)
+
+        def work(tx: Tx, mark: tuple[Any, ...] = mark, changes: list[dict[str, Any]] = changes) -> bool:
+            if _mark(tx) != mark:
+                return False
+            call = EngineCall(
+                type="definition", event="Definition Changed", properties={"changes": changes}, at=now, origin=1
+            )
+            call.messageId = f"definition-{tx.read('counter_value', 'position')[0][0] + 1}"
+            append_within(tx, "definition", [call], now)
+            return True
+
+        if not changes or book.transact(work):
+            return applied

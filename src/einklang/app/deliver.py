@@ -20,6 +20,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Protocol
 
+from einklang.app.appending import append_within
 from einklang.app.apply import in_force
 from einklang.app.contact import UNREADY_US, Facts, why_unready
 from einklang.app.find import load
@@ -30,7 +31,7 @@ from einklang.app.working import Live, from_json, to_json
 from einklang.consent import address_key
 from einklang.content.liquid import Unrenderable
 from einklang.decide import door
-from einklang.event import EngineCall, body_of
+from einklang.event import EngineCall
 from einklang.fact.moment import ALLOWED, HELD, Request
 from einklang.fact.person import Contact
 from einklang.flow.machine import DELIVERY
@@ -418,13 +419,6 @@ class Delivery:
             at=now,
         )
         append_within(tx, "engine", [call], now)
-
-
-def append_within(tx: Tx, kind: str, calls: list[EngineCall], now: int, source: str = "einklang") -> None:
-    """Append engine calls to the log inside a transaction that changes or checks something else too."""
-    first = tx.read("counter_value", "position")[0][0] + 1
-    tx.write("tail_append", [(first, len(calls), now, source, kind, body_of(calls))])
-    tx.write("counter_add", [("position", len(calls)), ("accepted", len(calls))])
 
 
 def _stamp(reader: Reader) -> int:

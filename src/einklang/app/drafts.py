@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from einklang.app.deliver import append_within
+from einklang.app.appending import append_within
 from einklang.app.ports import Book, Reader, Row, Tx
 from einklang.app.working import from_json
 from einklang.event import DRAFT, DRAFT_CLOSED, DRAFT_SAVED, EngineCall, Limits, expand, judge

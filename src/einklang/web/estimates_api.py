@@ -11,12 +11,9 @@ from litestar.datastructures import State
 from litestar.params import FromQuery
 
 from einklang.app import answers, choices, queries_audience
-from einklang.app.apply import apply
+from einklang.app.apply import save_segment
 from einklang.app.estimates import EstimateAsked
 from einklang.app.state import State as Reading
-from einklang.app.working import to_json
-from einklang.app.yaml import parse_text
-from einklang.kernel.errors import Conflict
 from einklang.kernel.limits import DEFINITION_BYTES_MAX
 from einklang.web.api import READ, Id, plain, wired
 from einklang.web.body import unpack
@@ -98,7 +95,7 @@ def health(state: State, segment_id: Id) -> queries_audience.Health:
 
 
 @post("/api/segments/{segment_id:str}", opt=WRITE, status_code=200)
-async def save_segment(request: Request[Any, Any, Any], state: State, segment_id: Id) -> Response[bytes]:
+async def post_segment(request: Request[Any, Any, Any], state: State, segment_id: Id) -> Response[bytes]:
     """Make a segment, or change the condition, title or note of one: {"where", "title", "note"}; as `apply` does.
 
     With "before", the condition it had when it was opened ("" for a new one), 409 if it has another one by now.
@@ -110,12 +107,9 @@ async def save_segment(request: Request[Any, Any, Any], state: State, segment_id
     async def work() -> tuple[int, bytes]:
         said = msgspec.to_builtins(body_of(body, SavedSegment))
         opened = said.pop("before")
-        doc, _ = found.in_force().docs.get(("segment", name), ({"kind": "segment", "id": name}, ""))
-        if opened is not None and opened != doc.get("where", ""):
-            mend = "open it again and change it there" if opened else "give it another id"
-            raise Conflict("changed_meanwhile", f"segment {name[:60]!r} has another condition", mend=mend)
-        docs = parse_text(to_json({**doc, **{key: value for key, value in said.items() if value}}), "body.json")
-        applied = await asyncio.to_thread(lambda: apply(services.book, docs, now=services.now()))
+        applied = await asyncio.to_thread(
+            lambda: save_segment(services.book, name, said, opened=opened, now=services.now())
+        )
         services.wake()
         return 200, encode(
             answers.AppliedAnswer([answers.Change(*change) for change in applied.changes], applied.hints)
@@ -124,4 +118,4 @@ async def save_segment(request: Request[Any, Any, Any], state: State, segment_id
     return await found.once.answer(request, body, work)
 
 
-ROUTES = (all_choices, estimate, overlap, why_member, trend, health, save_segment)
+ROUTES = (all_choices, estimate, overlap, why_member, trend, health, post_segment)
