@@ -134,7 +134,7 @@ function Editor({ segment, first }: { segment: Segment | undefined; first: Draft
   };
   if (choices.isPending) return <Rows count={8} />;
   if (choices.isError) return <Failure error={choices.error} retry={() => void choices.refetch()} />;
-  const current = told.data !== undefined && !told.isPlaceholderData && saidOf(draft, language) !== undefined && JSON.stringify(saidOf(draft, language)) === JSON.stringify(asked);
+  const current = told.data !== undefined && !told.isPlaceholderData && JSON.stringify(saidOf(draft, language)) === JSON.stringify(asked);
   const where = current && told.data.fault === null ? told.data.text : null;
   const ready = where !== null && draft.name.trim() !== '' && (segment !== undefined || idOf(draft.name) !== '') && (draft.view !== 'rows' || open(draft.group) === 0);
   const submit = (event: FormEvent) => {

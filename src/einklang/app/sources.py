@@ -106,9 +106,9 @@ class LiveSource(Source):
         events = definitions_first(engine, reader, self.now if self.started else 0)
         self._alone = bool(events)
         if events:
-            for event in events[:1] if len(events) == 1 and events[0].type == "definition" else ():
-                if backfill.beside(state, event.properties["changes"]):
-                    event.properties["beside"] = True
+            first = events[0]
+            if len(events) == 1 and first.type == "definition" and backfill.beside(state, first.properties["changes"]):
+                first.properties["beside"] = True
             return events, events[-1].clock
         if not self.started and _turns(state):
             return [tick_entry(max(self.now, state.clock), LIVE, engine.version, resume=True)], state.clock

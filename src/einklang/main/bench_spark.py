@@ -93,6 +93,10 @@ def standalone(folder: Path, workers: int) -> Iterator[Any]:
     """A session on a master and workers of its own, each with one core; they end with the session."""
     folder.mkdir(parents=True)
     spark_sql = import_module("pyspark.sql")
+    os.environ |= {
+        "SPARK_LOCAL_IP": _HERE,
+        "PYSPARK_PYTHON": sys.executable,
+    }  # of the driver, which is this process, too
     with ExitStack() as until:
         url = until.enter_context(_process(folder, "master.Master", ["--port", "0", "--webui-port", "0"], _MASTER))
         for _ in range(workers):
@@ -122,8 +126,7 @@ def standalone(folder: Path, workers: int) -> Iterator[Any]:
 def _process(folder: Path, name: str, told: Sequence[str], ready: re.Pattern[str]) -> Iterator[str]:
     """A process of Spark, once it says that it is ready; gives what it said. Raises Unavailable `engine_failed`."""
     home = Path(str(import_module("pyspark").__file__)).parent
-    environment = {**os.environ, "SPARK_HOME": str(home), "SPARK_LOCAL_IP": _HERE, "PYSPARK_PYTHON": sys.executable}
-    os.environ.update({key: environment[key] for key in ("SPARK_LOCAL_IP", "PYSPARK_PYTHON")})
+    environment = {**os.environ, "SPARK_HOME": str(home)}
     command = [str(home / "bin" / "spark-class"), f"org.apache.spark.deploy.{name}", "--host", _HERE, *told]
     log = folder / f"{name}-{len(list(folder.glob('*.log')))}.log"
     with log.open("wb") as out:
