@@ -214,11 +214,11 @@ def health(definitions: Definitions, name: str) -> Health:
         version=definitions.versions.get(("segment", name), 1),
         events=sorted(needs.events),
         speaks_of=sorted(needs.segments),
-        used_in=sorted(set(_users(definitions, name)), key=lambda one: (one.kind, one.id, one.field)),
+        used_in=sorted(set(users_of(definitions, name)), key=lambda one: (one.kind, one.id, one.field)),
     )
 
 
-def _users(definitions: Definitions, name: str) -> Iterator[User]:
+def users_of(definitions: Definitions, name: str) -> Iterator[User]:
     """Whatever is in force and asks for the segment."""
     for key, checked in definitions.checked.items():
         if name not in checked.needs.segments:
@@ -230,9 +230,6 @@ def _users(definitions: Definitions, name: str) -> Iterator[User]:
         elif key.startswith("journey "):
             journey, _, field = key.removeprefix("journey ").partition(".")
             yield User("journey", journey, field)
-    for found in definitions.journeys.values():
-        if any(name in condition.needs.segments for _, condition in found.exits):
-            yield User("journey", found.id, "exit")
     for trait, condition in definitions.computed.items():
         if name in condition.needs.segments:
             yield User("trait", trait, "value")

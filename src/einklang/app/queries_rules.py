@@ -21,10 +21,10 @@ from einklang.app.counts import journey_counts
 from einklang.app.definitions import Definitions, compile_all
 from einklang.app.ports import Reader
 from einklang.app.queries import Many, items_of, limit_of
+from einklang.app.queries_audience import users_of
 from einklang.app.queries_log import Columns
 from einklang.expr import Needs, parse, to_words
 from einklang.flow import definition as flow
-from einklang.flow.compile import Journey
 from einklang.kernel.errors import NotFound
 from einklang.kernel.ids import content_hash
 
@@ -154,7 +154,7 @@ def segment(reader: Reader, definitions: Definitions, changes: ChangedAt, name: 
     doc = _doc(definitions, "segment", name)
     counts: dict[str, int] = dict(reader.read("member_counts"))
     item = _segment_item(doc, name, counts, changes.of(reader, "segment"), backfill.now(reader))
-    users = [journey.id for journey in definitions.journeys.values() if name in _segments_asked(journey)]
+    users = {user.id for user in users_of(definitions, name) if user.kind == "journey"}
     return answers.Segment(
         item.id,
         item.title,
@@ -195,15 +195,6 @@ def listens(needs: Needs) -> list[str]:
     found += [f'lookup("{name}")' for name in sorted(needs.catalogs)]
     found += ["person.last_seen_at"] if needs.seen else []
     return found + (["consent"] if needs.consent else []) + (["time"] if needs.time else [])
-
-
-def _segments_asked(journey: Journey) -> set[str]:
-    conditions = [journey.where, journey.key, *(condition for _, condition in journey.exits)]
-    if journey.goal is not None:
-        conditions += [journey.goal.where, journey.goal.value]
-    for step in journey.steps.values():
-        conditions += [step.when, step.until, step.wait.until if step.wait else None, *(arm[0] for arm in step.arms)]
-    return {name for condition in conditions if condition is not None for name in condition.needs.segments}
 
 
 # --- journeys ---
