@@ -80,11 +80,10 @@ class _Recorder:
 
 
 class _Recording:
-    """A Book that notes the write sets of the ticks. timed: what each is wrapped into."""
+    """A Book that notes the write sets of the ticks in a file. timed: what each is wrapped into."""
 
-    def __init__(self, book: AnyBook, timed: Callable[[Any], Any]) -> None:
-        self._book, self._timed = book, timed
-        self.ticks: list[list[tuple[str, list[Sequence[Any]]]]] = []
+    def __init__(self, book: AnyBook, path: Path, timed: Callable[[Any], Any]) -> None:
+        self._book, self._path, self._timed = book, path, timed
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._book, name)
@@ -98,9 +97,23 @@ class _Recording:
         return self._book.transact_later(self._noting(work))
 
     def _noting(self, work: Any) -> Any:
-        log: list[tuple[str, list[Sequence[Any]]]] = []
-        self.ticks.append(log)
-        return self._timed(lambda tx: work(_Recorder(tx, log)))
+        def noted(tx: Any) -> Any:
+            log: list[tuple[str, list[Sequence[Any]]]] = []
+            found = work(_Recorder(tx, log))
+            part = msgspec.msgpack.encode(log)
+            with self._path.open("ab") as out:
+                out.write(len(part).to_bytes(8, "big") + part)
+            return found
+
+        return self._timed(noted)
+
+    def ticks(self) -> Iterator[list[tuple[str, list[Any]]]]:
+        """What was written, tick by tick."""
+        with self._path.open("rb") as stored:
+            while size := stored.read(8):
+                yield msgspec.msgpack.decode(
+                    stored.read(int.from_bytes(size, "big")), type=list[tuple[str, list[tuple[Any, ...]]]]
+                )
 
 
 def _lines(persons: int) -> Iterable[bytes]:
@@ -193,8 +206,8 @@ class _Copies:
 def pipeline(folder: Path, *, persons: int = PERSONS, batch: int = BATCH, database_url: str = "") -> dict[str, Any]:
     """Seconds of bulk-writing the same touched rows / seconds of the pipeline, in one run on equal homes.
 
-    The rows are noted in a run of its own, so that noting them costs the measured one nothing. On PostgreSQL the
-    address names no schema: each home gets a new one, `bench_...`, which stays. There, too, the parts of a tick are
+    The rows are noted in a file by a run of its own, so that noting them costs the measured one nothing. On PostgreSQL
+    the address names no schema: each home gets a new one, `bench_...`, which stays. There, too, the parts of a tick are
     measured, by processor time (on PostgreSQL without that of the server).
     """
     copies = _Copies(folder, persons, database_url)
@@ -202,7 +215,7 @@ def pipeline(folder: Path, *, persons: int = PERSONS, batch: int = BATCH, databa
         pipeline_s, entries = _run(home, book, batch)
         sent = book.read("counter_value", "messages")[0][0]
     with copies.home("noted") as (home, book), bench_parts.measured() as parts:
-        recording = _Recording(book, parts.committed)
+        recording = _Recording(book, folder / "noted.msgpack", parts.committed)
         begun = system.thread_time()
         _run(home, recording, batch)
         shares = parts.told(system.thread_time() - begun)
@@ -238,9 +251,10 @@ def _run(home: Home, book: Any, batch: int) -> tuple[float, int]:
 
 def _write_alone(book: AnyBook, recording: _Recording) -> tuple[float, int]:
     """Seconds of writing what the ticks wrote, tick by tick, and the rows."""
-    rows = 0
-    begun = system.perf_counter()
-    for tick in recording.ticks:
+    rows, spent = 0, 0.0
+    for tick in recording.ticks():
+        begun = system.perf_counter()
         book.transact(lambda tx, tick=tick: [tx.write(name, part) for name, part in tick])  # type: ignore[misc]  # bound early on purpose
+        spent += system.perf_counter() - begun
         rows += sum(len(part) for _, part in tick)
-    return system.perf_counter() - begun, rows
+    return spent, rows
