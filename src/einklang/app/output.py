@@ -75,6 +75,7 @@ class Output:
 
     persons: seq -> whose the entry was when it was folded. early: what is re-keyed before the rows of this tick.
     words: what is said of messages that wait, by the name of its statement, the last word last.
+    raised: (address, channel, purpose) of what it puts on the suppression list, for who asks in the same tick.
     """
 
     log: list[Event] = field(default_factory=list)
@@ -88,6 +89,7 @@ class Output:
     rekeys: list[tuple[str, Sequence[Any]]] = field(default_factory=list)
     words: list[tuple[str, Sequence[Any]]] = field(default_factory=list)
     files: list[tuple[str, str, bytes]] = field(default_factory=list)
+    raised: set[tuple[bytes, str, str]] = field(default_factory=set)
 
     def close(self) -> None:
         """Make the rows of the log before the transaction begins, so that it is short."""
@@ -154,7 +156,7 @@ LANE_AT = {
 ORDER = (
     "tail_delete", "entry_put", "entry_drop", "entry_mark", "message_id_put", "dead_put", "definition_put",
     "definition_retire",
-    "catalog_put", "stop_put", "expired_put", "edge_put", "identifier_put",
+    "catalog_put", "stop_put", "expired_put", "export_put", "edge_put", "identifier_put",
     "apart_drop", "apart_put", "alias_drop", "alias_put", "sign_in_drop", "sign_in_put", "refused_put",
     "suppression_lift", "suppression_raise",
     "ledger_put", "verdict_put", "assignment_put",

@@ -28,7 +28,7 @@ BY_LANE = ("person", "history", "run", "member", "shadow", "timer", "outbox")
 WHOLE = (
     "identifier", "edge", "apart", "alias", "sign_in", "refused_merge", "suppression", "definition", "catalog", "stop",
     "expired", "counter", "party", "party_member", "object",
-    "object_waiting",
+    "object_waiting", "export",
 )  # fmt: skip
 BY_NUMBER = ("ledger", "verdict", "assignment", "outcome", "message_log")
 TABLES = BY_LANE + WHOLE + BY_NUMBER
