@@ -303,7 +303,7 @@ def test_what_an_event_declares(happened: Event, expected: tuple[str, ...] | Non
 
 
 def test_complaints_and_hard_bounces_suppress() -> None:
-    """The address is told with its reason; a soft bounce, or one without address, suppresses nothing."""
+    """The address is told with its reason, "" where none is named; a soft bounce suppresses nothing."""
     complaint = suppression_of(event("Email Marked as Spam", identifiers={"email": "b@x"}))
     assert complaint is not None
     assert (complaint.channel, complaint.address, complaint.purpose, complaint.reason) == (
@@ -316,9 +316,11 @@ def test_complaints_and_hard_bounces_suppress() -> None:
     assert bounce is not None
     assert (bounce.address, bounce.reason) == ("b@x", "hard_bounce")
     assert suppression_of(event("Message Bounced", channel="email", address="b@x", hard=True)) is not None
+    nameless = suppression_of(event("Message Bounced", channel="email", kind="hard"))
+    assert nameless is not None
+    assert nameless.address == ""
     for none in (
         event("Message Bounced", channel="email", address="b@x", kind="soft"),
-        event("Message Bounced", channel="email", kind="hard"),
         event("Message Bounced", address="b@x", kind="hard"),
         event("Message Opened", channel="email", address="b@x"),
         event("Message Complained", type_="page", channel="email", address="b@x"),

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from einklang.app.view import address_of
+from einklang.app.view import address_of, refused_by
 from einklang.app.working import Live
 from einklang.consent import (
     GIVEN,
@@ -20,12 +20,16 @@ from einklang.consent import (
     fold,
     split_key,
     status_of,
-    suppression_of,
 )
 from einklang.event import Event, authenticated
 
 if TYPE_CHECKING:
     from einklang.app.state import State
+
+#: Why an address is suppressed at once by the hand-over that was refused; the event that says so is folded later.
+REFUSED = "refused"
+#: Reasons that stand on the suppression list ahead of the log.
+NOT_FOLDED = (WITHDRAWN, REFUSED)
 
 
 def _claimed(state: State, declared: Declaration, event: Event) -> Declaration:
@@ -87,9 +91,10 @@ def take(state: State, live: Live, event: Event) -> bool:
             declared.at, event.clock, declared.source, declared.wording, declared.actor, declared.evidence,
             state.ledger_hash,
         )  # fmt: skip
-    found = suppression_of(event)
-    if found is not None and found.address:
+    found = refused_by(live, event, state.fold)
+    if found is not None:
         key = address_key(state.salt, found.channel, found.address)
         state.out.add("suppression_raise", key, found.channel, found.purpose, found.reason, found.at)
+        state.out.raised.add((key, found.channel, found.purpose))
         changed = changed or state.fold >= 4
     return changed

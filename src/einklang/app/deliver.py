@@ -22,6 +22,7 @@ from typing import Any, Protocol
 
 from einklang.app.appending import append_within
 from einklang.app.apply import in_force
+from einklang.app.consents import REFUSED
 from einklang.app.contact import UNREADY_US, Facts, why_unready
 from einklang.app.find import load
 from einklang.app.ports import Book, Reader, Receipt, Row, Tx
@@ -344,10 +345,13 @@ class Delivery:
                 self._bounced(tx, stored, receipt.detail)
 
     def _bounced(self, tx: Tx, waiting: Waiting, detail: str) -> None:
-        """The other side refused the address for good: suppressed in this transaction, and said in the log."""
+        """The other side refused the address for good: suppressed in this transaction, and said in the log.
+
+        Folded, that word is the hard bounce; until then ticks leave it out, as what is withdrawn (State.suppressed).
+        """
         now = self.now()
         key = address_key(self.state.salt, waiting.channel, waiting.address)
-        tx.write("suppression_raise", [(key, waiting.channel, "", "hard_bounce", now)])
+        tx.write("suppression_raise", [(key, waiting.channel, "", REFUSED, now)])
         call = EngineCall(
             type="track",
             event="Message Bounced",

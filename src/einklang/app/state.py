@@ -38,12 +38,8 @@ SALT_VERSION = 1
 #: What is due later than this after a stop follows its journey's `overdue` rule.
 STANDSTILL_US = 6 * time.HOUR
 #: The version of the fold, stamped on each entry that moves time: what a log says under an older one is folded again as
-#: it was then (docs/decisions/0006-fold-version.md). 1: without a stamp; 2: merges are part of the history; the door
-#: asks first whether a channel is set up, last whether the message can be made, and says `sent`; money has a currency,
-#: a missing touchpoint is null. 3: the price of a product is the one valid at the moment;
-#: there is an index of objects; a decision of staff comes after what fell due at its instant. 4: what names nobody
-#: waits also where no kind of object speaks of it, and for kinds that are defined later; a group is asked as a whole.
-FOLD = 4
+#: it was then. What changed with each version: docs/decisions/0006-fold-version.md.
+FOLD = 5
 TICK = "tick"
 _PAGE = 1_000
 #: In the table of stops, the name of a standstill: all journeys stood.
@@ -305,17 +301,15 @@ class State:
     def suppressed(self, channel: str, address: str, purpose: str) -> bool:
         """Whether the address is on the suppression list, as the snapshot and this tick know it.
 
-        A tick leaves out what was withdrawn at the door of the log and is not folded yet: its verdicts must follow
-        from the log alone, or a rebuild would differ. The hand-over looks at all of it.
+        A tick leaves out what was withdrawn at the door of the log, or refused at the hand-over, and is not folded
+        yet: its verdicts must follow from the log alone, or a rebuild would differ. The hand-over looks at all of it.
         """
         key = address_key(self.salt, channel, address)
-        if any(
-            row[0] == key and row[1] == channel and row[2] in ("", purpose)
-            for row in self.out.rows.get("suppression_raise", ())
-        ):
+        if not self.out.raised.isdisjoint(((key, channel, ""), (key, channel, purpose))):
             return True
         return any(
-            not (self.folding and row[0] == WITHDRAWN) for row in self.reader.read("suppressed", key, channel, purpose)
+            not (self.folding and row[0] in consents.NOT_FOLDED)
+            for row in self.reader.read("suppressed", key, channel, purpose)
         )
 
     # --- folding ----------------------------------------------------------------------------------------------------

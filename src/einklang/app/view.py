@@ -13,7 +13,7 @@ from einklang.app.groups import Groups
 from einklang.app.objects import flip_at, rows_at
 from einklang.app.products import PRODUCTS, as_of, price_flip
 from einklang.app.working import Live
-from einklang.consent import suppression_of
+from einklang.consent import Suppression, suppression_of
 from einklang.event import Event
 from einklang.expr import Shared
 from einklang.fact.person import Entry, Membership, Run
@@ -78,6 +78,24 @@ def address_of(live: Live, channel: str) -> str | None:
     if isinstance(value, str) and any(found == value.strip().lower() for _, found in known):
         return value.strip().lower()
     return max(known)[1] if known else None
+
+
+def refused_by(live: Live, event: Event, fold: int) -> Suppression | None:
+    """The address that a hard bounce or a complaint suppresses. Where the event names none: the one in use at its time,
+    the trait or the latest identifier that was known by then (folds before 5: none).
+    """
+    found = suppression_of(event)
+    if found is None or found.address:
+        return found
+    kind = _ADDRESSES.get(found.channel)
+    if fold < 5 or kind is None:
+        return None
+    known = {value: first_at for known_kind, value, first_at in live.person.identifiers if known_kind == kind}
+    trait = live.person.traits.get(kind)
+    said = str(trait.value).strip().lower() if trait is not None and trait.at <= event.at else ""
+    early = [(first_at, value) for value, first_at in known.items() if first_at <= event.at]
+    address = said if said in known else max(early)[1] if early else address_of(live, found.channel)
+    return None if address is None else msgspec.structs.replace(found, address=address)
 
 
 class PersonView:
@@ -230,7 +248,7 @@ class PersonView:
             return address_of(self.live, channel) is not None
         known = {value for kind, value, _ in self.live.person.identifiers if kind == _ADDRESSES.get(channel)}
         for event in self.live.named(("Message Bounced", "Message Complained")):
-            found = suppression_of(event)
+            found = refused_by(self.live, event, self.rules.fold)
             if found is not None and found.at <= self.now and found.channel == channel:
                 known.discard(found.address)
         return bool(known)

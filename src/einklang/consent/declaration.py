@@ -35,7 +35,10 @@ class Declaration(msgspec.Struct, frozen=True):
 
 
 class Suppression(msgspec.Struct, frozen=True):
-    """An address that nothing may reach on this channel. purpose "" = for none. reason: complaint or hard_bounce."""
+    """An address that nothing may reach on this channel. purpose "" = for none. reason: complaint or hard_bounce.
+
+    address "": the event names none; it is for the caller to say which one it was.
+    """
 
     channel: str
     address: str
@@ -92,7 +95,7 @@ def declare(event: Event) -> Declaration | None:
 
 
 def suppression_of(event: Event) -> Suppression | None:
-    """The address that a complaint or a hard bounce suppresses; None for a soft bounce or without address."""
+    """The address that a complaint or a hard bounce suppresses, "" where none is named; None for a soft bounce."""
     name = canonical_name(event.name)
     if event.type != "track" or name not in ("Message Complained", "Message Bounced"):
         return None
@@ -100,8 +103,8 @@ def suppression_of(event: Event) -> Suppression | None:
     if name == "Message Bounced" and not (hard or event.properties.get("hard") is True):
         return None
     channel = _channel(event)
-    address = _address(event, channel, implied=True)
-    if not channel or not address:
+    if not channel:
         return None
+    address = _address(event, channel, implied=True)
     reason = "complaint" if name == "Message Complained" else "hard_bounce"
     return Suppression(channel, address, "", reason, event.at)

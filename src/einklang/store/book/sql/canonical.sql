@@ -30,7 +30,7 @@ SELECT device, at, message_id, kind, value, void FROM sign_in ORDER BY device, a
 SELECT n, person_a, person_b, reason, at, message_id, kind_a, value_a, kind_b, value_b FROM refused_merge ORDER BY n
 -- What was withdrawn at the door of the log is known before it is folded: the ledger has it from the log.
 -- name: all_suppression
-SELECT address_hash, channel, purpose, reason, at FROM suppression WHERE reason <> 'withdrawn' ORDER BY address_hash, channel, purpose, reason
+SELECT address_hash, channel, purpose, reason, at FROM suppression WHERE reason NOT IN ('withdrawn', 'refused') ORDER BY address_hash, channel, purpose, reason
 -- name: all_definition
 SELECT kind, id, version, body, hash, active FROM definition ORDER BY kind, id, version
 -- name: all_catalog
