@@ -286,6 +286,8 @@ BOOK: dict[str, tuple[Column, ...]] = {
         _book("attempts", "integer", COUNT),
         _book("error", "text"),
         _book("sent", "integer", COUNT),
+        _book("held", "text"),
+        _book("since", "integer", US),
     ),
     "suppression": (
         _book("address_hash", "blob", HASH, PSEUDONYM),

@@ -7,5 +7,6 @@ CREATE TABLE export (
 -- How far each destination was served. Not made by the tick: a rebuild serves nobody.
 CREATE TABLE destination (
   id TEXT PRIMARY KEY, version INTEGER NOT NULL, cursor INTEGER NOT NULL, notes TEXT NOT NULL, done_at INTEGER NOT NULL,
-  tried_at INTEGER NOT NULL, again_at INTEGER NOT NULL, attempts INTEGER NOT NULL, error TEXT NOT NULL, sent INTEGER NOT NULL
+  tried_at INTEGER NOT NULL, again_at INTEGER NOT NULL, attempts INTEGER NOT NULL, error TEXT NOT NULL, sent INTEGER NOT NULL,
+  held TEXT NOT NULL, since INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;

@@ -15,13 +15,13 @@ SELECT seq, clock, segment, destination, actor, purpose, format, fields, persons
 WHERE seq < ? ORDER BY seq DESC LIMIT ?
 
 -- name: destinations
-SELECT id, version, cursor, notes, done_at, tried_at, again_at, attempts, error, sent FROM destination ORDER BY id
+SELECT id, version, cursor, notes, done_at, tried_at, again_at, attempts, error, sent, held, since FROM destination ORDER BY id
 
 -- name: destination_get
-SELECT id, version, cursor, notes, done_at, tried_at, again_at, attempts, error, sent FROM destination WHERE id = ?
+SELECT id, version, cursor, notes, done_at, tried_at, again_at, attempts, error, sent, held, since FROM destination WHERE id = ?
 
 -- name: destination_put
-INSERT INTO destination (id, version, cursor, notes, done_at, tried_at, again_at, attempts, error, sent) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+INSERT INTO destination (id, version, cursor, notes, done_at, tried_at, again_at, attempts, error, sent, held, since) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (id) DO UPDATE SET version = excluded.version, cursor = excluded.cursor, notes = excluded.notes,
   done_at = excluded.done_at, tried_at = excluded.tried_at, again_at = excluded.again_at, attempts = excluded.attempts,
-  error = excluded.error, sent = excluded.sent
+  error = excluded.error, sent = excluded.sent, held = excluded.held, since = excluded.since
