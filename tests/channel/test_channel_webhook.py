@@ -38,9 +38,13 @@ class Server:
     """Answers each request with the next of `answers`; `hang` is silence, `drop` cuts the line."""
 
     def __init__(self, *answers: str) -> None:
-        self.answers, self.got, self.port = list(answers), list[Received](), 0
+        self.answers, self.got = list(answers), list[Received]()
+        self.serving: set[asyncio.Task[Any]] = set()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self.serving.add(task)
         try:
             while lines := (await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n"):
                 headers = {name.lower(): value.strip() for name, _, value in (x.partition(":") for x in lines[1:-2])}
@@ -62,9 +66,10 @@ class Server:
         async def both() -> list[Answer]:
             server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
             async with server:
-                self.port = server.sockets[0].getsockname()[1]
-                found = await work(f"http://127.0.0.1:{self.port}/hook?x=1")
-                server.close_clients() if hasattr(server, "close_clients") else server.close()
+                port = server.sockets[0].getsockname()[1]
+                found = await work(f"http://127.0.0.1:{port}/hook?x=1")
+                for task in self.serving:
+                    task.cancel()
                 return found
 
         return asyncio.run(both())

@@ -289,6 +289,17 @@ BOOK: dict[str, tuple[Column, ...]] = {
         _book("held", "text"),
         _book("since", "integer", US),
     ),
+    "delivery": (
+        _book("destination", "text"),
+        _book("seq", "integer", SEQ),
+        _book("person", "text", "", PSEUDONYM),
+        _book("status", "text"),
+        _book("attempts", "integer", COUNT),
+        _book("taken_at", "integer", US),
+        _book("next_at", "integer", US),
+        _book("reason", "text", "", CONTENT),
+        _book("body", "blob", "", IDENTIFIER),
+    ),
     "suppression": (
         _book("address_hash", "blob", HASH, PSEUDONYM),
         _book("channel", "text"),
