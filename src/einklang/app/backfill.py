@@ -19,9 +19,11 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from einklang.app import stages
 from einklang.app.definitions import Definitions, Docs, Key, compile_segments
 from einklang.app.ports import Reader
 from einklang.app.working import Live, from_json
+from einklang.audience.ladder import Ladder
 from einklang.audience.live import Listeners, Segment
 from einklang.event import Event
 from einklang.kernel.errors import InputError
@@ -37,7 +39,7 @@ PERSONS_MIN = 1_000
 #: Persons of one entry: what else happens waits so long.
 STEP_PERSONS = 100
 #: Kinds whose change concerns nobody's segments.
-_CALM = frozenset({"journey", "message", "campaign", "team", "channel", "touchpoint", "brand", "event", "catalog"})
+_CALM = frozenset({"journey", "message", "campaign", "team", "channel", "touchpoint", "brand", "event", "catalog", "destination"})
 Step = dict[str, Any]
 #: The persons to be looked at, in order; None: not known yet.
 Crowd = Callable[["Build"], "list[str] | None"]
@@ -89,9 +91,21 @@ def beside(state: State, changes: Sequence[dict[str, Any]]) -> bool:
         and "segment" in kinds
         and kinds - {"segment"} <= _CALM
         and not any("frozen" in change["body"] for change in changes)
+        and not _climbed_by(state, {change["id"] for change in changes if change["kind"] == "segment"})
         and not (state.build is not None and state.build.switched)
         and len(state.after("", PERSONS_MIN)) == PERSONS_MIN
     )
+
+
+def _climbed_by(state: State, names: set[str]) -> bool:
+    """Whether a stage speaks of one of these segments, directly or not: then all is worked out together."""
+    found = set(names)
+    for one in state.definitions.asked:
+        if not one.needs.segments.isdisjoint(found):
+            if isinstance(one, Ladder):
+                return True
+            found.add(one.id)
+    return False
 
 
 def told(state: State, changes: Sequence[dict[str, Any]], before: Definitions) -> dict[str, int]:
@@ -141,14 +155,19 @@ def listeners(state: State) -> tuple[Listeners, Listeners | None]:
     """(segments that are told, those that are asked beside them)."""
     build, definitions = state.build, state.definitions
     if build is None or build.switched:
-        return Listeners(definitions.segments), None
+        return _listeners(state, definitions.asked), None
     docs = _as_told(state, build.told, definitions.docs)
     anew = [segment for segment in definitions.segments if segment.id in build.names]
-    return Listeners(compile_segments(docs, definitions.versions)), Listeners(anew)
+    return _listeners(state, compile_segments(docs, definitions.versions)), Listeners(anew)
 
 
-def asked(state: State) -> list[Segment]:
-    """All segments that are asked at present."""
+def _listeners(state: State, asked: Sequence[Segment | Ladder]) -> Listeners:
+    """Stages are asked since a version of the fold."""
+    return Listeners([one for one in asked if isinstance(one, Segment) or state.fold >= stages.SINCE])
+
+
+def asked(state: State) -> list[Segment | Ladder]:
+    """All segments and stages that are asked at present."""
     return [*state.listeners.segments, *(state.shadows.segments if state.shadows is not None else ())]
 
 

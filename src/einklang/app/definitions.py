@@ -13,7 +13,9 @@ from typing import Any
 
 import msgspec
 
-from einklang.app import kinds, scores
+from einklang.app import kinds, scores, stages
+from einklang.app.destination_kinds import destinations_of
+from einklang.app.destinations import Destination
 from einklang.app.event_schemas import schemas_of
 from einklang.app.keeps import check_windows, keeps_of
 from einklang.app.objects import object_kinds
@@ -21,6 +23,7 @@ from einklang.app.on_site import check_on_site
 from einklang.app.yaml import Document
 from einklang.audience import definition as segments
 from einklang.audience.drawn import drawn
+from einklang.audience.ladder import Ladder
 from einklang.audience.live import Segment
 from einklang.consent import Purpose, built_in_purposes, parse_purpose
 from einklang.content.message import CHANNELS, Message, check_data, parse_message
@@ -58,6 +61,7 @@ KINDS = (
     "channel",
     "touchpoint",
     "brand",
+    "destination",
 )
 #: Fields that ask whether something holds, and what the others must give (language.md 2.3).
 _CONDITIONS = frozenset(
@@ -76,7 +80,8 @@ Docs = dict[Key, tuple[dict[str, Any], str]]
 class Definitions:
     """Everything in force.
 
-    `checked` holds the checked expressions: `segment:ID`, `entry:ID` (for `why`), `journey ID.FIELD` (for hints).
+    `checked` holds the checked expressions: `segment:ID`, `entry:ID` (for `why`), `journey ID.FIELD` (for hints),
+    `stage ID.FIELD`. asked: segments and stages in the order in which they must be asked.
     """
 
     docs: Docs
@@ -96,11 +101,14 @@ class Definitions:
     computed: dict[str, Condition]
     identity: IdentityRules = DEFAULT_RULES
     keeps: dict[str, int] = field(default_factory=dict)
+    destinations: dict[str, Destination] = field(default_factory=dict)
+    asked: list[Segment | Ladder] = field(default_factory=list)
+    ladders: dict[str, Ladder] = field(default_factory=dict)
 
     def all_needs(self) -> list[Needs]:
-        """What the conditions in force read."""
+        """What the conditions in force read, but for those of stages: folds before `stages.SINCE` did not ask them."""
         rules = [condition.needs for condition in (*self.rules.values(), *self.computed.values())]
-        return [checked.needs for checked in self.checked.values()] + rules
+        return [checked.needs for name, checked in self.checked.items() if not name.startswith("stage ")] + rules
 
     def entered_by(self, event: str) -> list[Journey]:
         """Journeys that this event can start, the strongest first."""
@@ -163,6 +171,11 @@ def _unknown(kind: str, name: str, known: Iterable[str], where: str) -> InputErr
     return InputError(f"unknown_{kind}", f"unknown {kind} {name[:40]!r}", where=where, mend=mend)
 
 
+def _named(needs: Needs) -> frozenset[str]:
+    """What must be asked before, by its name in the order."""
+    return needs.segments | {f"stage {name}" for name in needs.stages}
+
+
 class _Compiler:
     """One pass over a set of definitions."""
 
@@ -181,9 +194,15 @@ class _Compiler:
         declared = kinds.declared(docs, purposes=frozenset(self.purposes), currency=currency)
         self.objects = object_kinds(docs, declared.events)
         shapes = {name: kind.shape() for name, kind in self.objects.items()}
+        self.stages = stages.shapes(docs)
         self.catalog = msgspec.structs.replace(
-            declared, objects=shapes, scores=scores.scores(docs), stages=scores.stages(docs)
+            declared,
+            objects=shapes,
+            scores=scores.scores(docs),
+            stages=stages.texts(self.stages),
+            kept=stages.kept(self.stages),
         )
+        self.ladders: dict[str, Ladder] = {}
 
     def expression(self, text: str, scope: Scope, where: str) -> Checked:
         """A checked expression, of a field that asks whether something holds: a condition.
@@ -217,8 +236,9 @@ class _Compiler:
             found[name] = compile_one(checked)
         return found
 
-    def segments(self) -> list[Segment]:
-        """Segments in the order in which they must be asked."""
+    def asked(self) -> list[Segment | Ladder]:
+        """Segments and stages in the order in which they must be asked."""
+        self.ladders = stages.ladders(self.stages, self.catalog, self.expression, self.checked)
         found, published, draws = {}, list[tuple[str, str]](), {}
         for name, doc, where in self.of_kind("segment"):
             raw = segments.parse(doc, where)
@@ -228,12 +248,21 @@ class _Compiler:
             if raw.on_site:
                 published.append((name, where))
         check_on_site(published, found)
+        speaks_of = {name: _named(checked.needs) for name, checked in found.items()}
+        speaks_of |= {f"stage {name}": _named(ladder.needs) for name, ladder in self.ladders.items()}
         try:
-            order = segments.in_order({name: checked.needs.segments for name, checked in found.items()})
+            order = segments.in_order(speaks_of)
         except InputError as error:
-            at = self.docs["segment", error.where.removeprefix("segment ")][1]
-            raise InputError(error.code, error.what, where=f"{at}.where", mend=error.mend) from error
-        return [Segment(name, drawn(compile_one(found[name]), draws[name])) for name in order]
+            name = error.where.removeprefix("segment ")
+            stage = name.removeprefix("stage ") if name.startswith("stage ") else ""
+            at = f"{self.docs['stage', stage][1]}.stages" if stage else f"{self.docs['segment', name][1]}.where"
+            raise InputError(error.code, error.what, where=at, mend=error.mend) from error
+        return [
+            self.ladders[name.removeprefix("stage ")]
+            if name.startswith("stage ")
+            else Segment(name, drawn(compile_one(found[name]), draws[name]))
+            for name in order
+        ]
 
     def messages(self) -> dict[str, Message]:
         """Messages by id, their purposes known."""
@@ -405,7 +434,7 @@ def compile_all(docs: Docs, versions: dict[Key, int]) -> Definitions:
         for _, doc, where in compiler.of_kind(kind):
             convert(doc, raw, where)
     scores.check(docs, compiler.catalog, compiler.expression)
-    found_segments = compiler.segments()
+    asked = compiler.asked()
     messages = compiler.messages()
     policy, rules = compiler.policy()
     campaigns = compiler.campaigns()
@@ -420,7 +449,7 @@ def compile_all(docs: Docs, versions: dict[Key, int]) -> Definitions:
         policy,
         rules,
         compiler.purposes,
-        found_segments,
+        [one for one in asked if isinstance(one, Segment)],
         found,
         messages,
         campaigns,
@@ -431,14 +460,17 @@ def compile_all(docs: Docs, versions: dict[Key, int]) -> Definitions:
         compiler.computed(),
         compiler.identity(),
         keeps_of(docs),
+        destinations_of(docs, [name for kind, name in docs if kind == "segment"], compiler.purposes),
+        asked,
+        compiler.ladders,
     )
     check_windows(compiled)
     return compiled
 
 
-def compile_segments(docs: Docs, versions: dict[Key, int]) -> list[Segment]:
-    """The segments of other definitions than those in force, in the order in which they must be asked."""
-    return _Compiler(docs, versions).segments()
+def compile_segments(docs: Docs, versions: dict[Key, int]) -> list[Segment | Ladder]:
+    """Segments and stages of other definitions than those in force, in the order in which they must be asked."""
+    return _Compiler(docs, versions).asked()
 
 
 def compile_old(definitions: Definitions, journey: str, version: int, doc: dict[str, Any]) -> Journey:

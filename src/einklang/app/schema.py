@@ -10,7 +10,9 @@ from typing import Any
 import msgspec
 
 from einklang.app import kinds
-from einklang.app.scores import RawScore, RawStage
+from einklang.app.destination_kinds import TYPES
+from einklang.app.scores import RawScore
+from einklang.app.stages import RawStage
 from einklang.audience.definition import RawSegment
 from einklang.consent import Purpose
 from einklang.content.blocks import BLOCKS
@@ -41,12 +43,16 @@ _ID = {"type": "string", "pattern": "^[a-z][a-z0-9-]*$"}
 
 def schema() -> dict[str, Any]:
     """One JSON Schema document for every kind that `apply` takes."""
-    structs = [*_STRUCTS.values(), kinds.RawName]
+    types = {struct: [name for name in TYPES if TYPES[name][0] is struct] for struct, _ in TYPES.values()}
+    structs = [*_STRUCTS.values(), kinds.RawName, *types]
     _, found = msgspec.json.schema_components(structs, ref_template="#/$defs/{name}")
     parts: dict[str, Any] = _numbers(found)
     for kind, struct in _STRUCTS.items():
         _name(parts[struct.__name__], {"const": kind}, required=kind not in ("policy", "identity"))
     _name(parts["RawName"], {"enum": list(_NAMES)}, required=True)
+    for raw, names in types.items():
+        _name(parts[raw.__name__], {"const": "destination"}, required=True)
+        parts[raw.__name__]["properties"]["type"] = {"enum": names}
     parts["Purpose"]["properties"]["channels"] = {"anyOf": [{"type": "string"}, {"type": "array"}]}
     parts["RawPoint"]["properties"]["add"] = {"anyOf": [{"type": "number"}, {"type": "string", "pattern": "^="}]}
     parts |= _message()
