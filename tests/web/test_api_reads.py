@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from einklang.app import queries
 from einklang.app.queries_rules import yaml_of
 from einklang.app.reason_texts import TEXTS, text_of
 from einklang.app.yaml import parse_text
@@ -41,6 +42,21 @@ def test_status_counts(busy: Home) -> None:
         "2027-03-01T10:00:01Z",
         "2027-03-01T09:00:00Z",
     )
+
+
+def test_messages_of_today(home: Home) -> None:
+    """What was sent counts until the day is over where the policy says what day it is."""
+    midnight = parse_moment("2027-03-01T18:30:00Z")
+    rows = [
+        (n, f"k{n}", 0, "p", "r", "j", "s", "m", "email", status, "", midnight + after)
+        for n, (status, after) in enumerate((("sent", -1), ("sent", 0), ("sent", HOUR), ("failed", HOUR)))
+    ]
+    home.book.transact(lambda tx: tx.write("message_log_put", rows))
+    about, found = queries.About("0", "", "", "live"), []
+    for now in (midnight - 1, midnight, midnight + 24 * HOUR):
+        with home.book.snapshot() as reader:
+            found.append(queries.status(reader, about, now=now, zone="Asia/Kolkata").messages_today)
+    assert found == [3, 2, 0]
 
 
 def test_a_person_is_found_by_every_name(busy: Home) -> None:
