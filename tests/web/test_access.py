@@ -11,7 +11,7 @@ import pytest
 from litestar import get
 
 from einklang.kernel.time import HOUR, MINUTE
-from einklang.web import access, app, customer
+from einklang.web import access, app, customer, once
 from tests.web.homes import BASE, PASSWORD, SERVER_KEY, WRITE_KEY, Home, call, run
 
 HANDLERS = [*app.API, *customer.ROUTES]
@@ -235,6 +235,42 @@ def test_two_at_once_with_one_key_have_one_effect(home: Home) -> None:
 
     assert [answer.json()["accepted"] for answer in run(both())] == [1, 1]
     assert home.tail() == 1
+
+
+def test_two_processes_with_one_key_have_one_effect(home: Home) -> None:
+    """Of two processes over one Book, asked at the same moment, one acts and both tell its answer."""
+    headers = {"Authorization": f"Bearer {SERVER_KEY}", "Idempotency-Key": "k-1"}
+
+    async def ask(process: Any) -> httpx.Response:
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(process), base_url=BASE) as client:
+            return await client.post("/api/events", json={"batch": [call()]}, headers=headers)
+
+    async def both() -> list[httpx.Response]:
+        return list(await asyncio.gather(*(ask(process) for process in (home.app, app.create_app(home.services)))))
+
+    found = run(both())
+    assert [answer.json()["accepted"] for answer in found] == [1, 1]
+    assert sorted("idempotent-replayed" in answer.headers for answer in found) == [False, True]
+    assert home.tail() == 1
+
+
+def test_a_key_whose_process_is_gone(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While the first request has no answer the second gets none either; a minute later it acts."""
+    monkeypatch.setattr(once, "_ASKED_TIMES", 1)
+    headers = {"Authorization": f"Bearer {SERVER_KEY}", "Idempotency-Key": "k-1"}
+
+    def send() -> httpx.Response:
+        return home.call("POST", "/api/events", json={"batch": [call()]}, headers=headers)
+
+    async def killed(*answer: object) -> None:
+        """Ends before the answer is kept."""
+
+    with monkeypatch.context() as patch:
+        patch.setattr(once.Once, "_put", killed)
+        send()
+    assert (send().status_code, send().json()["code"]) == (409, "idempotency_key_busy")
+    home.time += MINUTE
+    assert (send().json()["accepted"], home.tail()) == (1, 2)
 
 
 def test_definitions_are_applied_by_staff_and_server(home: Home) -> None:

@@ -9,13 +9,18 @@ from typing import Any
 
 from litestar import Request, Response
 
-from einklang.kernel.errors import Conflict, InputError
+from einklang.app.ports import Row, Tx
+from einklang.kernel.errors import Conflict, InputError, Unavailable
 from einklang.kernel.ids import content_hash
-from einklang.kernel.time import DAY
+from einklang.kernel.time import DAY, MINUTE
 from einklang.web.access import principal
 from einklang.web.services import Services
 
 KEY_CHARS_MAX = 200
+#: The status of a key whose request has no answer yet. After so long whoever had it is gone.
+_ACTING, _GONE_AFTER = 0, MINUTE
+#: How often, and in which pauses, another process is asked for its answer.
+_ASKED_TIMES, _PAUSE_S = 200, 0.05
 Work = Callable[[], Awaitable[tuple[int, bytes]]]
 Kept = Callable[[bytes], bytes]
 
@@ -32,7 +37,8 @@ class Once:
     ) -> Response[bytes]:
         """The stored answer of this key, or that of `work`, of which `kept` is then stored: no secret may be in it.
 
-        Raises InputError `bad_idempotency_key`, Conflict `idempotency_key_reused` for another body or address.
+        Raises InputError `bad_idempotency_key`, Conflict `idempotency_key_reused` for another body or address,
+        `idempotency_key_busy`.
         """
         said = request.headers.get("idempotency-key")
         if said is None:
@@ -45,26 +51,63 @@ class Once:
         key, hashed = f"{principal(request)} {said}", content_hash(body)
         lock = self._busy.setdefault(key, asyncio.Lock())
         async with lock:
-            book, now = self.services.book, self.services.now()
-            rows = await asyncio.to_thread(book.read, "idempotency_get", key, now - DAY)
-            if rows:
-                if rows[0][0] != route or rows[0][1] != hashed:
-                    mend = "use a fresh key for another request"
-                    raise Conflict(
-                        "idempotency_key_reused",
-                        "the key came with another request",
-                        where="Idempotency-Key",
-                        mend=mend,
-                    )
-                return _json(rows[0][2], rows[0][3], repeated=True)
-            status, answer = await work()
-
-            def store(tx: Any) -> None:
-                tx.write("idempotency_expire", [(now - DAY,)])
-                tx.write("idempotency_put", [(key, route, hashed, status, kept(answer), now)])
-
-            await asyncio.to_thread(book.transact, store)
+            before = await self._begin(key, route, hashed)
+            if before is not None:
+                return _json(before[2], before[3], repeated=True)
+            try:
+                status, answer = await work()
+            except BaseException:
+                await asyncio.shield(self._put(key, route, hashed, 0, b"", self.services.now() - DAY))
+                raise
+            await self._put(key, route, hashed, status, kept(answer), self.services.now())
             return _json(status, answer)
+
+    async def _begin(self, key: str, route: str, hashed: bytes) -> Row | None:
+        """The answer that is kept of this key; None: this request is the one that acts, and others wait for its answer.
+
+        Raises Conflict `idempotency_key_reused`, `idempotency_key_busy`: another process has not answered yet.
+        """
+        for _ in range(_ASKED_TIMES):
+            found = await self._claim(key, route, hashed)
+            if found is None:
+                return None
+            if found[0] != route or found[1] != hashed:
+                mend = "use a fresh key for another request"
+                what = "the key came with another request"
+                raise Conflict("idempotency_key_reused", what, where="Idempotency-Key", mend=mend)
+            if found[2] != _ACTING:
+                return found
+            await asyncio.sleep(_PAUSE_S)
+        what, mend = "a request with this key is not answered yet", "send it again in a minute"
+        raise Conflict("idempotency_key_busy", what, where="Idempotency-Key", mend=mend)
+
+    async def _claim(self, key: str, route: str, hashed: bytes) -> Row | None:
+        """What is known of the key; None: nothing until now, or its process is gone."""
+        book, now = self.services.book, self.services.now()
+
+        def claim(tx: Tx) -> Row | None:
+            known = tx.read("idempotency_get", key, now - DAY)
+            if known and (known[0][2] != _ACTING or tx.read("idempotency_get", key, now - _GONE_AFTER)):
+                return known[0]
+            tx.write("idempotency_expire", [(now - DAY,)])
+            tx.write("idempotency_put", [(key, route, hashed, _ACTING, b"", now)])
+            return None
+
+        try:
+            return await asyncio.to_thread(book.transact, claim)
+        except Unavailable as error:
+            if error.code != "disk_full":
+                raise
+            return None  # a withdrawal is taken all the same
+
+    async def _put(self, key: str, route: str, hashed: bytes, status: int, answer: bytes, at: int) -> None:
+        """Keep the answer. On a full disk it is given without: what was done is done."""
+        row = (key, route, hashed, status, answer, at)
+        try:
+            await asyncio.to_thread(self.services.book.transact, lambda tx: tx.write("idempotency_put", [row]))
+        except Unavailable as error:
+            if error.code != "disk_full":
+                raise
 
 
 def _json(status: int, body: bytes, *, repeated: bool = False) -> Response[bytes]:
