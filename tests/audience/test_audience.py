@@ -115,6 +115,7 @@ class Touch:
     person_did: bool = False
     traits: set[str] = field(default_factory=set)
     segments: set[str] = field(default_factory=set)
+    stages: set[str] = field(default_factory=set)
     consent: bool = False
     journeys: bool = False
     catalogs: set[str] = field(default_factory=set)
@@ -127,7 +128,8 @@ def look(segments: list[Segment], view: Seen, names: set[str]) -> list[Change]:
     """What changes at the view's moment, at which events of these names came."""
     listeners = Listeners(segments)
     places = listeners.touched(Touch(names)) | listeners.open(view.memberships, view.now, due=True)
-    return list(refresh(listeners, view.memberships, cast(Any, view), places, lambda: None))
+    found = refresh(listeners, view.memberships, cast(Any, view), places, lambda: None)
+    return [change for change in found if isinstance(change, Change)]
 
 
 RULES = st.tuples(st.integers(0, 6), st.integers(1, 9), st.booleans()).map(lambda t: (t[0], t[0] + t[1], t[2]))

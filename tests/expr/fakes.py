@@ -57,6 +57,8 @@ class FakeView:
     segments: dict[str, Micros] = field(default_factory=dict)
     segment_ends: dict[str, Micros] = field(default_factory=dict)
     trait_times: dict[str, Micros] = field(default_factory=dict)
+    stages: dict[str, tuple[str, Micros]] = field(default_factory=dict)
+    stage_ends: dict[str, Micros] = field(default_factory=dict)
     journeys: set[str] = field(default_factory=set)
     catalogs: dict[str, dict[Any, dict[str, Any]]] = field(default_factory=dict)
     entry: FakeEntry | None = None
@@ -131,6 +133,18 @@ class FakeView:
 
     def segment_flip(self, name: str, /) -> Micros | None:
         ended = self.segment_ends.get(name)
+        return ended if ended is not None and ended > self.now else None
+
+    def stage(self, name: str, /) -> str | None:
+        found = self.stages.get(name)
+        return found[0] if found is not None and self.now < self.stage_ends.get(name, self.now + 1) else None
+
+    def stage_since(self, name: str, /) -> Micros | None:
+        found, ends = self.stages.get(name), self.stage_ends.get(name, self.now + 1)
+        return ends if ends <= self.now else found[1] if found is not None else None
+
+    def stage_flip(self, name: str, /) -> Micros | None:
+        ended = self.stage_ends.get(name)
         return ended if ended is not None and ended > self.now else None
 
     def trait_since(self, name: str, /) -> Micros | None:

@@ -133,7 +133,7 @@ def test_unknown_names(text: str, code: str, column: int, near: str) -> None:
         ('trait.city.matches("(")', "bad_pattern", "RE2"),
         ("segment(trait.city)", "wrong_type", "quotes"),
         ("changedAt(entry.at)", "wrong_type", "changedAt(trait.x)"),
-        ('changedAt(stage("x")) < now', "not_supported_yet", "later"),
+        ('changedAt(stage("x")) < now', "unknown_id", "known"),
     ],
 )
 def test_types(text: str, code: str, part: str) -> None:

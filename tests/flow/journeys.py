@@ -130,6 +130,18 @@ class Seen:
         """Never."""
         return None
 
+    def stage(self, name: str) -> str | None:
+        """Never."""
+        return None
+
+    def stage_since(self, name: str) -> int | None:
+        """Never."""
+        return None
+
+    def stage_flip(self, name: str) -> int | None:
+        """Never."""
+        return None
+
     def in_journey(self, name: str) -> bool:
         """Never."""
         return False

@@ -20,7 +20,7 @@ LIGHT = frozenset({
     "edge_put", "identifier_put", "sign_in_put", "suppression_lift", "suppression_raise", "ledger_put", "verdict_put",
     "assignment_put", "outcome_put", "outbox_put", "outbox_status", "message_log_put", "archive_put", "history_put",
     "person_put", "run_put", "member_put", "member_drop", "timer_put", "timer_delete", "party_put", "party_member_put",
-    "party_member_drop", "catalog_put", "object_put",
+    "party_member_drop", "catalog_put", "object_put", "standing_put", "standing_drop",
 })  # fmt: skip
 #: Statements whose answer no light write set changes.
 _FREE = frozenset(

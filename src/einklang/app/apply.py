@@ -15,6 +15,7 @@ from einklang.app.changes import next_version, stored_docs
 from einklang.app.definitions import Definitions, Docs, Key, compile_all, key_of, merge
 from einklang.app.hints import hints
 from einklang.app.in_use import check_fields
+from einklang.app.keeps import check_stages
 from einklang.app.ports import Book, Reader, Tx
 from einklang.app.schema import schema
 from einklang.app.working import to_json
@@ -91,6 +92,7 @@ def check(reader: Reader, docs: list[Document]) -> tuple[Applied, list[dict[str,
     try:
         compiled = compile_all(merged, versions)
         check_fields(compiled, {key_of(doc) for doc in docs})
+        check_stages(compiled, {key_of(doc) for doc in docs})
     except InputError as error:
         raise _on_its_line(error, docs) from error
     applied.hints.extend(hints(compiled, {key_of(doc) for doc in docs}))

@@ -39,7 +39,9 @@ PERSONS_MIN = 1_000
 #: Persons of one entry: what else happens waits so long.
 STEP_PERSONS = 100
 #: Kinds whose change concerns nobody's segments.
-_CALM = frozenset({"journey", "message", "campaign", "team", "channel", "touchpoint", "brand", "event", "catalog", "destination"})
+_CALM = frozenset(
+    {"journey", "message", "campaign", "team", "channel", "touchpoint", "brand", "event", "catalog", "destination"}
+)
 Step = dict[str, Any]
 #: The persons to be looked at, in order; None: not known yet.
 Crowd = Callable[["Build"], "list[str] | None"]

@@ -98,8 +98,8 @@ def choices(reader: Reader, lake: discovery.Columns | None, definitions: Definit
         journeys=[Named(name, _title(definitions, "journey", name)) for name in sorted(definitions.journeys)],
         scores=[Named(name, _title(definitions, "score", name)) for name in sorted(definitions.catalog.scores)],
         stages=[
-            StageChoice(name, _title(definitions, "stage", name), [one for one, _ in rungs])
-            for name, rungs in sorted(definitions.catalog.stages.items())
+            StageChoice(name, _title(definitions, "stage", name), ladder.names)
+            for name, ladder in sorted(definitions.ladders.items())
         ],
         categories=categories,
         brands=brands,

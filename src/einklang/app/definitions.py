@@ -204,6 +204,10 @@ class _Compiler:
         )
         self.ladders: dict[str, Ladder] = {}
 
+    def read_stages(self) -> None:
+        """What stages are made of; segments are asked after it."""
+        self.ladders = stages.ladders(self.stages, self.catalog, self.expression, self.checked)
+
     def expression(self, text: str, scope: Scope, where: str) -> Checked:
         """A checked expression, of a field that asks whether something holds: a condition.
 
@@ -238,7 +242,6 @@ class _Compiler:
 
     def asked(self) -> list[Segment | Ladder]:
         """Segments and stages in the order in which they must be asked."""
-        self.ladders = stages.ladders(self.stages, self.catalog, self.expression, self.checked)
         found, published, draws = {}, list[tuple[str, str]](), {}
         for name, doc, where in self.of_kind("segment"):
             raw = segments.parse(doc, where)
@@ -433,6 +436,7 @@ def compile_all(docs: Docs, versions: dict[Key, int]) -> Definitions:
     ):
         for _, doc, where in compiler.of_kind(kind):
             convert(doc, raw, where)
+    compiler.read_stages()
     scores.check(docs, compiler.catalog, compiler.expression)
     asked = compiler.asked()
     messages = compiler.messages()
@@ -470,7 +474,9 @@ def compile_all(docs: Docs, versions: dict[Key, int]) -> Definitions:
 
 def compile_segments(docs: Docs, versions: dict[Key, int]) -> list[Segment | Ladder]:
     """Segments and stages of other definitions than those in force, in the order in which they must be asked."""
-    return _Compiler(docs, versions).asked()
+    compiler = _Compiler(docs, versions)
+    compiler.read_stages()
+    return compiler.asked()
 
 
 def compile_old(definitions: Definitions, journey: str, version: int, doc: dict[str, Any]) -> Journey:

@@ -89,9 +89,10 @@ def _conditions(definitions: Definitions) -> Iterator[tuple[Key, str, Checked]]:
     for name, checked in sorted(definitions.checked.items()):
         if name.startswith("segment:"):
             yield ("segment", name.removeprefix("segment:")), "where", checked
-        elif name.startswith("journey "):
-            journey, _, field = name.removeprefix("journey ").partition(".")
-            yield ("journey", journey), field, checked
+        elif name.startswith(("journey ", "stage ")):
+            kind, _, rest = name.partition(" ")
+            one, _, field = rest.partition(".")
+            yield (kind, one), field, checked
     for name, condition in sorted(definitions.computed.items()):
         yield ("trait", name), "value", condition.checked
     policy = next((key for key in definitions.docs if key[0] == "policy"), None)

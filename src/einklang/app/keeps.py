@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from einklang.app.kinds import RawEvent
@@ -65,19 +65,30 @@ def check_windows(definitions: Definitions) -> None:
     keeps = definitions.keeps
     if not keeps:
         return
-    for key, field, checked in _asked(definitions):
-        for reach in reaches(checked):
-            for name, keep in _kept(keeps, reach.names):
-                where = f"{definitions.docs[key][1]}.{field}"
-                beyond = reach.window_us is None or reach.window_us > keep
-                if beyond and not reach.run and not reach.objects:
-                    raise _beyond(where, name, keep, reach.names)
+    _check(definitions, _asked(definitions))
     for journey in definitions.journeys.values():
         goal = journey.goal
         for name, keep in _kept(keeps, tuple(sorted(goal.events))) if goal is not None else ():
             if goal is not None and goal.within_us > keep:
                 where = f"{definitions.docs['journey', journey.id][1]}.goal.within"
                 raise _beyond(where, name, keep, (name,))
+
+
+def check_stages(definitions: Definitions, touched: set[Key]) -> None:
+    """The same of stages, where one of them or an event is changed: they were not looked at before they were kept."""
+    every = any(kind == "event" for kind, _ in touched)
+    found = (one for one in _of_stages(definitions) if every or one[0] in touched)
+    _check(definitions, found if definitions.keeps else ())
+
+
+def _check(definitions: Definitions, asked: Iterable[tuple[Key, str, Checked]]) -> None:
+    for key, field, checked in asked:
+        for reach in reaches(checked):
+            for name, keep in _kept(definitions.keeps, reach.names):
+                where = f"{definitions.docs[key][1]}.{field}"
+                beyond = reach.window_us is None or reach.window_us > keep
+                if beyond and not reach.run and not reach.objects:
+                    raise _beyond(where, name, keep, reach.names)
 
 
 def hints(definitions: Definitions, keys: set[Key]) -> Iterator[str]:
@@ -108,7 +119,7 @@ def _asked(definitions: Definitions) -> Iterator[tuple[Key, str, Checked]]:
         head, _, name = place.partition(":")
         if head == "segment":
             yield ("segment", name), "where", checked
-        elif head != "entry":  # which stands there as `journey ID.entry.where` too
+        elif head != "entry" and not place.startswith("stage "):  # which stands there as `journey ID.entry.where` too
             journey, _, field = place.removeprefix("journey ").partition(".")
             yield ("journey", journey), field, checked
     for key in definitions.docs:
@@ -116,6 +127,13 @@ def _asked(definitions: Definitions) -> Iterator[tuple[Key, str, Checked]]:
             yield from ((key, f"when {text[:40]!r}", rule.checked) for text, rule in definitions.rules.items())
     for name, condition in definitions.computed.items():
         yield ("trait", name), "value", condition.checked
+
+
+def _of_stages(definitions: Definitions) -> Iterator[tuple[Key, str, Checked]]:
+    for place, checked in definitions.checked.items():
+        stage, _, field = place.removeprefix("stage ").partition(".")
+        if place.startswith("stage "):
+            yield ("stage", stage), field, checked
 
 
 def _beyond(where: str, name: str, keep: int, names: tuple[str, ...]) -> InputError:

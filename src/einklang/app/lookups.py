@@ -48,7 +48,7 @@ def in_journeys(state: State) -> list[str]:
 
 
 def _by_all(state: State, names: set[str] | frozenset[str]) -> bool:
-    return any(not segment.condition.needs.catalogs.isdisjoint(names) for segment in backfill.asked(state))
+    return any(not segment.needs.catalogs.isdisjoint(names) for segment in backfill.asked(state))
 
 
 def _by_runs(state: State, names: set[str] | frozenset[str]) -> bool:

@@ -14,10 +14,12 @@ from typing import Any
 from einklang.app import backfill, traits
 from einklang.app.contact import Desk
 from einklang.app.groups import group_of
+from einklang.app.stages import CHANGED
 from einklang.app.state import State
 from einklang.app.touched import LATE_US, Touched
 from einklang.app.view import PersonView, is_zone, zone_of
 from einklang.app.working import Live, did, take_zone
+from einklang.audience.ladder import Climb
 from einklang.audience.live import Change, refresh
 from einklang.content.message import traits_read
 from einklang.decide import arms
@@ -165,10 +167,15 @@ class Moments:
         if person.shadows and state.shadows is None:
             self._take_over(live, touched)
         due = person.wake is not None and person.wake <= state.clock
-        places = listeners.touched(touched) | listeners.open(person.memberships, state.clock, due=due)
+        places = listeners.touched(touched) | listeners.open(
+            person.memberships, state.clock, due=due, stands=person.stages
+        )
         if places:
-            for change in refresh(listeners, person.memberships, state.view(live), places, mark):
-                self._moved(live, change, touched)
+            for change in refresh(listeners, person.memberships, state.view(live), places, mark, person.stages):
+                if isinstance(change, Climb):
+                    self._climbed(live, change, touched)
+                else:
+                    self._moved(live, change, touched)
         if state.shadows is not None:
             view = state.view(live)
             view.memberships = ChainMap(person.shadows, person.memberships)
@@ -200,10 +207,25 @@ class Moments:
         touched.segments.add(change.segment)
         state.working.mark(live)
         live.touched_segments.add(change.segment)
-        name, told = "Segment Entered" if change.entered else "Segment Left", {"segment": change.segment}
+        told = {"segment": change.segment}
+        self._say(
+            live, "Segment Entered" if change.entered else "Segment Left", told, ("segment", change.segment), touched
+        )
+
+    def _climbed(self, live: Live, change: Climb, touched: Touched) -> None:
+        """Say that a person is in another stage."""
+        touched.stages.add(change.stage)
+        self.state.working.mark(live)
+        live.touched_stages.add(change.stage)
+        told = {"stage": change.stage, "from": change.was, "to": change.to}
+        self._say(live, CHANGED, told, ("stage", change.stage), touched)
+
+    def _say(self, live: Live, name: str, told: dict[str, Any], what: tuple[str, str], touched: Touched) -> None:
+        """Tell of a change that this moment made."""
+        state = self.state
         if touched.late is not None and state.fold >= backfill.SINCE:
             told["late"] = format_moment(touched.late)
-        if self._again("segment", change.segment):
+        if self._again(*what):
             self._emit(live, name, told)
         else:  # a segment about its own members: it is said, and nobody asks again at this moment
             live.add(state.own_event(live.person.id, name, told), (name,))
@@ -453,6 +475,9 @@ class Moments:
         for membership in person.shadows.values():
             if membership.flips_at is not None and (wake is None or membership.flips_at < wake):
                 wake = membership.flips_at
+        for stand in person.stages.values():
+            if stand.flips_at is not None and (wake is None or stand.flips_at < wake):
+                wake = stand.flips_at
         for run in live.runs:
             if run.wake is not None and run.status == "active" and (wake is None or run.wake < wake):
                 wake = run.wake

@@ -169,6 +169,7 @@ AFTER = (
     "run_delete",
     "member_delete",
     "shadow_delete",
+    "standing_delete",
     "timer_delete",
     "person_put",
     "run_put",
@@ -176,6 +177,8 @@ AFTER = (
     "member_drop",
     "shadow_put",
     "shadow_drop",
+    "standing_put",
+    "standing_drop",
     "timer_put",
     "party_member_drop",
     "party_member_put",
@@ -184,7 +187,7 @@ AFTER = (
     "object_put",
 )
 #: What is left of a person who is gone.
-GONE = ("person_delete", "run_delete", "member_delete", "shadow_delete", "timer_delete")
+GONE = ("person_delete", "run_delete", "member_delete", "shadow_delete", "standing_delete", "timer_delete")
 #: Statements (lane, person) -> (lane, person) that give a merged person's rows to the living one.
 REKEYS = (
     "history_rekey",
@@ -230,6 +233,12 @@ def person_rows(out: Output, live: Live) -> None:
             out.add("shadow_drop", lane, person.id, segment)
         elif live.stored_shadows.get(segment) != (shadow.member, shadow.since):
             out.add("shadow_put", lane, person.id, segment, int(shadow.member), shadow.since)
+    for stage in sorted(live.touched_stages):
+        stand = person.stages.get(stage)
+        if stand is not None and stand.stage is not None:
+            out.add("standing_put", lane, person.id, stage, stand.stage, stand.since)
+        else:
+            out.add("standing_drop", lane, person.id, stage)
     if person.wake != live.stored_wake:
         if person.wake is None:
             out.add("timer_delete", lane, person.id)

@@ -6,17 +6,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import msgspec
+
 from einklang.app import traits
 from einklang.app.groups import joined
 from einklang.app.known import BookKnown
 from einklang.app.output import GONE, REKEYS
 from einklang.app.splitting import MERGED, SPLIT, Division, declaration, put_arms, stood
+from einklang.app.stages import CHANGED
 from einklang.app.state import SOURCE, State
 from einklang.app.working import Live, from_json, take_zone
 from einklang.consent import Declaration, merge_permissions
 from einklang.decide.arms import merge_arms
 from einklang.event import Event
-from einklang.fact.person import Run
+from einklang.fact.person import Run, Stand
 from einklang.flow.machine import finish
 from einklang.identity import DEVICE, Overlay, Resolution, Rules, decide, resolve, resolve_again
 from einklang.kernel.ids import lane_of
@@ -228,6 +231,7 @@ class People:
         kept.memberships.update(
             {k: v for k, v in lost.memberships.items() if k not in kept.memberships and not v.member}
         )
+        self._stages(loser, winner)
         loser.gone = True
         state.groups.sync(loser)
         state.groups.sync(winner)
@@ -239,6 +243,20 @@ class People:
         for told in self._told:
             told.person = kept.id if told.person == lost.id else told.person
         self._tell(winner, MERGED, {"from": lost.id} | (_cause(event) if state.fold >= 2 else {}))
+
+    def _stages(self, loser: Live, winner: Live) -> None:
+        """Where the stage before matters, the one who is further along has it right."""
+        mine, clock = winner.person.stages, self.state.clock
+        for name, stand in sorted(loser.person.stages.items()):
+            ladder, known = self.state.definitions.ladders.get(name), mine.get(name) or Stand(None, clock, None)
+            if ladder is None or not ladder.keeps:
+                continue
+            if ladder.further(known, stand):
+                mine[name] = msgspec.structs.replace(stand, since=clock)
+                winner.touched_stages.add(name)
+                self._tell(winner, CHANGED, {"stage": name, "from": known.stage, "to": stand.stage})
+            elif known.last is None:
+                mine[name] = msgspec.structs.replace(known, last=stand.last)
 
     def _tell(self, live: Live, name: str, properties: dict[str, Any]) -> None:
         self._told.append(self.state.own_event(live.person.id, name, properties))

@@ -230,18 +230,17 @@ def users_of(definitions: Definitions, name: str) -> Iterator[User]:
         elif key.startswith("journey "):
             journey, _, field = key.removeprefix("journey ").partition(".")
             yield User("journey", journey, field)
+        elif key.startswith("stage "):
+            yield User("stage", key.removeprefix("stage ").partition(".")[0], "stages")
     for trait, condition in definitions.computed.items():
         if name in condition.needs.segments:
             yield User("trait", trait, "value")
     for rule, condition in definitions.rules.items():
         if name in condition.needs.segments:
             yield User("policy", "default", rule)
-    for kind, rules in (("score", definitions.catalog.scores), ("stage", definitions.catalog.stages)):
-        for one, rows in rules.items():
-            # the first of a stage is its name, no expression
-            texts = [text for row in rows for text in (row if kind == "score" else row[1:])]
-            if any(_speaks(parse(text), name) for text in texts):
-                yield User(kind, one, "points" if kind == "score" else "stages")
+    for one, rows in definitions.catalog.scores.items():
+        if any(_speaks(parse(text), name) for row in rows for text in row):
+            yield User("score", one, "points")
 
 
 def _speaks(tree: Tree, name: str) -> bool:

@@ -1,6 +1,6 @@
-"""`kind: score` by points, and `kind: stage`: what `score("id")` and `stage("id")` stand for in a condition.
+"""`kind: score` by points: what `score("id")` stands for in a condition.
 
-Neither is stored: both are worked out of the present facts wherever they are asked, so they are right at every moment.
+It is not stored: it is worked out of the present facts wherever it is asked, so it is right at every moment.
 """
 
 from __future__ import annotations
@@ -39,23 +39,6 @@ class RawScore(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     note: str | None = None
 
 
-class RawRung(msgspec.Struct, forbid_unknown_fields=True):
-    """One stage of several."""
-
-    name: str
-    when: str
-
-
-class RawStage(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
-    """Stages in their order: the last whose condition holds counts."""
-
-    kind: str
-    id: str
-    stages: list[RawRung]
-    title: Any = None
-    note: str | None = None
-
-
 def scores(docs: Docs) -> dict[str, Rules]:
     """id -> (condition, points) of every score. Raises InputError."""
     found = {}
@@ -86,27 +69,8 @@ def _added(point: RawPoint, where: str) -> str:
     return number_text(add)
 
 
-def stages(docs: Docs) -> dict[str, Rules]:
-    """id -> (name, condition) of every kind of stages. Raises InputError."""
-    found = {}
-    for (kind, name), (doc, where) in docs.items():
-        if kind == "stage":
-            raw = convert(doc, RawStage, where)
-            names = [rung.name for rung in raw.stages]
-            if not names:
-                raise InputError("missing_field", "no stage", where=f"{where}.stages", mend="write at least one")
-            for n, one in enumerate(names):
-                if one in names[:n] or not one:
-                    place = f"{where}.stages[{n}].name"
-                    raise InputError(
-                        "repeated_id", f"two stages are called {one!r}", where=place, mend="name each anew"
-                    )
-            found[name] = tuple((rung.name, rung.when) for rung in raw.stages)
-    return found
-
-
 def check(docs: Docs, catalog: Catalog, expression: Check) -> None:
-    """Checks every expression of scores and stages at its place. Raises InputError."""
+    """Checks every expression of scores at its place, and that no score or stage asks for itself. Raises InputError."""
     for text, site, where in _expressions(docs, catalog):
         checked = expression(text, Scope(site, catalog), where)
         wanted = "number" if where.endswith(".add") else "bool"
@@ -123,6 +87,3 @@ def _expressions(docs: Docs, catalog: Catalog) -> Iterator[tuple[str, str, str]]
         for n, (when, add) in enumerate(points):
             where = f"{docs['score', name][1]}.points[{n}]"
             yield from ((when, "score", f"{where}.when"), (add, "score", f"{where}.add"))
-    for name, rungs in sorted(catalog.stages.items()):
-        for n, (_, when) in enumerate(rungs):
-            yield when, "stage", f"{docs['stage', name][1]}.stages[{n}].when"

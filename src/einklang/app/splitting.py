@@ -22,12 +22,13 @@ import msgspec
 from einklang.app import traits
 from einklang.app.groups import belongs
 from einklang.app.object_index import OBJECT
+from einklang.app.stages import CHANGED, SINCE
 from einklang.app.view import is_zone
 from einklang.app.working import Live, take_zone
 from einklang.consent import Declaration, fold, merge_permissions
 from einklang.decide.arms import earliest
 from einklang.event import Event
-from einklang.fact.person import Arm, Before, Membership, Permission, Run, StepLeft, Trait
+from einklang.fact.person import Arm, Before, Membership, Permission, Run, Stand, StepLeft, Trait
 from einklang.flow import machine
 from einklang.flow.reaction import note_goal
 from einklang.identity import DEVICE, Move
@@ -334,15 +335,17 @@ class Division:
         person.shadows = {}
         if live is not self.source or self.parted:
             person.memberships = self._memberships(live)
+            person.stages = self._stages(live)
         out.add("member_delete", live.lane, person.id)
         live.touched_segments |= set(person.memberships)
+        out.add("standing_delete", live.lane, person.id)
+        live.touched_stages |= set(person.stages)
 
     def _memberships(self, live: Live) -> dict[str, Membership]:
         """Memberships as the person's own events tell of them, without what was said of the joint person; the next
         moment says whether they hold.
         """
-        told = sorted(live.history, key=lambda event: event.seq)
-        first = next((event.clock for event in told if not event.key[0].startswith(OBJECT)), self.state.clock)
+        told, first = self._record(live)
         found = {segment.id: Membership(False, first, None) for segment in self.state.definitions.segments}
         for event in told:
             if event.origin != 2 or event.name not in ("Segment Entered", "Segment Left"):
@@ -350,6 +353,24 @@ class Division:
             if not any(kept == event.folded and lo < event.seq < hi for kept, _, lo, hi in self.parted):
                 entered = event.name == "Segment Entered"
                 found[str(event.properties["segment"])] = Membership(entered, event.clock, None)
+        return found
+
+    def _record(self, live: Live) -> tuple[list[Event], int]:
+        """The history in the order of the log, and when it began."""
+        told = sorted(live.history, key=lambda event: event.seq)
+        return told, next((event.clock for event in told if not event.key[0].startswith(OBJECT)), self.state.clock)
+
+    def _stages(self, live: Live) -> dict[str, Stand]:
+        """Stages in the same way."""
+        told, first = self._record(live)
+        ladders = self.state.definitions.ladders if self.state.fold >= SINCE else {}
+        found = {name: Stand(None, first, None) for name in ladders}
+        for event in told:
+            ladder = ladders.get(str(event.properties.get("stage"))) if event.name == CHANGED else None
+            if ladder is None or event.origin != 2:
+                continue
+            if not any(kept == event.folded and lo < event.seq < hi for kept, _, lo, hi in self.parted):
+                found[ladder.id] = ladder.at(event.properties["to"], event.clock, found[ladder.id].last)
         return found
 
     def _permissions(self, live: Live) -> dict[str, Permission]:

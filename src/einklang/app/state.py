@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
-from einklang.app import backfill, consents, sweep, traits
+from einklang.app import backfill, consents, stages, sweep, traits
 from einklang.app.backfill import Build
 from einklang.app.definitions import Definitions, compile_old
 from einklang.app.entries import Entries
@@ -128,11 +128,15 @@ class State:
 
     @fold.setter
     def fold(self, version: int) -> None:
+        begins = (self._fold < stages.SINCE) is not (version < stages.SINCE)
         self._fold = self.rules.fold = version
+        if begins:
+            self.building(self.build)
 
     def turn(self, version: int) -> None:
         """From the present entry on the log is folded by this version."""
         index, whole = self._fold < SINCE <= version, bool(self._fold < WHOLE <= version and self.asked_members)
+        whole = whole or bool(self._fold < stages.SINCE <= version and self.definitions.ladders)
         if (index or whole) and self.after("", 1):
             self.sweep = Sweep(whole, (), index=index)
         self.fold = version
@@ -161,7 +165,7 @@ class State:
         """These segments are worked out anew beside those that are told."""
         self.build = build
         self.listeners, self.shadows = backfill.listeners(self)
-        needs = [*self.definitions.all_needs(), *(segment.condition.needs for segment in self.listeners.segments)]
+        needs = [*self.definitions.all_needs(), *(segment.needs for segment in self.listeners.segments)]
         #: types of groups, and names of their members' events, that conditions ask about
         self.asked_groups = frozenset(kind for need in needs for kind in need.groups)
         self.listened_in_groups = frozenset(name for need in needs for name in need.group_events)

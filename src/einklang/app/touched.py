@@ -19,6 +19,7 @@ class Touched:
     person_did: bool = False
     traits: set[str] = field(default_factory=set)
     segments: set[str] = field(default_factory=set)
+    stages: set[str] = field(default_factory=set)
     consent: bool = False
     journeys: bool = False
     steps: bool = False
@@ -38,6 +39,7 @@ class Touched:
             or (needs.all_events and self.person_did)
             or not needs.traits.isdisjoint(self.traits)
             or not needs.segments.isdisjoint(self.segments)
+            or not needs.stages.isdisjoint(self.stages)
             or (needs.consent and self.consent)
             or (bool(needs.journeys) and self.journeys)
             or (bool(needs.steps) and self.steps)

@@ -268,6 +268,21 @@ class PersonView:
         known = self.memberships.get(name)
         return None if known is None else known.flips_at
 
+    def stage(self, name: str) -> str | None:
+        """The stage that is kept."""
+        known = self.live.person.stages.get(name)
+        return None if known is None else known.stage
+
+    def stage_since(self, name: str) -> int | None:
+        """Since when the stage is as it is."""
+        known = self.live.person.stages.get(name)
+        return None if known is None else known.since
+
+    def stage_flip(self, name: str) -> int | None:
+        """When time alone may change the stage."""
+        known = self.live.person.stages.get(name)
+        return None if known is None else known.flips_at
+
     def in_journey(self, name: str) -> bool:
         """In a run now."""
         return any(run.journey == name and run.status == "active" for run in self.live.runs)

@@ -116,6 +116,7 @@ class Live:
         "stored_wake",
         "touched_runs",
         "touched_segments",
+        "touched_stages",
         "weighed",
     )
 
@@ -145,6 +146,7 @@ class Live:
         self.new_events: list[Event] = []
         self.touched_runs: set[str] = set()
         self.touched_segments: set[str] = set()
+        self.touched_stages: set[str] = set()
 
     def _index(self, events: list[Event]) -> None:
         by_name = self.by_name
@@ -333,6 +335,7 @@ class WorkingSet:
             live.new_events.clear()
             live.touched_runs.clear()
             live.touched_segments.clear()
+            live.touched_stages.clear()
             self._weigh(live)
             if live.gone:
                 self._persons.pop(live.person.id, None)

@@ -1,4 +1,6 @@
-"""Membership of one person at one moment, exact also when only time passes; only what can have changed is asked."""
+"""Membership and stages of one person at one moment, exact also when only time passes; only what can have changed is
+asked.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +10,9 @@ from heapq import heapify, heappop, heappush
 from typing import Protocol
 
 from einklang.audience.drawn import Asked
-from einklang.expr import View
-from einklang.fact.person import Membership
+from einklang.audience.ladder import Climb, Ladder
+from einklang.expr import Needs, View
+from einklang.fact.person import Membership, Stand
 
 #: Names of events whose listeners are remembered: they may come from anybody, in any number.
 NAMES_MAX = 10_000
@@ -21,6 +24,11 @@ class Segment:
 
     id: str
     condition: Asked
+
+    @property
+    def needs(self) -> Needs:
+        """What the condition reads."""
+        return self.condition.needs
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +52,8 @@ class Touch(Protocol):
     @property
     def segments(self) -> Set[str]: ...
     @property
+    def stages(self) -> Set[str]: ...
+    @property
     def consent(self) -> bool: ...
     @property
     def journeys(self) -> bool: ...
@@ -58,12 +68,12 @@ class Touch(Protocol):
 
 
 class Listeners:
-    """Segments in their order, and which of them listen to what: places in that order."""
+    """Segments and stages in their order, and which of them listen to what: places in that order."""
 
-    def __init__(self, segments: Sequence[Segment]) -> None:
+    def __init__(self, segments: Sequence[Segment | Ladder]) -> None:
         self.segments = segments
         self.everyone = frozenset(range(len(segments)))
-        needs = [segment.condition.needs for segment in segments]
+        needs = [segment.needs for segment in segments]
         self._events = _places((n, need.events) for n, need in enumerate(needs))
         self._traits = _places((n, need.traits) for n, need in enumerate(needs))
         self._catalogs = _places((n, need.catalogs) for n, need in enumerate(needs))
@@ -72,6 +82,7 @@ class Listeners:
         self._consent = frozenset(n for n, need in enumerate(needs) if need.consent)
         self._journeys = frozenset(n for n, need in enumerate(needs) if need.journeys)
         self._seen = frozenset(n for n, need in enumerate(needs) if need.seen)
+        self.stages = _places((n, need.stages) for n, need in enumerate(needs))
         #: segment -> places of those that speak of it
         self.speak_of = _places((n, need.segments) for n, need in enumerate(needs))
         self._heard: dict[tuple[str, bool], frozenset[int]] = {}
@@ -84,6 +95,7 @@ class Listeners:
         for names, places in (
             (touch.traits, self._traits),
             (touch.segments, self.speak_of),
+            (touch.stages, self.stages),
             (touch.catalogs, self._catalogs),
             (touch.groups, self._groups),
         ):
@@ -105,13 +117,16 @@ class Listeners:
             self._heard[name, person_did] = found
         return found
 
-    def open(self, memberships: Mapping[str, Membership], now: int, *, due: bool) -> Set[int]:
+    def open(
+        self, memberships: Mapping[str, Membership], now: int, *, due: bool, stands: Mapping[str, Stand] | None = None
+    ) -> Set[int]:
         """The places that were never asked and, if a flip may be due, those whose flip is."""
-        if not due and len(memberships) >= len(self.segments):
+        stands = stands or {}
+        if not due and len(memberships) + len(stands) >= len(self.segments):
             return frozenset()
         found = set()
         for place, segment in enumerate(self.segments):
-            known = memberships.get(segment.id)
+            known = (stands if isinstance(segment, Ladder) else memberships).get(segment.id)
             if known is None or (known.flips_at is not None and known.flips_at <= now):
                 found.add(place)
         return found
@@ -131,10 +146,11 @@ def refresh(
     view: View,
     places: Iterable[int],
     changed: Callable[[], None],
-) -> Iterator[Change]:
-    """Ask the segments at these places in their order, and those that speak of one that changed.
+    stands: dict[str, Stand] | None = None,
+) -> Iterator[Change | Climb]:
+    """Ask the segments and stages at these places in their order, and those that speak of one that changed.
 
-    Updates `memberships` in place, before each change is given out, so that later segments and the caller see it.
+    Updates `memberships` and `stands` in place, before each change is given out: later ones and the caller see it.
     changed: called where only the next flip is another one.
     """
     now = view.now
@@ -147,6 +163,15 @@ def refresh(
             continue
         last = place
         segment = listeners.segments[place]
+        if isinstance(segment, Ladder):
+            assert stands is not None, "where stages are asked they are kept"
+            climb = _climb(segment, stands, view, changed)
+            if climb is not None:
+                for other in listeners.stages.get(segment.id, ()):
+                    if other > place:
+                        heappush(todo, other)
+                yield climb
+            continue
         known = memberships.get(segment.id)
         member, flips_at = segment.condition.holds_until(view)
         if known is None or known.member != member:
@@ -161,3 +186,15 @@ def refresh(
         elif known.flips_at != flips_at:
             known.flips_at = flips_at
             changed()
+
+
+def _climb(ladder: Ladder, stands: dict[str, Stand], view: View, changed: Callable[[], None]) -> Climb | None:
+    """Ask for the stage of a person, and keep it; what is another one than before."""
+    before = stands.get(ladder.id)
+    stand = stands[ladder.id] = ladder.stand(view, before)
+    was = None if before is None else before.stage
+    if stand.stage != was:
+        return Climb(ladder.id, was, stand.stage, view.now)
+    if stand != before:
+        changed()
+    return None

@@ -22,6 +22,8 @@ RESERVED = frozenset(
     {
         "Segment Entered",
         "Segment Left",
+        "Stage Changed",
+        "Stage Noted",
         "Journey Entered",
         "Journey Left",
         "Contact Decided",

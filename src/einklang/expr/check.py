@@ -54,7 +54,7 @@ def _checked(text: str, term: Term, scope: Scope) -> Checked:
 def needs_of(term: Term) -> Needs:
     """What an expression reads, off its tree."""
     sets: dict[str, set[str]] = {
-        op: set() for op in ("trait", "segment", "injourney", "step", "lookup", "var", "events")
+        op: set() for op in ("trait", "segment", "stage", "injourney", "step", "lookup", "var", "events")
     }
     groups, group_events = set[str](), set[str]()
     flags = {"all": False, "consent": False, "time": False, "goal": False, "seen": False}
@@ -107,6 +107,7 @@ def needs_of(term: Term) -> Needs:
         group_events=frozenset(group_events),
         group_members=frozenset(members_asked(term)),
         seen=flags["seen"],
+        stages=frozenset(sets["stage"]),
     )
 
 
@@ -122,6 +123,7 @@ TIMED = frozenset(
         "anniversary",
         "consent",
         "segment",
+        "stage",
         "changed",
         "lookup",
     }

@@ -148,8 +148,10 @@ class Functions(Names):
         return total
 
     def _call_stage(self, tree: Tree) -> Term:
-        """The name of the last whose condition holds."""
+        """The name of the last whose condition holds, or of the stage that is kept."""
         name = self._known_id(tree.args[0], "stage", frozenset(self.catalog.stages))
+        if name in self.catalog.kept:
+            return self._make(tree, "stage", STRING, (), name)
         stages = self.catalog.stages[name]
         return self.elsewhere(tree, f'stage("{name}")', "stage", lambda: self._last_of(tree, stages))
 
@@ -195,13 +197,15 @@ class Functions(Names):
         if part.kind == "call" and part.value == "consent":
             return self._make(tree, "changed", TIMESTAMP, (), ("consent", self.check(part).data))
         if part.kind == "call" and part.value == "stage":
-            what = "`changedAt(stage(...))` is not supported yet"
-            raise self.fault(part, "not_supported_yet", what, "leave it out; a later version brings it")
+            self._arity(part, FUNCTIONS["stage"], part.args)
+            name = self._known_id(part.args[0], "stage", frozenset(self.catalog.stages))
+            return self._make(tree, "changed", TIMESTAMP, (), ("stage", name))
         raise self.fault(
             part,
             "wrong_type",
-            "changedAt(...) needs a trait, a segment or a consent",
-            'write changedAt(trait.x), changedAt(segment("id")) or changedAt(consent("email", "marketing"))',
+            "changedAt(...) needs a trait, a segment, a stage or a consent",
+            'write changedAt(trait.x), changedAt(segment("id")), changedAt(stage("id")) or '
+            'changedAt(consent("email", "marketing"))',
         )
 
     def _stored(self, part: Tree) -> None:

@@ -22,7 +22,7 @@ _YEAR = 365 * DAY
 #: `events()` without a name.
 _NAMES = 5
 _OF_SETS = frozenset({"exists", "count", "sum", "avg", "min", "max", "distinct", "first", "last", "nth", "list_rows"})
-_ALONE = {"lookup": 10.0, "matches": 20.0, "segment": 2.0, "bucket": 20.0}
+_ALONE = {"lookup": 10.0, "matches": 20.0, "segment": 2.0, "stage": 2.0, "bucket": 20.0}
 
 
 class Cost(msgspec.Struct, frozen=True):

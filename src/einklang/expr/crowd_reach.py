@@ -31,6 +31,7 @@ ALONE: dict[str, str] = {
     "bucket": "`bucket(...)`: a keyed hash",
     "reachable": "`reachable(...)`: addresses as they are now",
     "changed": "`changedAt(...)`: kept with the person",
+    "stage": "`stage` with rules of entry, exit or dwell: kept with the person",
     "injourney": "`inJourney(...)`: kept with the person's runs",
     "of": "`of(step.ID)`: what a run sent",
     "entry": "`entry`: of a run",

@@ -153,6 +153,16 @@ class Flips:
         self.note(self.view.segment_flip(name))
         return self.view.segment_since(name)
 
+    def stage(self, name: str) -> str | None:
+        """`stage`, where it is kept: changes at its own next flip."""
+        self.note(self.view.stage_flip(name))
+        return self.view.stage(name)
+
+    def stage_since(self, name: str) -> Micros | None:
+        """`changedAt(stage(...))`: changes with the stage."""
+        self.note(self.view.stage_flip(name))
+        return self.view.stage_since(name)
+
 
 def _or_transition(at: Micros, to: Micros, zone: str) -> Micros:
     """`to`, or the first moment before it at which the zone's clocks are set."""

@@ -76,6 +76,8 @@ _GUIDE: dict[str, str] = {
     "Consent Withdrawn": _CONSENT,
     "Segment Entered": "segment",
     "Segment Left": "segment",
+    "Stage Changed": "stage from to",
+    "Stage Noted": "stage name why by",
     "Journey Entered": "journey version key",
     "Case Opened": "process case_id key outcome",
     "Case Advanced": "process case_id key outcome",

@@ -294,6 +294,9 @@ class Generator:
         name = self.constant(term.data)
         return f"flips.segment({name})" if self.traced else f"v.segment({name})"
 
+    def _stage(self, term: Term) -> str:
+        return f"{'flips' if self.traced else 'v'}.stage({self.constant(term.data)})"
+
     def _consent(self, term: Term) -> str:
         channel, purpose = map(self.constant, term.data)
         return f"{'flips' if self.traced else 'v'}.consent({channel}, {purpose})"

@@ -109,7 +109,8 @@ class Catalog(msgspec.Struct, frozen=True):
     """What the definitions declare. A set that is None is not checked; undeclared traits and properties are `dyn`.
 
     currency: of the policy; without one no currency is foreign. scores: id -> (condition, points), both expressions;
-    stages: id -> (name, condition), the last that holds counts.
+    stages: id -> (name, condition), the last that holds counts. kept: those of which more is said: which stage
+    somebody is in depends on the one before, so it is kept with the person.
     """
 
     traits: Mapping[str, Type] = {}
@@ -124,6 +125,7 @@ class Catalog(msgspec.Struct, frozen=True):
     currency: str = ""
     scores: Mapping[str, tuple[tuple[str, str], ...]] = {}
     stages: Mapping[str, tuple[tuple[str, str], ...]] = {}
+    kept: frozenset[str] = frozenset()
 
 
 class Site(msgspec.Struct, frozen=True):
@@ -207,3 +209,5 @@ class Needs(msgspec.Struct, frozen=True):
     group_members: frozenset[str] = frozenset()
     #: when the person was last seen
     seen: bool = False
+    #: stages as they are kept with the person
+    stages: frozenset[str] = frozenset()

@@ -222,6 +222,13 @@ BOOK: dict[str, tuple[Column, ...]] = {
     ),
     "timer": (_LANE, _PERSON, _book("due", "integer", US)),
     "member": (_LANE, _PERSON, _book("segment", "text", "", CONTENT), _book("since", "integer", US)),
+    "standing": (
+        _LANE,
+        _PERSON,
+        _book("stage", "text", "", CONTENT),
+        _book("name", "text", "", CONTENT),
+        _book("since", "integer", US),
+    ),
     "shadow": (
         _LANE,
         _PERSON,

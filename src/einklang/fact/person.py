@@ -41,6 +41,18 @@ class Membership(msgspec.Struct, array_like=True, gc=False):
     flips_at: int | None
 
 
+class Stand(msgspec.Struct, array_like=True, gc=False):
+    """In which stage of a definition, None in none; since when, and when time alone may change it. last: the stage that
+    the person was in last, the present one included. stays: until when they stay in it in any case.
+    """
+
+    stage: str | None
+    since: int
+    flips_at: int | None
+    last: str | None = None
+    stays: int | None = None
+
+
 class Contact(msgspec.Struct, array_like=True, gc=False):
     """A slot of the contact policy that was used up, by a real contact or by a ghost of the control arm."""
 
@@ -164,6 +176,7 @@ class Person(msgspec.Struct, omit_defaults=True, gc=False):
     permissions: key `channel|address|purpose`. wake: the earliest moment at which time alone changes something.
     shadows: memberships by definitions of segments that are not told yet (app.backfill).
     rival_arms: all arms within a scope, where a merge brought two together; `arms` holds the earliest.
+    stages: of each definition of stages.
     """
 
     id: str
@@ -180,3 +193,4 @@ class Person(msgspec.Struct, omit_defaults=True, gc=False):
     rival_arms: dict[str, list[Arm]] = {}
     groups: dict[str, Belongs] = {}
     shadows: dict[str, Membership] = {}
+    stages: dict[str, Stand] = {}

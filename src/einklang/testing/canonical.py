@@ -24,7 +24,7 @@ from einklang.kernel.limits import LANES
 Row = tuple[Any, ...]
 
 #: Tables read a lane at a time, at once, and by their running number.
-BY_LANE = ("person", "history", "run", "member", "shadow", "timer", "outbox")
+BY_LANE = ("person", "history", "run", "member", "shadow", "standing", "timer", "outbox")
 WHOLE = (
     "identifier", "edge", "apart", "alias", "sign_in", "refused_merge", "suppression", "definition", "catalog", "stop",
     "expired", "counter", "party", "party_member", "object",
@@ -34,9 +34,9 @@ BY_NUMBER = ("ledger", "verdict", "assignment", "outcome", "message_log")
 TABLES = BY_LANE + WHOLE + BY_NUMBER
 #: How many cells of a row are its key and give the order, if more than one.
 KEY_CELLS = {
-    "history": 3, "run": 2, "member": 2, "shadow": 2, "outbox": 2, "identifier": 2, "edge": 4, "apart": 4, "sign_in": 3,
-    "suppression": 4, "definition": 3, "catalog": 2, "party": 2, "party_member": 3, "object": 3,
-    "object_waiting": 3,
+    "history": 3, "run": 2, "member": 2, "shadow": 2, "standing": 2, "outbox": 2, "identifier": 2, "edge": 4,
+    "apart": 4, "sign_in": 3, "suppression": 4, "definition": 3, "catalog": 2, "party": 2, "party_member": 3,
+    "object": 3, "object_waiting": 3,
 }  # fmt: skip
 #: The log itself, where it has not been shipped and trimmed.
 LOG = "entry"

@@ -11,6 +11,8 @@ SELECT person, run, journey, version, arm, status, step, entered_at, ended_at, c
 SELECT person, segment, since FROM member WHERE lane = ? ORDER BY person, segment
 -- name: all_shadow
 SELECT person, segment, member, since FROM shadow WHERE lane = ? ORDER BY person, segment
+-- name: all_standing
+SELECT person, stage, name, since FROM standing WHERE lane = ? ORDER BY person, stage
 -- name: all_timer
 SELECT person, due FROM timer WHERE lane = ? ORDER BY person
 -- name: all_outbox

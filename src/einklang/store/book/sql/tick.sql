@@ -156,6 +156,11 @@ INSERT INTO shadow (lane, person, segment, member, since) VALUES (?, ?, ?, ?, ?)
 ON CONFLICT (lane, person, segment) DO UPDATE SET member = excluded.member, since = excluded.since
 -- name: shadow_drop
 DELETE FROM shadow WHERE lane = ? AND person = ? AND segment = ?
+-- name: standing_put
+INSERT INTO standing (lane, person, stage, name, since) VALUES (?, ?, ?, ?, ?)
+ON CONFLICT (lane, person, stage) DO UPDATE SET name = excluded.name, since = excluded.since
+-- name: standing_drop
+DELETE FROM standing WHERE lane = ? AND person = ? AND stage = ?
 -- name: timer_put
 INSERT INTO timer (lane, person, due) VALUES (?, ?, ?) ON CONFLICT (lane, person) DO UPDATE SET due = excluded.due
 -- name: person_delete
@@ -166,6 +171,8 @@ DELETE FROM run WHERE lane = ? AND person = ?
 DELETE FROM member WHERE lane = ? AND person = ?
 -- name: shadow_delete
 DELETE FROM shadow WHERE lane = ? AND person = ?
+-- name: standing_delete
+DELETE FROM standing WHERE lane = ? AND person = ?
 -- name: timer_delete
 DELETE FROM timer WHERE lane = ? AND person = ?
 
@@ -258,6 +265,10 @@ SELECT DISTINCT person FROM run WHERE status = 'active'
 SELECT entered_at FROM run WHERE journey = ? AND entered_at > ? ORDER BY entered_at
 -- name: members_of
 SELECT person FROM shown_member WHERE segment = ? ORDER BY person
+-- name: standing_counts
+SELECT stage, name, COUNT(*) FROM standing GROUP BY stage, name ORDER BY stage, name
+-- name: standing_page
+SELECT person FROM standing WHERE stage = ? AND name = ? AND person > ? ORDER BY person LIMIT ?
 -- name: member_counts
 SELECT segment, COUNT(*) FROM shown_member GROUP BY segment ORDER BY segment
 -- Who has answers by a definition that is not told yet.
