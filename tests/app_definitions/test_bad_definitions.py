@@ -224,8 +224,6 @@ TABLE: list[tuple[str, str, str, str, str]] = [
      "bad_schema", "f.yaml:3: event E.schema", "JSON Schema"),
     ("an unknown way with violations", "kind: event\nid: E\nschema: {}\non_violation: drop",
      "unknown_value", "f.yaml:4: event E.on_violation", "mark dead_letter"),
-    ("members by list", "kind: segment\nid: a\nmanual: true",
-     "not_supported_yet", "f.yaml:3: segment a.manual", "leave it out"),
     ("capacity", "kind: policy\ncapacity: [{at_most: 1, per: 1d}]",
      "not_supported_yet", "f.yaml:2: policy default.capacity", "leave it out"),
     # --- expressions

@@ -50,11 +50,14 @@ def test_order_does_not_depend_on_how_they_were_written() -> None:
     assert in_order(chain)[0] == "s2999"
 
 
-def test_members_by_list_come_later() -> None:
-    """`manual` is refused clearly."""
+def test_a_segment_has_a_condition_or_a_list() -> None:
+    """Neither is refused clearly; both are asked as one condition, what is written first by itself."""
     with pytest.raises(InputError) as caught:
-        parse({"kind": "segment", "id": "a", "manual": True}, "f")
-    assert (caught.value.code, caught.value.where) == ("not_supported_yet", "f.manual")
+        parse({"kind": "segment", "id": "a"}, "f")
+    assert (caught.value.code, caught.value.where) == ("missing_field", "f")
+    (alone,) = parse({"kind": "segment", "id": "a", "manual": True}, "f").conditions()
+    both = parse({"kind": "segment", "id": "a", "manual": True, "where": "true || false"}, "f").conditions()
+    assert both == ("true || false", f"(true || false) || {alone}")
 
 
 @dataclass

@@ -246,7 +246,8 @@ class _Compiler:
         for name, doc, where in self.of_kind("segment"):
             raw = segments.parse(doc, where)
             draws[name] = raw.draw(where)
-            found[name] = self.expression(raw.where, Scope("segment.where", self.catalog), f"{where}.where")
+            for text in raw.conditions():  # the last one is asked; before it what is written, for the places of faults
+                found[name] = self.expression(text, Scope("segment.where", self.catalog), f"{where}.where")
             self.checked[f"segment:{name}"] = found[name]
             if raw.on_site:
                 published.append((name, where))

@@ -41,7 +41,6 @@ class RawTrait(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
 LATER_FIELDS: dict[str, tuple[str, ...]] = {
     "campaign": ("starts", "ends", "goal", "budget"),
     "policy": ("capacity", "journeys"),
-    "segment": ("manual",),
 }
 
 

@@ -27,7 +27,7 @@ from einklang.app.view import is_zone
 from einklang.app.working import Live, take_zone
 from einklang.consent import Declaration, fold, merge_permissions
 from einklang.decide.arms import earliest
-from einklang.event import Event
+from einklang.event import LISTED, UNLISTED, Event
 from einklang.fact.person import Arm, Before, Membership, Permission, Run, Stand, StepLeft, Trait
 from einklang.flow import machine
 from einklang.flow.reaction import note_goal
@@ -124,7 +124,7 @@ class Division:
         if event.key[0].startswith(OBJECT):
             named = self._names(event.key)
             return self._owner(named) if named is not None else self.rest
-        if not event.origin:
+        if not event.origin or event.name in (LISTED, UNLISTED):  # by list: as whom the list names
             for move in self.moves.get(event.key, ()):
                 if move.lo <= event.at < move.hi:
                     return move.to_person

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from einklang.audience.drawn import Draw
+from einklang.event import LISTED, UNLISTED
 from einklang.fact.strict import convert
 from einklang.kernel.errors import InputError
 from einklang.kernel.time import parse_duration, parse_moment
@@ -25,16 +26,24 @@ class RawSegment(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     """A named condition about a person. on_site: a page may know whether its visitor is a member.
 
     sample: only this share of them, drawn by hash. frozen: from this moment on nobody enters or leaves.
+    manual: who is put on its list is a member too.
     """
 
     kind: str
     id: str
-    where: str
+    where: str = ""
     title: str | dict[str, str] | None = None
     note: str | None = None
     on_site: bool = False
     sample: RawSample | None = None
     frozen: str | None = None
+    manual: bool = False
+
+    def conditions(self) -> tuple[str, ...]:
+        """What is written, if anything is, and as the last one what is asked."""
+        if not self.manual:
+            return (self.where,)
+        return (self.where, f"({self.where}) || {on_list(self.id)}") if self.where else (on_list(self.id),)
 
     def draw(self, where: str) -> Draw | None:
         """Which of those for whom the condition holds are members; None: all, as it holds. Raises InputError."""
@@ -69,11 +78,17 @@ def _micros(parsed: Callable[[], int], where: str) -> int:
 
 def parse(doc: dict[str, Any], where: str) -> RawSegment:
     """The mapping of a YAML document -> a segment. Raises InputError."""
-    if doc.get("manual"):
-        raise InputError(
-            "not_supported_yet", "members by list are not supported yet", where=f"{where}.manual", mend="write `where`"
-        )
-    return convert(doc, RawSegment, where)
+    raw = convert(doc, RawSegment, where)
+    if not raw.where and not raw.manual:
+        mend = "add `where: ...`, or `manual: true` for a list"
+        raise InputError("missing_field", "no `where`", where=where, mend=mend)
+    return raw
+
+
+def on_list(segment: str) -> str:
+    """The condition that somebody was put on the list of a segment and not taken off it since."""
+    listed = f'events("{LISTED}", "{UNLISTED}").where(segment == "{segment}").last(event.name)'
+    return f'{listed} == "{LISTED}"'
 
 
 def in_order(speaks_of: dict[str, frozenset[str]]) -> list[str]:

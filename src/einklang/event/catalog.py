@@ -209,6 +209,8 @@ OWN_EVENTS: dict[str, dict[str, str]] = {
     "Screen Viewed": {"name": "string", "category": "string"},
     "Segment Entered": {"segment": "string"},
     "Segment Left": {"segment": "string"},
+    "Segment Listed": {"segment": "string", "by": "string"},
+    "Segment Unlisted": {"segment": "string", "by": "string"},
     "Stage Changed": {"stage": "string", "from": "string", "to": "string"},
     "Stage Noted": {"stage": "string", "name": "string", "why": "string", "by": "string"},
     "Journey Entered": {"journey": "string", "version": "number", "run": "string", "key": "string"},

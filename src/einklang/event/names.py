@@ -17,9 +17,14 @@ ALIASES: dict[str, tuple[str, str]] = {
 #: What somebody typed on a form and saved, and that the form was sent or given up.
 DRAFT_SAVED, DRAFT_CLOSED = "Draft Saved", "Draft Closed"
 
+#: Somebody was put on a list that is a segment (`manual: true`), or taken off it.
+LISTED, UNLISTED = "Segment Listed", "Segment Unlisted"
+
 #: What the engine alone may say: it would be believed without proof.
 RESERVED = frozenset(
     {
+        LISTED,
+        UNLISTED,
         "Segment Entered",
         "Segment Left",
         "Stage Changed",
