@@ -53,6 +53,7 @@ def schema() -> dict[str, Any]:
     for raw, names in types.items():
         _name(parts[raw.__name__], {"const": "destination"}, required=True)
         parts[raw.__name__]["properties"]["type"] = {"enum": names}
+    parts["RawSegment"]["anyOf"] = [{"required": ["where"]}, {"required": ["manual"]}]
     parts["Purpose"]["properties"]["channels"] = {"anyOf": [{"type": "string"}, {"type": "array"}]}
     parts["RawPoint"]["properties"]["add"] = {"anyOf": [{"type": "number"}, {"type": "string", "pattern": "^="}]}
     parts |= _message()
