@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
+from einklang.app.activation_definitions import RawAudience, RawWebhook, parse_audience, parse_webhook
 from einklang.app.destinations import Common, Destination, RawSync, parse_sync
+from einklang.consent import Purpose
 from einklang.kernel.errors import InputError
 
 Docs = dict[tuple[str, str], tuple[dict[str, Any], str]]
@@ -14,10 +16,12 @@ Docs = dict[tuple[str, str], tuple[dict[str, Any], str]]
 TYPES: dict[str, tuple[type[Common], Callable[[dict[str, Any], str], Destination]]] = {
     "file": (RawSync, parse_sync),
     "table": (RawSync, parse_sync),
+    "webhook": (RawWebhook, parse_webhook),
+    "audience": (RawAudience, parse_audience),
 }
 
 
-def destinations_of(docs: Docs, segments: Collection[str], purposes: Collection[str]) -> dict[str, Destination]:
+def destinations_of(docs: Docs, segments: Collection[str], purposes: Mapping[str, Purpose]) -> dict[str, Destination]:
     """All destinations by id, what they name known. Raises InputError."""
     found = {}
     for (kind, name), (doc, where) in sorted(docs.items()):
@@ -32,6 +36,9 @@ def destinations_of(docs: Docs, segments: Collection[str], purposes: Collection[
         for segment in made.segments:
             _known("segment", segment, segments, f"{where}.segment")
         _known("purpose", made.purpose, purposes, f"{where}.purpose")
+        if made.type == "audience" and purposes[made.purpose].basis != "consent":
+            what, mend = f"the basis of {made.purpose} is no consent", "name a purpose with `basis: consent`"
+            raise InputError("no_consent_basis", what, where=f"{where}.purpose", mend=mend)
         found[name] = made
     return found
 

@@ -23,6 +23,10 @@ UPDATE delivery SET status = ?, attempts = ?, next_at = ?, reason = ? WHERE dest
 UPDATE delivery SET status = 'waiting', attempts = 0, taken_at = ?, next_at = 0, reason = ''
 WHERE destination = ? AND status = 'dead' AND (? = 0 OR seq = ?)
 
+-- What waited while nothing was sent has its whole patience again.
+-- name: deliveries_again
+UPDATE delivery SET taken_at = ?, next_at = 0 WHERE destination = ? AND status = 'waiting'
+
 -- name: deliveries_expire
 DELETE FROM delivery WHERE destination = ? AND status = 'dead' AND taken_at < ?
 
