@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from einklang.app import apply as applying
+from einklang.app import expiry, stitching
 from einklang.kernel.errors import InputError
 from einklang.store.book import SqliteBook
 from tests.app_definitions.small import BASE, JOURNEY, NOW, apply, docs, everything, home
@@ -87,6 +88,15 @@ def test_what_waits_is_known_too(book: SqliteBook) -> None:
     apply(book, _segment("last", "true"))
     assert [row[0] for row in book.read("definition_versions", "segment", "buyers")] == [1, 2, 3]
     assert {row[1] for row in book.read("definitions_active")} >= {"fresh", "of-fresh", "last"}
+
+
+def test_what_else_waits_to_be_carried_out_is_no_definition(book: SqliteBook) -> None:
+    """A decision of staff and an expiry that no tick has worked off yet do not hinder who applies."""
+    apply(book, "{kind: event, id: Seen, keep: 9d}")
+    expiry.ask(book, now=NOW)
+    pair = (("userId", "a"), ("userId", "b"))
+    stitching.append(book, stitching.Decision("Persons Merged", [pair], (), (), "staff:a", "one person"), now=NOW)
+    assert applying.apply(book, docs(_segment("fresh", "true")), now=NOW).changes == [("segment", "fresh", 1, "new")]
 
 
 def test_of_two_who_apply_at_once_none_is_lost(book: SqliteBook, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -61,7 +61,7 @@ def _known(reader: Reader) -> tuple[Docs, dict[Key, int]]:
     docs, versions = stored_docs(reader.read("definitions_active"))
     for row in reader.read("tail_of_kind", "definition"):
         for event in expand(row[4], row[5], first_position=row[0], received_at=row[2], source=row[3]):
-            for change in event.properties["changes"]:
+            for change in event.properties.get("changes", ()):  # decisions of staff wait among them
                 key = (change["kind"], change["id"])
                 docs[key], versions[key] = (change["body"], f"{key[0]} {key[1]}"), change["version"]
     return docs, versions
