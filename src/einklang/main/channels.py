@@ -6,7 +6,9 @@ from urllib.parse import unquote, urlsplit
 
 from einklang.app.deliver import Channel
 from einklang.channel.outbox import OutboxFolder
+from einklang.channel.public import PublicBackend, networks_of
 from einklang.channel.smtp import SmtpChannel
+from einklang.channel.webhook import WebhookChannel, secrets_of
 from einklang.kernel.errors import UsageError
 from einklang.main.home import Home
 from einklang.main.settings import Settings
@@ -34,3 +36,12 @@ def channels_of(settings: Settings, home: Home) -> dict[str, Channel]:
         starttls=url.scheme == "smtp" and bool(url.username),
     )
     return {"email": channel}
+
+
+def webhooks_over(settings: Settings) -> WebhookChannel:
+    """What posts to webhooks, with the secrets of the settings, to public addresses and what they allow besides.
+
+    Raises UsageError.
+    """
+    backend = PublicBackend(networks_of(settings.webhook_networks))
+    return WebhookChannel(secrets_of(settings.webhook_secrets), backend)

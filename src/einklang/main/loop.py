@@ -1,5 +1,5 @@
-"""The working threads of a server: one ticks, one hands over, so that a slow mail server stops no journey, and one
-ships to the lake and keeps it tidy, so that nothing waits for that.
+"""The working threads of a server: one ticks, one hands over, so that a slow mail server stops no journey, one tells
+webhooks, and one ships to the lake and keeps it tidy, so that nothing waits for that.
 
 The first two are woken by what arrives and by what falls due, and look at the clock once a second at most. Where
 several processes work on one home, each asks its leases first: one of them ticks and ships, and each hands over in
@@ -16,11 +16,13 @@ from typing import Protocol
 
 import structlog
 
+from einklang.app.activation import Carrier
 from einklang.app.deliver import Channel, Delivery
 from einklang.app.sources import LiveSource
 from einklang.kernel import time
 from einklang.kernel.errors import EinklangError, Unavailable
 from einklang.main import clock
+from einklang.main.activator import Activator
 from einklang.main.home import Home
 from einklang.main.rest import Rest
 from einklang.main.retention import Keeper
@@ -116,8 +118,8 @@ class Loop:
     """Ticks, ships and hands over until stopped.
 
     told: called after each tick that wrote something. ended: called once a thread has failed. share: what this process
-    may do among others; without it, everything. now, steady: the clock in microseconds and a timer in seconds that
-    nobody sets, for tests.
+    may do among others; without it, everything. webhooks: what posts to them; without it nobody is told. now, steady:
+    the clock in microseconds and a timer in seconds that nobody sets, for tests.
     """
 
     def __init__(
@@ -129,6 +131,7 @@ class Loop:
         ended: Callable[[], None] = _nothing,
         held: Callable[[str], None] = lambda alarm: None,
         share: Share | None = None,
+        webhooks: Carrier | None = None,
         now: Callable[[], int] = clock.now,
         steady: Callable[[], float] = system.monotonic,
     ) -> None:
@@ -151,12 +154,14 @@ class Loop:
         self._tick = Beat("tick", self.tick, home.book.check, ended)
         self._post = Beat("deliver", self.deliver, home.book.check, ended)
         self._lake = Beat("lake", self.ship, home.book.check, ended)
+        self._activator = Activator(home, webhooks, self.time) if webhooks is not None else None
+        self._tell = Beat("activate", self.activate, home.book.check, ended)
         self._keeper = Keeper(home, self.time, steady)
 
     @property
     def failed(self) -> BaseException | None:
         """What ended a thread."""
-        return self._tick.failed or self._post.failed or self._lake.failed
+        return self._tick.failed or self._post.failed or self._lake.failed or self._tell.failed
 
     def time(self) -> int:
         """The present moment: the clock, or, where that was set back, the moment that the log has reached."""
@@ -167,6 +172,8 @@ class Loop:
         self._tick.start()
         self._post.start()
         self._lake.start()
+        if self._activator is not None:
+            self._tell.start()
 
     def wake(self) -> None:
         """Something arrived."""
@@ -181,10 +188,13 @@ class Loop:
         self._post.stop()
         self._tick.stop()
         self._lake.stop()
+        self._tell.stop()
         self._keeper.stop()
         if self._stopped:
             return
         self._stopped = True
+        if self._activator is not None:
+            self._activator.close()
         with self._runner:
             self._runner.run(self._close())
         if self.failed is None:
@@ -241,6 +251,7 @@ class Loop:
         if written:
             self._told()
             self._post.wake()
+            self._tell.wake()
         if self._surveyor.waits:
             self._lake.wake()
         return written
@@ -294,6 +305,12 @@ class Loop:
 
     def _stopping(self) -> bool:
         return self._post.stopping.is_set() or self.jumped()
+
+    def activate(self) -> float:
+        """Tell webhooks what is due; seconds until the next time. One process does: the one that ticks."""
+        if self._activator is None or not self._ticking or self.jumped():
+            return IDLE_S
+        return self._activator.work()
 
     # --- the clock ---
 

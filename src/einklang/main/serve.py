@@ -19,7 +19,7 @@ from einklang.app import reports, why
 from einklang.event import LIMITS, Limits
 from einklang.kernel.errors import EinklangError, Unavailable
 from einklang.main import clock
-from einklang.main.channels import channels_of
+from einklang.main.channels import channels_of, webhooks_over
 from einklang.main.home import Home, opened
 from einklang.main.loop import Loop
 from einklang.main.settings import Settings
@@ -157,7 +157,7 @@ class Server:
 
     def __init__(self, home: Home, settings: Settings, *, host: str, port: int) -> None:
         self.home = home
-        channels = channels_of(settings, home)
+        channels, webhooks = channels_of(settings, home), webhooks_over(settings)
         self._listener = listen(host, port)
         self.port: int = self._listener.getsockname()[1]
         hub = Hub()
@@ -168,6 +168,7 @@ class Server:
             hub.notify,
             ended=self._end,
             held=lambda alarm: setattr(services, "mode", "held"),
+            webhooks=webhooks,
         )
         services.wake = self.loop.wake
         self._bounds = services.bounds

@@ -30,7 +30,7 @@ from einklang import __version__
 from einklang.kernel.errors import EinklangError, Unavailable, UsageError
 from einklang.kernel.limits import LANES
 from einklang.main import interpreter, settings
-from einklang.main.channels import channels_of
+from einklang.main.channels import channels_of, webhooks_over
 from einklang.main.home import Home, opened
 from einklang.main.loop import IDLE_S, Loop
 from einklang.main.serve import listen, logging, open_files, quiet_signals, services_of, web_of
@@ -139,6 +139,7 @@ def engine(home: Home, found: Settings, index: int, guard: int) -> None:
         ended=ending.set,
         held=lambda alarm: _book(home).tell("held"),
         share=share,
+        webhooks=webhooks_over(found),
     )
 
     def told(what: str) -> None:
