@@ -10,6 +10,7 @@ from einklang.event.admit import ADMISSION, KINDS, LIMITS, WITHDRAWALS, Judged, 
 from einklang.event.catalog import KNOWN_EVENTS, OWN_EVENTS
 from einklang.event.event import Event
 from einklang.event.expand import DRAFT, ENGINE_KINDS, EXPIRY, LOOK, RENEW, REPLAY, body_of, expand, message_identity
+from einklang.event.people import clean
 from einklang.event.names import (
     ALIASES,
     DRAFT_CLOSED,
@@ -57,6 +58,7 @@ __all__ = [
     "body_of",
     "canonical_channel",
     "canonical_name",
+    "clean",
     "expand",
     "judge",
     "kind_of_value",
