@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 import msgspec
 
-from einklang.app import expiry, traits
+from einklang.app import expiry, stages, traits
 from einklang.app.crowds import Everybody, Lake, crowd_at, permissions_at
 from einklang.app.definitions import Definitions
 from einklang.app.object_index import OBJECT
@@ -141,6 +141,7 @@ def _by_person(
         live = working.get(person)
         if live is not None:
             _turn_back(reader, live, at, known, state.definitions.trait_rules)
+            live.person.stages = stages.recorded(live, state.definitions.ladders, at)
             if condition.holds(state.view(live)):
                 yield person
         working.forget()

@@ -6,14 +6,16 @@ more is said, it depends on the stage before, and is kept with the person. Since
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 
+from einklang.app.working import Live
 from einklang.audience.ladder import Ladder, Rung
 from einklang.expr import Catalog, Checked, Scope, compile_one
+from einklang.fact.person import Stand
 from einklang.fact.strict import convert
 from einklang.kernel.errors import InputError
 from einklang.kernel.time import parse_duration
@@ -166,3 +168,16 @@ def ladders(
             made.append(Rung(rung.raw.name, rung.place, compile_one(when), exit_, rung.dwell, after))
         built[stage] = Ladder(stage, made[::-1])
     return built
+
+
+def recorded(live: Live, ladders: Iterable[str], at: int) -> dict[str, Stand]:
+    """Stages of a person at a moment, as was told by then of the id that lives; who is in none is so since the first
+    entry of the history, as far as the record goes.
+    """
+    told = sorted((event for event in live.history if event.clock <= at), key=lambda event: event.seq)
+    first = min(told[0].clock if told else at, at)
+    found = {name: Stand(None, first, None) for name in ladders}
+    for event in told:
+        if event.name == CHANGED and event.origin == 2 and event.folded == live.person.id:
+            found[str(event.properties["stage"])] = Stand(event.properties["to"], event.clock, None)
+    return found

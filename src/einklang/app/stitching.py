@@ -94,7 +94,8 @@ def _founder(reader: Reader, state: State, person: str) -> Node:
     return own[0], own[1]
 
 
-def _checked(why: str) -> str:
+def reason_given(why: str) -> str:
+    """Why staff decided or noted something. Raises InputError."""
     if not why.strip():
         raise InputError("no_reason", "no reason is given", where="why", mend="say why, in a sentence")
     if len(why) > WHY_CHARS_MAX:
@@ -110,7 +111,7 @@ def _apart_between(reader: Reader, ours: Sequence[Node], theirs: Sequence[Node])
 
 def merge(reader: Reader, state: State, one: str, other: str, *, actor: str, why: str) -> Decision:
     """These two are one person. Raises NotFound, Conflict `same_person`, InputError `no_reason`."""
-    why = _checked(why)
+    why = reason_given(why)
     a, b = person_id(reader, one), person_id(reader, other)
     if a == b:
         raise Conflict("same_person", f"{one[:80]} and {other[:80]} are one person", where="id", mend="nothing to do")
@@ -128,7 +129,7 @@ def split(reader: Reader, state: State, text: str, apart: Sequence[str], *, acto
 
     Raises NotFound, Conflict `never_merged`, InputError `bad_identifier`, `nothing_left`, `no_reason`.
     """
-    why = _checked(why)
+    why = reason_given(why)
     person = person_id(reader, text)
     rows = _nodes(reader, person)
     nodes = [row[:2] for row in rows]
@@ -151,7 +152,7 @@ def split(reader: Reader, state: State, text: str, apart: Sequence[str], *, acto
 
 def keep_apart(reader: Reader, one: str, other: str, *, actor: str, why: str) -> Decision:
     """These two persons are not one, whatever a call will say. Raises NotFound, Conflict `same_person`."""
-    why = _checked(why)
+    why = reason_given(why)
     a, b = person_id(reader, one), person_id(reader, other)
     if a == b:
         raise Conflict("same_person", "they are one person", where="id", mend="split them")
