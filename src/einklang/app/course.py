@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from einklang.app import backfill, expiry, lookups, output, owners, sweep
+from einklang.app import audits, backfill, expiry, lookups, output, owners, sweep
 from einklang.app.changes import change_definitions, put_row
 from einklang.app.moment import Moments
 from einklang.app.object_index import EVER
@@ -17,7 +17,7 @@ from einklang.app.poison import Poison, hold
 from einklang.app.state import DELIVER, TICK, State, fold_of, tick_entry
 from einklang.app.timers import TimerFeed
 from einklang.app.working import Live
-from einklang.event import EXPIRY, LOOK, Event
+from einklang.event import AUDIT, EXPIRY, LOOK, Event
 from einklang.kernel import ids
 
 #: How often a person is looked at in one moment because of what the members of their groups did.
@@ -92,7 +92,7 @@ class Course:
 
         A tick that resumes closes only the instant at which time stood still: what fell due since then comes late.
         """
-        closing = event.type in (TICK, "definition", EXPIRY) or (event.type == STAFF and self.state.fold >= 3)
+        closing = event.type in (TICK, "definition", EXPIRY, AUDIT) or (event.type == STAFF and self.state.fold >= 3)
         if not closing:
             return due < event.clock
         return due <= (self.state.clock if event.properties.get("resume") else event.clock)
@@ -126,6 +126,8 @@ class Course:
             self.sweep()
         elif event.type == EXPIRY:
             expiry.begin(state, event)
+        elif event.type == AUDIT:
+            audits.told(state, event)
         elif event.type == STAFF:
             self._changed(self.people.decided(event))
         elif event.type == "row":

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import difflib
 from decimal import Decimal
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -24,7 +24,8 @@ LATER = frozenset({"table", "voucher", "offer", "process", "page", "form"})
 class RawTrait(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     """The type of a trait; an expression that computes it; how several claims for it become one value.
 
-    sources: the order of trust among the sources of events, "*" for all others.
+    sources: the order of trust among the sources of events, "*" for all others. privacy: the class of what it holds, for
+    exports; where nothing is said, by its name.
     """
 
     kind: str
@@ -33,6 +34,7 @@ class RawTrait(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     value: str | None = None
     merge: str = "last"
     sources: list[str] = []
+    privacy: Literal["", "content", "identifier"] = ""
     title: Any = None
     note: str | None = None
 

@@ -9,7 +9,18 @@ and their property types.
 from einklang.event.admit import ADMISSION, KINDS, LIMITS, WITHDRAWALS, Judged, Limits, Rejection, Withdrawal, judge
 from einklang.event.catalog import KNOWN_EVENTS, OWN_EVENTS
 from einklang.event.event import Event
-from einklang.event.expand import DRAFT, ENGINE_KINDS, EXPIRY, LOOK, RENEW, REPLAY, body_of, expand, message_identity
+from einklang.event.expand import (
+    AUDIT,
+    DRAFT,
+    ENGINE_KINDS,
+    EXPIRY,
+    LOOK,
+    RENEW,
+    REPLAY,
+    body_of,
+    expand,
+    message_identity,
+)
 from einklang.event.people import clean
 from einklang.event.names import (
     ALIASES,
@@ -29,6 +40,7 @@ from einklang.event.wire import EngineCall
 __all__ = [
     "ADMISSION",
     "ALIASES",
+    "AUDIT",
     "DRAFT",
     "DRAFT_CLOSED",
     "DRAFT_SAVED",

@@ -34,6 +34,8 @@ ENGINE_KINDS = frozenset({"import", "row", "definition", "tick", "engine", DRAFT
 REPLAY, RENEW = "replay", "renew"
 #: The type of an entry that says: look at this person again.
 LOOK = "look"
+#: The type of an entry that says what was done with the data of many: exported, sent to a destination (app.audits).
+AUDIT = "audit"
 #: The type of the entry by which events expire (app.expiry).
 EXPIRY = "expiry"
 

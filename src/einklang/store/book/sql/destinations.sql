@@ -7,7 +7,7 @@ INSERT INTO export (seq, clock, segment, destination, actor, purpose, format, fi
 SELECT seq, clock, segment, destination, actor, purpose, format, fields, persons, left_out, hash, file FROM export ORDER BY seq
 
 -- name: export_get
-SELECT seq, clock, segment, destination, actor, purpose, format, fields, persons, left_out, hash, file FROM export WHERE seq = ?
+SELECT seq, clock, segment, destination, actor, purpose, format, fields, persons, left_out, hash, file FROM export WHERE file = ?
 
 -- The newest first.
 -- name: exports_before
