@@ -113,10 +113,10 @@ def why(reader: Reader, state: State, name: str, person: str, now: Micros) -> Wh
     member = known is not None and known.member
     since = shown(known.since) if known is not None else None
     at = time.format_moment(now)
-    return WhyMember(live.person.id, label_of(live.person), name, member, since, rule.held is True, at, told(rule))
+    return WhyMember(live.person.id, label_of(live.person), name, member, since, rule.held is True, at, in_words(rule))
 
 
-def told(node: ExplainNode) -> dict[str, Any]:
+def in_words(node: ExplainNode) -> dict[str, Any]:
     """A part of a rule, also in words; what is no expression of its own has none."""
     try:
         tree = parse(node.text)
@@ -124,7 +124,7 @@ def told(node: ExplainNode) -> dict[str, Any]:
     except ExprError:
         words = None
     value = msgspec.to_builtins(node.value, enc_hook=str)
-    children = [told(part) for part in node.children]
+    children = [in_words(part) for part in node.children]
     told = {"text": node.text, "words": words, "value": value, "held": node.held, "children": children}
     return told if node.note is msgspec.UNSET else told | {"note": node.note}
 

@@ -16,7 +16,7 @@ from einklang.app.appending import append_within
 from einklang.app.definitions import Definitions
 from einklang.app.find import load, person_id
 from einklang.app.ports import Book, Reader, Tx
-from einklang.app.queries_audience import told
+from einklang.app.queries_audience import in_words
 from einklang.app.queries_log import Columns
 from einklang.app.state import State
 from einklang.app.working import from_json, label_of
@@ -182,7 +182,7 @@ def why(reader: Reader, state: State, stage: str, person: str, now: Micros) -> S
     name = None if stand is None else stand.stage
 
     def tree(checked: Checked | None) -> Any:
-        return None if checked is None else told(explain(checked, view))
+        return None if checked is None else in_words(explain(checked, view))
 
     rungs = []
     for n, one in enumerate(definitions.ladders[stage].names):
