@@ -9,20 +9,19 @@ import msgspec
 
 from einklang.app.activation_definitions import RawAudience, RawWebhook
 from einklang.app.answers import Page, Text, shown
-from einklang.app.appending import append_within
+from einklang.app.audits import record_within
 from einklang.app.definitions import Definitions
 from einklang.app.destinations import Destination, Stand, stands
 from einklang.app.ports import Book, Reader, Tx
 from einklang.app.queries import limit_of, numbers_of
 from einklang.app.working import from_json
-from einklang.event import EngineCall
 from einklang.kernel.errors import Conflict, InputError, NotFound
 
 PAUSED = "paused"
 #: Why webhooks keep what they could not tell: waiting for its next try, or dead.
 STATUSES = ("waiting", "dead")
 ACTIONS = {"pause": "paused", "resume": "resumed", "replay": "replayed"}
-AUDIT, CHANGED = "audit", "Destination Changed"
+CHANGED = "Destination Changed"
 _NEWEST = 2**62
 
 
@@ -138,15 +137,7 @@ def act(book: Book, definitions: Definitions, name: str, action: str, *, actor: 
 
 def record(tx: Tx, name: str, action: str, actor: str, now: int) -> None:
     """Say in the log what was done about a destination, within the transaction that does it."""
-    call = EngineCall(
-        type=AUDIT,
-        event=CHANGED,
-        messageId=f"destination-{name}-{action}-{now}",
-        properties={"destination": name, "action": action, "actor": actor},
-        origin=1,
-        at=now,
-    )
-    append_within(tx, "engine", [call], now)
+    record_within(tx, CHANGED, {"destination": name, "action": action, "actor": actor}, now)
 
 
 def _mend(destination: Destination) -> str:

@@ -35,12 +35,16 @@ class Many(Reader, Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """What metrics tell: counters, events stored and not folded, age of the oldest waiting body, outbox by status."""
+    """What metrics tell: counters, events stored and not folded, age of the oldest waiting body, outbox by status; of
+    destinations: changes of webhooks by status, and which failed the last time or are held.
+    """
 
     counters: dict[str, int]
     pending: int
     tail_age_s: float
     outbox: list[tuple[str, int]]
+    deliveries: list[tuple[str, str, int]]
+    destinations: list[tuple[str, bool]]
 
 
 def figures(reader: Reader, now: int) -> Figures:
@@ -49,7 +53,9 @@ def figures(reader: Reader, now: int) -> Figures:
     waiting, oldest = reader.read("tail_waiting")[0]
     age = max(0, now - oldest) / time.SECOND if oldest is not None else 0.0
     outbox = [(status, count) for status, count in reader.read("outbox_counts")]
-    return Figures(counters, _pending(counters, waiting), age, outbox)
+    deliveries = [(name, status, count) for name, status, count, *_ in reader.read("delivery_counts")]
+    stands = [(name, bool(error or held)) for name, error, held in reader.read("destination_faults")]
+    return Figures(counters, _pending(counters, waiting), age, outbox, deliveries, stands)
 
 
 def _pending(counters: dict[str, int], waiting: int) -> int:

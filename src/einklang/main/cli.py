@@ -18,7 +18,7 @@ import msgspec
 from einklang import __version__
 from einklang.kernel.errors import EinklangError, InputError, UsageError
 from einklang.kernel.reasons import DeadLetter
-from einklang.main import commands, dead_letters, interpreter, settings, sources
+from einklang.main import commands, dead_letters, destination, interpreter, settings, sources
 
 Answer = tuple[int, Any]
 
@@ -219,6 +219,20 @@ def _sources(sub: Any) -> None:
     )
 
 
+def _destinations(sub: Any) -> None:
+    found = _command(
+        sub, "destination", "where members of segments go: how each is, stop, resume, again", destination.destination
+    )
+    found.add_argument("action", choices=["list", "deliveries", "run", "pause", "resume", "replay"])
+    found.add_argument("id", nargs="?", metavar="ID", help="of a destination, such as crm")
+    found.add_argument(
+        "--status", choices=["dead", "waiting"], default="dead", help="deliveries: what a webhook has not got"
+    )
+    found.add_argument(
+        "--seq", type=_whole, default=0, metavar="N", help="replay: this change alone, of `deliveries` (default: all)"
+    )
+
+
 def _look_over(sub: Any) -> None:
     report = _command(sub, "report", "what a journey or a campaign was worth", commands.report)
     report.add_argument("id", metavar="ID", help="a journey with a goal, or a campaign: its journeys together")
@@ -270,7 +284,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=__version__)
     _common(parser, None)
     sub = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for group in (_set_up, _move, _work, _ask, _sources, _letters, _look_over):
+    for group in (_set_up, _move, _work, _ask, _sources, _destinations, _letters, _look_over):
         group(sub)
     return parser
 

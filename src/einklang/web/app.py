@@ -15,6 +15,7 @@ from einklang.web import (
     catalog_api,
     customer,
     debug_api,
+    destinations_api,
     drafts_api,
     errors,
     estimates_api,
@@ -43,6 +44,7 @@ API = (
     *(*api.ROUTES, *objects_api.ROUTES, *catalog_api.ROUTES, *sources_api.ROUTES, *drafts_api.ROUTES),
     *(*identity_api.ROUTES, *debug_api.ROUTES, *groups_api.ROUTES, *products_api.ROUTES, *language_api.ROUTES),
     *estimates_api.ROUTES,
+    *destinations_api.ROUTES,
 )
 _HEADERS = (
     (b"x-content-type-options", b"nosniff"),

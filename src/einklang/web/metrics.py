@@ -40,6 +40,18 @@ class _BookFigures(Collector):
         for status, count in found.outbox:
             outbox.add_metric([status], count)
         yield outbox
+        deliveries = GaugeMetricFamily(
+            "einklang_deliveries", "Changes that a webhook has not got", labels=["destination", "status"]
+        )
+        for name, status, count in found.deliveries:
+            deliveries.add_metric([name, status], count)
+        yield deliveries
+        faults = GaugeMetricFamily(
+            "einklang_destination_failing", "1 where the last try failed or somebody stopped it", labels=["destination"]
+        )
+        for name, failing in found.destinations:
+            faults.add_metric([name], int(failing))
+        yield faults
 
     def describe(self) -> Iterable[Metric]:
         """Nothing ahead of time: registering must not read the Book."""

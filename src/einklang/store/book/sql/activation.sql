@@ -38,6 +38,9 @@ WHERE destination = ? AND status = ? AND seq < ? ORDER BY seq DESC LIMIT ?
 -- name: delivery_counts
 SELECT destination, status, COUNT(*), MIN(taken_at), MIN(next_at) FROM delivery GROUP BY destination, status ORDER BY destination, status
 
+-- name: destination_faults
+SELECT id, error, held FROM destination ORDER BY id
+
 -- Changes of segments after a seq, in order.
 -- name: changes_after
 SELECT seq, at, clock, name, person, properties FROM entry

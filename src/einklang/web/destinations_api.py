@@ -1,0 +1,91 @@
+"""The REST API of destinations: how each is, what a webhook has not got, and stopping, resuming, telling it again."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Annotated, Any
+
+import msgspec
+from litestar import Response, get, post
+from litestar.datastructures import State
+from litestar.params import FromQuery, PathParameter
+
+from einklang.app import activation_health as health
+from einklang.app.answers import Page
+from einklang.web.access import principal
+from einklang.web.api import READ, Cursor, Limit, Req, plain, wired
+from einklang.web.encode import encode
+from einklang.web.sources_api import WRITE, body_of
+
+DestinationId = Annotated[str, PathParameter(description="id of a destination, such as crm")]
+
+
+class Nothing(msgspec.Struct, forbid_unknown_fields=True):
+    """No more is said."""
+
+
+class Replay(msgspec.Struct, forbid_unknown_fields=True):
+    """Which dead change is told again; 0: all of this destination."""
+
+    seq: int = 0
+
+
+async def _acted(request: Req, state: State, name: str, action: str, raw: bytes, seq: int = 0) -> Response[bytes]:
+    found = wired(state)
+    services = found.services
+
+    def work() -> health.Acted:
+        now, actor = services.now(), principal(request)
+        done = health.act(services.book, found.in_force(), name, action, actor=actor, now=now, seq=seq)
+        services.wake()
+        return done
+
+    async def answer() -> tuple[int, bytes]:
+        return 200, encode(await asyncio.to_thread(work))
+
+    return await found.once.answer(request, raw, answer)
+
+
+@get("/api/destinations", opt=READ, sync_to_thread=True)
+def destinations(state: State) -> Page[health.DestinationShown]:
+    """All destinations, and how each is: what waits, what is dead, when it is tried again and why."""
+    found = wired(state)
+    with found.services.book.snapshot() as reader:
+        return Page(health.list_destinations(reader, found.in_force(), found.services.now()))
+
+
+@get("/api/destinations/{destination_id:str}/deliveries", opt=READ, sync_to_thread=True)
+def deliveries(
+    state: State, destination_id: DestinationId, status: FromQuery[str] = "dead", cursor: Cursor = "", limit: Limit = 50
+) -> Page[health.DeliveryShown]:
+    """Changes that a webhook has not got, the newest first; `status` is `dead` or `waiting`."""
+    found, name = wired(state), plain(destination_id)
+    with found.services.book.snapshot() as reader:
+        return health.list_deliveries(reader, found.in_force(), name, status, cursor=cursor, limit=limit)
+
+
+@post("/api/destinations/{destination_id:str}/pause", opt=WRITE, status_code=200)
+async def pause(request: Req, state: State, destination_id: DestinationId) -> Response[health.Acted]:
+    """Stop a destination: nothing more is sent or written until it is resumed."""
+    raw = await request.body()
+    body_of(raw, Nothing)
+    return await _acted(request, state, plain(destination_id), "pause", raw)  # type: ignore[return-value]  # encoded already
+
+
+@post("/api/destinations/{destination_id:str}/resume", opt=WRITE, status_code=200)
+async def resume(request: Req, state: State, destination_id: DestinationId) -> Response[health.Acted]:
+    """Go on, and try at once: what came while it was stopped is told in its order."""
+    raw = await request.body()
+    body_of(raw, Nothing)
+    return await _acted(request, state, plain(destination_id), "resume", raw)  # type: ignore[return-value]  # encoded already
+
+
+@post("/api/destinations/{destination_id:str}/replay", opt=WRITE, status_code=200)
+async def replay(request: Req, state: State, destination_id: DestinationId) -> Response[health.Acted]:
+    """Tell dead changes again, under the ids that they had: one, or all of this destination."""
+    raw = await request.body()
+    said = body_of(raw, Replay)
+    return await _acted(request, state, plain(destination_id), "replay", raw, said.seq)  # type: ignore[return-value]  # encoded already
+
+
+ROUTES: tuple[Any, ...] = (destinations, deliveries, pause, resume, replay)
