@@ -131,7 +131,7 @@ def person(chance: Chance, number: int) -> dict[str, Any]:
             {
                 "name": name,
                 "at": time,
-                "seq": seq,
+                "seq": 100 * number + seq,
                 "properties": _properties(chance),
                 "touchpoint": touchpoint,
                 "source": source,

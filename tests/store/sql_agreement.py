@@ -58,6 +58,16 @@ ANCHORS = (
     'trait.tags.exists_one(v0, v0 == "a") && trait.tags.all(v0, has(v0))',
     'events("A").sum(amount * 0.333333333)',
     'events("A").count() > 1 ? events("A").sum(paid) : trait.points',
+    'group("house").contact_person || group("house").role == "a"',
+    'group("firm").events("A").where(amount > 1).latest(2).last(n)',
+    'group("firm").events("A").followedBy(group("firm").events("B"), "2d", group("firm").events("C")).count()',
+    'group("firm").events("A").list(n).exists(v0, v0 == trait.x)',
+    'size(events("A", "B").list(n).filter(v0, v0 != 1)) + events("A").list(amount).sum()',
+    'events("B").list(code).exists(v0, v0 in events("A").list(code))',
+    'events("A", "B").within("2d").nth(2, event.at)',
+    'events("A").each(items).nth(2, c)',
+    'lookup("shelf", events("A").last(code)).label == null && lookup("shelf", trait.city).until < today',
+    'events("A").each(items).where(lookup("shelf", c).label == "Shoe").count()',
 )
 
 
@@ -98,7 +108,7 @@ def disagreements(
     for start in range(0, len(cases), together):
         part = cases[start : start + together]
         asked = [(str(at), case.checked) for at, case in enumerate(part)]
-        plan = compile_sql(asked, dialect or engine.name, NOW, values=True)
+        plan = compile_sql(asked, dialect or engine.name, NOW, values=True, members_max=world.crowd.members_max)
         rows = {row["person_id"]: row for row in engine.run(plan).to_dicts()}
         for at, case in enumerate(part):
             for number, wanted in enumerate(world.answers[case.source]):

@@ -65,7 +65,7 @@ def world() -> World:
 @pytest.fixture(scope="module")
 def engine(session: Any, world: World) -> SparkEngine:
     """Spark with the persons of the world."""
-    found = SparkEngine(session)
+    found = SparkEngine(session, world.crowd.rate, world.crowd.lookup)
     put_crowd(found, world.crowd)
     return found
 

@@ -6,8 +6,9 @@ over the events, a row a person; what they say of persons is worked out over the
 A plan reads these tables (moments are BIGINT microseconds, JSON is text), which who runs it makes:
 `ek_persons` (person_id, zone, field_NAME ...), `ek_events` (person_id, seq, at, name, touchpoint, source, machine,
 properties), `ek_traits` (person_id, name, value, at, n: their order by time), `ek_consents` (person_id, channel,
-purpose), `ek_segments` (person_id, segment), `ek_objects` (person_id, kind, n, body); and the functions of
-`sql_functions`, among them those of time zones, so that the tz database is the one pinned with Einklang.
+purpose), `ek_segments` (person_id, segment), `ek_objects` (person_id, kind, n, body), `ek_members` (person_id, type,
+group_id, role, contact), `ek_group_traits` (type, group_id, name, value, at, n: their order by time); and the functions
+of `sql_functions`, among them those of time zones, so that the tz database is the one pinned with Einklang.
 
 `ENGINES` says what an engine can do, `sql_lacks` why it cannot answer a condition; then `crowd` does.
 """
@@ -22,11 +23,13 @@ import msgspec
 
 from einklang.expr.check import Checked
 from einklang.expr.crowd_reach import crowd_supports
+from einklang.expr.sql_groups import Belonging
 from einklang.expr.sql_rows import Rows
 from einklang.expr.sql_sets import Sets
-from einklang.expr.sql_text import Code, DuckDB, Spark, Unsupported, made
+from einklang.expr.sql_text import Code, DuckDB, Spark, Unsupported, both, made
 from einklang.expr.tree import Term, walk
 from einklang.kernel.errors import UsageError
+from einklang.kernel.limits import GROUP_MEMBERS_MAX
 from einklang.kernel.time import Micros
 
 DIALECTS: Mapping[str, DuckDB] = {"duckdb": DuckDB(), "spark": Spark()}
@@ -39,10 +42,11 @@ _EVERYWHERE = (
     "age", "anniversary", "year", "month", "day", "hour", "weekday", "least", "greatest", "segment", "consent",
     "macro_exists", "macro_all", "macro_exists_one", "macro_filter", "macro_map", "list_sum", "list_min", "list_max",
     "events", "objects", "within", "since", "until", "where", "latest", "each", "followed", "notfollowed", "machine",
-    "exists", "count", "sum", "avg", "min", "max", "distinct", "first", "last",
+    "exists", "count", "sum", "avg", "min", "max", "distinct", "first", "last", "nth", "list_rows", "followed_without",
+    "start_of", "lookup", "groupid", "grouprole", "groupcontact", "groupsize", "grouptrait", "groupevents", "money",
 )  # fmt: skip
 #: Kind of node -> the engines whose plans know it. What is not here is asked of `crowd`, or person by person.
-ENGINES: Mapping[str, frozenset[str]] = dict.fromkeys(_EVERYWHERE, _BOTH) | {"money": frozenset({"duckdb"})}
+ENGINES: Mapping[str, frozenset[str]] = dict.fromkeys(_EVERYWHERE, _BOTH)
 _MARK = re.compile(r"<(@\d+)>")
 _CALLED = re.compile(r"\bek_\w+(?=\()")
 
@@ -68,14 +72,20 @@ def sql_lacks(checked: Checked, engine: str) -> list[str]:
 
 
 def compile_sql(
-    conditions: Sequence[tuple[str, Checked]], engine: str, now: Micros, *, values: bool = False
+    conditions: Sequence[tuple[str, Checked]],
+    engine: str,
+    now: Micros,
+    *,
+    values: bool = False,
+    members_max: int = GROUP_MEMBERS_MAX,
 ) -> SqlPlan:
     """The plan for some conditions at a moment; one that speaks of another one of them is answered by it. It gives a
     row for each person for whom one of them holds.
 
-    values: their values instead of whether they hold, for everybody. Raises UsageError `not_for_engine`.
+    values: their values instead of whether they hold, for everybody; members_max: of a group that can be asked
+    together, what asks a larger one has no answer. Raises UsageError `not_for_engine`.
     """
-    plan = _Plan(conditions, DIALECTS[engine], now)
+    plan = _Plan(conditions, DIALECTS[engine], now, members_max)
     return plan.made(values=values)
 
 
@@ -92,11 +102,14 @@ def compile_for(conditions: Sequence[tuple[str, Checked]], engine: str, now: Mic
 class _Plan(Sets):
     """One statement under construction."""
 
-    def __init__(self, conditions: Sequence[tuple[str, Checked]], dialect: DuckDB, now: Micros) -> None:
+    def __init__(
+        self, conditions: Sequence[tuple[str, Checked]], dialect: DuckDB, now: Micros, members_max: int
+    ) -> None:
         fields = {term.data for _, one in conditions for term in walk(one.tree) if term.op == "person"}
         super().__init__(dialect, now, frozenset(fields - {"id"}))
         self.setup()
         self.conditions = dict(conditions)
+        self.belonging = Belonging(dialect, now, members_max)
         self._persons: list[Rows] = []
         self._traits: dict[str, str] = {}
         self._flags: dict[tuple[str, Any], str] = {}
@@ -118,10 +131,13 @@ class _Plan(Sets):
     def trait_column(self, name: str) -> str:
         return self._traits.setdefault(name, f"t{len(self._traits) + 1}")
 
+    def group_column(self, kind: str, what: str, name: str = "") -> str:
+        return self.belonging.column(kind, what, name)
+
     def flag(self, kind: str, key: Any, at: Rows) -> Code:
         if kind == "segment" and key in self.conditions:
             tokens, kinds = dict(self.tokens), dict(self.kinds)
-            found = at.named(self.holds(self.conditions[key].tree, at))
+            found = at.named(self._answer(self.conditions[key].tree, at, values=False))
             self.tokens, self.kinds = tokens, kinds
             return found
         name = self._flags.setdefault((kind, key), f"f{len(self._flags) + 1}")
@@ -132,7 +148,7 @@ class _Plan(Sets):
         if rank:
             groups = [group for group in self.groups.values() if max(group.rows.rank, 0) + 1 == rank]
             listed = "".join(f", {group.name}.{column}" for group in groups for column in group.aggregates.values())
-            joined = "".join(f" LEFT JOIN {one.name} ON {one.name}.person_id = b.person_id" for one in groups)
+            joined = "".join(f" LEFT JOIN {one.name} ON {one.name}.person_id = b.{one.rows.by}" for one in groups)
             return f"SELECT b.*{listed} FROM p_{rank - 1} AS b{joined}"
         listed = "".join(f", s.field_{name}" for name in sorted(self.fields))
         zones = f"SELECT zone, ek_day({self.now}, zone) AS today FROM (SELECT DISTINCT zone FROM ek_persons) AS z"
@@ -148,7 +164,8 @@ class _Plan(Sets):
             if text:
                 listed += "".join(f", {name}.{column}" for column in self._columns_of(name))
                 joined += f" LEFT JOIN ({text}) AS {name} ON {name}.person_id = s.person_id"
-        return f"SELECT s.person_id, s.zone{listed} FROM ek_persons AS s{joined}"
+        there, theirs = self.belonging.source()
+        return f"SELECT s.person_id, s.zone{listed}{there} FROM ek_persons AS s{joined}{theirs}"
 
     def _columns_of(self, name: str) -> list[str]:
         if name == "t":
@@ -191,12 +208,19 @@ class _Plan(Sets):
 
     # the statement
 
+    def _answer(self, tree: Term, at: Rows, *, values: bool) -> Code:
+        found = self.value(tree, at) if values else self.holds(tree, at)
+        few = self.belonging.few(tree, at.column)
+        if not few:
+            return found
+        return made("CASE WHEN {0} THEN {1} END" if values else "({0} AND {1})", both(few), found)
+
     def made(self, *, values: bool) -> SqlPlan:
         highest = max((self.rank(one.tree) for one in self.conditions.values()), default=0)
         persons = self.persons(max(highest, 0))
         found: dict[str, Code] = {}
         for name, one in self.conditions.items():
-            found[name] = self.value(one.tree, persons) if values else self.holds(one.tree, persons)
+            found[name] = self._answer(one.tree, persons, values=values)
         columns = {name: f"h{at}" for at, name in enumerate(found)}
         self._asked = [code.text for code in found.values()]
         listed = "".join(f", {code.text} AS {columns[name]}" for name, code in found.items())

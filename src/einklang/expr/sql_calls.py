@@ -144,6 +144,9 @@ class Calls(Terms):
     def _counted(self, code: Code) -> Code:
         return made(f"CAST({{0}} AS {NUMBER})", code)
 
+    def _start_of(self, term: Term, at: Place) -> Code:
+        return self.asked("ek_start_of", self.typed(term.args[0], at, "date"), self.dialect.text(term.data))
+
     def _year(self, term: Term, at: Place) -> Code:
         found = self.asked(_DATED[term.op], self.typed(term.args[0], at, "date"))
         return found if term.op == "weekday" else self._counted(found)

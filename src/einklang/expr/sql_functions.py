@@ -8,7 +8,7 @@ as None.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import date
 from decimal import Decimal
 from functools import lru_cache
@@ -18,7 +18,7 @@ import msgspec
 
 from einklang.expr import numbers, runtime
 from einklang.expr.crowd_values import canonical
-from einklang.expr.dates import Day
+from einklang.expr.dates import Day, start_of
 from einklang.kernel.time import Duration
 
 TEXT, NUMBER, WHOLE = "text", "number", "whole"
@@ -64,6 +64,11 @@ def exact(doc: str | None, path: str) -> Decimal | None:
     return _decimal(numbers.number_of(_at(doc, path)))
 
 
+def _written(x: Any) -> str:
+    """JSON. Spark's workers get functions as they are, and the encoder where they import it."""
+    return _ENCODE.encode(x).decode()
+
+
 def compared(doc: str | None, path: str) -> str | None:
     """The list or map at a path as a text that is equal exactly where the values are."""
     found = _at(doc, path)
@@ -81,7 +86,7 @@ def safe(doc: str | None, path: str) -> str | None:
     numbers as floats.
     """
     found = _at(doc, path)
-    return None if found is None else _ENCODE.encode(_safe(found)).decode()
+    return None if found is None else _written(_safe(found))
 
 
 def _safe(x: Any) -> Any:
@@ -152,6 +157,10 @@ def _anniversary(day: str | None, today: str) -> str | None:
     return _shown(runtime.anniversary(runtime.as_date(day), date.fromisoformat(today)))
 
 
+def _start_of(day: str | None, period: str) -> str | None:
+    return _shown(start_of(runtime.as_date(day), period))
+
+
 def _date_diff(a: str | None, b: str | None) -> int | None:
     return runtime.date_diff(runtime.as_date(a), runtime.as_date(b))
 
@@ -200,6 +209,7 @@ FUNCTIONS: dict[str, Function] = {
     "ek_hour": Function(runtime.hour, (WHOLE, TEXT), WHOLE),
     "ek_age": Function(_age, (TEXT, TEXT), WHOLE),
     "ek_anniversary": Function(_anniversary, (TEXT, TEXT), TEXT),
+    "ek_start_of": Function(_start_of, (TEXT, TEXT), TEXT),
     "ek_date_diff": Function(_date_diff, (TEXT, TEXT), WHOLE),
     "ek_date_move": Function(_date_move, (TEXT, WHOLE, WHOLE), TEXT),
     "ek_date_shift": Function(_date_shift, (TEXT, WHOLE, WHOLE, WHOLE), TEXT),
@@ -217,3 +227,27 @@ def exchange(rate: Callable[[str], Any]) -> Function:
         return _decimal(numbers.number_of(runtime.exchanged(rate, zone, amount, currency, at, own)))
 
     return Function(exchanged, (NUMBER, TEXT, WHOLE, TEXT, TEXT), NUMBER)
+
+
+def catalog(lookup: Callable[[str, Any], Any]) -> dict[str, Function]:
+    """`ek_lookup(key, catalog, path)` and its like, with the rows of a run (`View.lookup`): what is at a path of a row,
+    as JSON. The key is a text, or stands in a document or a safe one.
+    """
+
+    def looked_up(key: Any, name: str, path: str) -> str | None:
+        found = None if key is None else lookup(name, key)
+        for part in _path(path):
+            found = found.get(part) if isinstance(found, Mapping) else None
+        return None if found is None else _written(found)
+
+    def at(doc: str | None, where: str, name: str, path: str) -> str | None:
+        return looked_up(_at(doc, where), name, path)
+
+    def safe_key(doc: str | None, name: str, path: str) -> str | None:
+        return looked_up(_plain(_at(doc, "[]")), name, path)
+
+    return {
+        "ek_lookup": Function(looked_up, (TEXT, TEXT, TEXT), TEXT),
+        "ek_lookup_at": Function(at, (TEXT, TEXT, TEXT, TEXT), TEXT),
+        "ek_lookup_safe": Function(safe_key, (TEXT, TEXT, TEXT), TEXT),
+    }

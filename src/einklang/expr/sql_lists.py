@@ -42,8 +42,13 @@ class Lists(Calls):
             return Items(
                 self._through("mapped", listed, inner, value), "dyn" if kind == "null" else kind, kind, made=True
             )
+        if term.op == "list_rows":
+            kind = term.args[1].type.kind
+            if kind in ("list", "map"):
+                raise Unsupported("a list of lists")
+            return Items(self.value(term, at), "dyn" if kind == "null" else kind, kind, made=True)
         if term.op not in PATHS:
-            raise Unsupported(term.op)
+            raise Unsupported("each of a list that is made")
 
         def read(term: Term, at: Place) -> Code:
             return self.dialect.items(*self.path(term, at))
@@ -155,7 +160,7 @@ class Lists(Calls):
     def _size(self, term: Term, at: Place) -> Code:
         part = term.args[0]
         kind = part.type.kind
-        if part.op in ("macro_filter", "macro_map"):
+        if part.op in ("macro_filter", "macro_map", "list_rows"):
             return self._counted(made("COALESCE({0}, 0)", self.dialect.counted(self.items(part, at).code)))
         text = made(f"{self.dialect.length}({{0}})", self.typed(part, at, "string"))
         if kind == "string" or part.op not in PATHS or ("local", part.data) in self.kinds:

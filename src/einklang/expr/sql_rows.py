@@ -136,6 +136,8 @@ class EventRows(Rows):
         self.rank = rank
         self.order = order
         self.where = ""
+        #: whose they are: a column of the persons; and the column that says who did it
+        self.by, self.actor = "person_id", "person_id"
         #: columns of the persons -> their names here
         self.persons: dict[str, str] = {}
         self.outer: EventRows | None = None

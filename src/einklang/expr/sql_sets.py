@@ -10,12 +10,17 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from einklang.expr.rows import flatten
+from einklang.expr.sql_groups import held_by, keyed_by, members_of
 from einklang.expr.sql_lists import Lists
 from einklang.expr.sql_rows import EventRows, Group, Rows
 from einklang.expr.sql_text import Code, Unsupported, both, made, number
 from einklang.expr.tree import Term
+from einklang.kernel.limits import LIST_ITEMS_MAX
 from einklang.kernel.time import Micros
 
+#: Of a pass: the kind of business objects ("" for events), the type of the group whose they are, and whether it is read
+#: once for the group.
+Owner = tuple[str, str, bool]
 _EVENT_COLUMNS = ("at", "seq", "name", "touchpoint", "source", "machine", "properties")
 
 
@@ -54,7 +59,7 @@ class Sets(Lists):
 
     def setup(self) -> None:
         """Nothing is read yet."""
-        self.bases: dict[tuple[str, int, tuple[str, ...]], Base] = {}
+        self.bases: dict[tuple[Owner, int, tuple[str, ...]], Base] = {}
         self.derived: dict[str, EventRows] = {}
         self.groups: dict[int, Group] = {}
         #: marks in the text of a plan -> what stands there in the end
@@ -62,37 +67,44 @@ class Sets(Lists):
 
     # passes
 
-    def _base(self, kind: str, rank: int, names: tuple[str, ...]) -> Base:
+    def _base(self, owner: Owner, rank: int, names: tuple[str, ...]) -> Base:
         """The pass over the events of these names: what is asked of other events is no burden to them."""
-        key = (kind, rank, names)
+        key = (owner, rank, names)
         if key not in self.bases:
-            self.bases[key] = self._pass(kind, rank)
+            self.bases[key] = self._pass(owner, rank)
         return self.bases[key]
 
-    def _pass(self, kind: str, rank: int) -> Base:
-        """kind: of business objects, "" for events."""
+    def _pass(self, owner: Owner, rank: int) -> Base:
+        kind, group, keyed = owner
         found: list[Base] = []
         order = ("n",) if kind else ("at", "seq")
 
         def source() -> str:
             base = found[0]
             columns = ("n", "body") if kind else _EVENT_COLUMNS
-            listed = ", ".join(f"e.{name}" for name in ("person_id", *columns))
-            asked = "".join(f", p.{name} AS {here}" for name, here in base.rows.persons.items())
-            joined = ""
+            who, joined = "e.person_id", ""
+            if group and not kind:
+                who, joined = members_of(self.dialect, group, keyed=keyed)
+            listed = f"{who} AS person_id, " + ", ".join(f"e.{name}" for name in columns)
+            if joined:
+                listed += ", e.person_id AS actor"
+            listed += "".join(f", p.{name} AS {here}" for name, here in base.rows.persons.items())
             if base.rows.persons:
-                joined = f" JOIN p_{base.rows.rank} AS p ON p.person_id = e.person_id"
+                joined += f" JOIN p_{base.rows.rank} AS p ON p.person_id = {who}"
             if kind:
-                where = f"e.kind = {self.dialect.text(kind).text}"
-                return f"SELECT {listed}{asked} FROM ek_objects AS e{joined} WHERE {where}"
+                return f"SELECT {listed} FROM ({held_by(self.dialect, kind, group)}) AS e{joined}"
             where = f"e.at <= {self.now}"
             if base.low is not None:
                 where += f" AND e.at > {base.low}"
             if base.names is not None:
                 where += f" AND e.name IN ({', '.join(self.dialect.text(name).text for name in sorted(base.names))})"
-            return f"SELECT {listed}{asked} FROM ek_events AS e{joined} WHERE {where}"
+            return f"SELECT {listed} FROM ek_events AS e{joined} WHERE {where}"
 
-        found.append(Base(EventRows(self.names, self.dialect, source, rank=rank, order=order)))
+        rows = EventRows(self.names, self.dialect, source, rank=rank, order=order)
+        if group and not kind:
+            rows.actor = "actor"
+            rows.by = self.group_column(group, "id") if keyed else "person_id"
+        found.append(Base(rows))
         return found[0]
 
     def _derive(
@@ -105,6 +117,7 @@ class Sets(Lists):
             order = (*before.order, *extra)
             rows = EventRows(self.names, self.dialect, make, rank=before.rank, order=order, alias=alias)
             rows.persons, rows.outer = before.persons, before.outer
+            rows.by, rows.actor = before.by, before.actor
             self.derived[key] = rows
         return self.derived[key]
 
@@ -116,20 +129,23 @@ class Sets(Lists):
 
     # sets
 
-    def set_of(self, term: Term, rank: int, outer: EventRows | None = None) -> Set:
-        """The set of a term. rank: of the persons that it needs; outer: the row whose followers are asked for."""
+    def set_of(self, term: Term, rank: int, outer: EventRows | None = None, *, keyed: bool = False) -> Set:
+        """The set of a term. rank: of the persons that it needs; outer: the row whose followers are asked for; keyed:
+        it is a set of the group, not of each of its members.
+        """
         chain = flatten(term)
-        found = self._open(chain, rank, outer)
+        found = self._open(chain, rank, outer, keyed)
         for part in chain[1:]:
             if part.op != "machine":
                 getattr(self, "_set_" + part.op)(part, found)
         return found
 
-    def _open(self, chain: list[Term], rank: int, outer: EventRows | None) -> Set:
+    def _open(self, chain: list[Term], rank: int, outer: EventRows | None, keyed: bool) -> Set:
         first = chain[0]
         objects = first.op == "objects"
-        kind = first.data[1] if objects else ""
-        base = self._base(kind, rank, () if objects else first.data[1]) if outer is None else self._pass(kind, -1)
+        group = first.data[3] if objects else first.data[2] if first.op == "groupevents" else ""
+        owner = (first.data[1] if objects else "", group, keyed)
+        base = self._base(owner, rank, () if objects else first.data[1]) if outer is None else self._pass(owner, -1)
         found = Set(base.rows, first.data[0])
         base.rows.outer = outer
         if objects:
@@ -192,7 +208,7 @@ class Sets(Lists):
             return
         where = both(to.conditions)
         if set(where.deps) - {before.key}:
-            raise Unsupported("latest or each behind a condition on the earlier event")
+            raise Unsupported("latest behind a condition on the earlier event")
         if where.python and not self.dialect.python_anywhere:
             raise Unsupported("a calendar in this condition")
 
@@ -231,6 +247,11 @@ class Sets(Lists):
         to.conditions.append(self._follower(term, to))
         to.asks = True
 
+    def _set_followed_without(self, term: Term, to: Set) -> None:
+        follows, breaks = (self._of_followers(part, term.data[2], to, "(SELECT MIN({0})") for part in term.args[1:])
+        to.conditions.append(made("COALESCE({0} <= COALESCE({1}, {0}), FALSE)", follows, breaks))
+        to.asks = True
+
     def _set_notfollowed(self, term: Term, to: Set) -> None:
         follower = self._follower(term, to)
         over = made(f"{{0}} + {term.data[2]} <= {self.now}", to.rows.column("at"))
@@ -239,27 +260,32 @@ class Sets(Lists):
 
     def _follower(self, term: Term, to: Set) -> Code:
         """Whether an event of the other set follows within the time."""
+        return self._of_followers(term.args[1], term.data[2], to, "EXISTS (SELECT 1")
+
+    def _of_followers(self, part: Term, length: Micros, to: Set, asked: str) -> Code:
+        """What is asked of the events of another set that follow within the time; `{0}` is when they happened."""
         outer = to.rows
-        other = self.set_of(term.args[1], -1, outer)
+        other = self.set_of(part, -1, outer, keyed=outer.by != "person_id")
         inner = other.rows
         at, before = inner.column("at"), outer.column("at")
         same = made("{0} = {1}", inner.column("person_id"), outer.column("person_id"))
-        span = [made("{0} > {1}", at, before), made(f"{{0}} <= {{1}} + {term.data[2]}", at, before)]
-        asked = both([same, *span, *other.conditions])
-        if asked.python and not self.dialect.python_anywhere:
+        span = [made("{0} > {1}", at, before), made(f"{{0}} <= {{1}} + {length}", at, before)]
+        found = both([same, *span, *other.conditions])
+        if found.python and not self.dialect.python_anywhere:
             raise Unsupported("a calendar in this condition")
-        deps = {row: layer for row, layer in asked.deps.items() if row != inner.key}
+        deps = {row: layer for row, layer in found.deps.items() if row != inner.key}
 
         # the text is made at the end, when all columns of the inner rows are known
         self.late[mark := self.names.new("@")] = lambda: (
-            f"EXISTS (SELECT 1 FROM ({inner.render()}) AS {inner.alias} WHERE {asked.text})"
+            f"{asked.format(at.text)} FROM ({inner.render()}) AS {inner.alias} WHERE {found.text})"
         )
         return Code(f"<{mark}>", deps)
 
     # aggregates
 
     def aggregate(self, term: Term, at: Rows) -> Code:
-        found = self.set_of(term.args[0], max(map(self.rank, term.args)))
+        rank = max(map(self.rank, term.args))
+        found = self.set_of(term.args[0], rank, keyed=rank < 0 and bool(keyed_by(term)))
         if found.asks:
             self.close(found)
         rows = found.rows
@@ -329,15 +355,29 @@ class Sets(Lists):
 
     def _fold_first(self, term: Term, group: Group, conditions: list[Code], value: Code | None, at: Rows) -> Code:
         assert value is not None
-        if term.args[1].type.kind == "null":
-            return value
         function = self.dialect.min_by if term.op == "first" else self.dialect.max_by
-        order = ", ".join(f"{group.rows.alias}.{name}" for name in group.rows.order)
-        present = made("{0} IS NOT NULL", value)
+        order = self._order(group)
         call = f"{function}({{0}}, {self.dialect.key}({order}))"
-        return self._column(group, call, [*conditions, present], at, value)
+        return self._column(group, call, [*conditions, _known(value)], at, value)
 
     _fold_last = _fold_first
+
+    def _fold_nth(self, term: Term, group: Group, conditions: list[Code], value: Code | None, at: Rows) -> Code:
+        assert value is not None
+        call, place = self.dialect.earliest(self._order(group), term.args[2].data)
+        return made(place, self._column(group, call, [*conditions, _known(value)], at, value))
+
+    def _fold_list_rows(self, term: Term, group: Group, conditions: list[Code], value: Code | None, at: Rows) -> Code:
+        assert value is not None
+        call, listed = self.dialect.newest(self._order(group), LIST_ITEMS_MAX)
+        return made(listed, self._column(group, call, [*conditions, _known(value)], at, value))
+
+    def _order(self, group: Group) -> str:
+        return ", ".join(f"{group.rows.alias}.{name}" for name in group.rows.order)
+
+
+def _known(value: Code) -> Code:
+    return made("{0} IS NOT NULL", value)
 
 
 def _moved(code: Code, before: Rows, after: Rows) -> Code:

@@ -7,6 +7,7 @@ texts, and null is null. What is read off JSON is read as the type that is asked
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -32,7 +33,7 @@ from einklang.expr.types import Type
 from einklang.kernel.time import Micros
 
 Place = Rows | Lambda
-PATHS = frozenset({"prop", "elem", "trait", "field", "local"})
+PATHS = frozenset({"prop", "elem", "trait", "grouptrait", "lookup", "field", "local"})
 #: Ops whose value is never null.
 _SURE = frozenset(
     [
@@ -42,8 +43,10 @@ _SURE = frozenset(
 )  # fmt: skip
 #: Ops that read the zone of the person.
 _ZONED = frozenset({"today", "date_of_ts", "ts_of_date", "hour", "age", "anniversary", "money"})
-_OF_PERSON = frozenset({"trait", "person", "segment", "consent"})
-AGGREGATES = frozenset(["exists", "count", "sum", "avg", "min", "max", "distinct", "first", "last"])
+_OF_PERSON = frozenset(
+    ["trait", "person", "segment", "consent", "groupid", "grouprole", "groupcontact", "groupsize", "grouptrait"]
+)
+AGGREGATES = frozenset(["exists", "count", "sum", "avg", "min", "max", "distinct", "first", "last", "nth", "list_rows"])
 
 
 class Terms:
@@ -75,6 +78,10 @@ class Terms:
 
     def flag(self, kind: str, key: Any, at: Rows) -> Code:
         """Whether a person has a permission or is in a segment."""
+        raise NotImplementedError
+
+    def group_column(self, kind: str, what: str, name: str = "") -> str:
+        """A column of the persons that tells of their group of a type."""
         raise NotImplementedError
 
     def in_list(self, term: Term, at: Place) -> Code:
@@ -198,11 +205,16 @@ class Terms:
         while term.op == "field":
             path = (term.data, *path)
             term = term.args[0]
-        if term.op == "trait":
+        if term.op in ("trait", "grouptrait"):
             assert isinstance(at, Rows)
-            column = self.trait_column(term.data)
+            column = self.trait_column(term.data) if term.op == "trait" else self._trait_of_group(term)
             return at.part(column, path), at.column(column), path
+        if term.op == "lookup":
+            text = self.repeated(self._looked_up(term, at, path), at)
+            return self.repeated(self.dialect.document(text), at), text, ()
         token: Token = ("local", term.data) if term.op == "local" else ("row", term.data[0])
+        if token in self.kinds:
+            raise Unsupported("a field of what a list gives")
         if term.op == "elem":
             token = ("elem", term.data[0])
         if term.op != "local":
@@ -213,6 +225,20 @@ class Terms:
             return made(self.dialect.inner("{0}", path), variable) if path else variable, None, path
         raw = column in ("properties", "body")
         return place.part(column, path, parsed=not raw), place.column(column) if raw else None, path
+
+    def _trait_of_group(self, term: Term) -> str:
+        kind, name = term.data
+        return self.group_column(kind, "trait", name)
+
+    def _looked_up(self, term: Term, at: Place, path: tuple[str, ...]) -> Code:
+        """What is at a path of the row of a catalog, as JSON."""
+        key, asked = term.args[0], (self.dialect.text(term.data), self.dialect.text(json.dumps(path)))
+        if key.type.kind == "string" or key.op not in PATHS:
+            return self.asked("ek_lookup", self.typed(key, at, "string"), *asked)
+        part, doc, where = self.path(key, at)
+        if doc is None:
+            return self.asked("ek_lookup_safe", self.dialect.safe_text(part), *asked)
+        return self.asked("ek_lookup_at", doc, self.dialect.text(json.dumps(where)), *asked)
 
     def _read(self, term: Term, at: Place, kind: str) -> Code:
         """What is at a path, read as a kind."""
@@ -311,7 +337,8 @@ class Terms:
         number, name = term.data
         place, _ = self.tokens["row", number]
         assert isinstance(place, Rows)
-        found = place.column("person_id" if name == "person" else name)
+        who = place.actor if isinstance(place, EventRows) else "person_id"
+        found = place.column(who if name == "person" else name)
         return made("NULLIF({0}, '')", found) if name == "touchpoint" else found
 
     def _segment(self, term: Term, at: Place) -> Code:
@@ -319,6 +346,13 @@ class Terms:
         return self.flag(term.op, term.data, at)
 
     _consent = _segment
+
+    def _groupid(self, term: Term, at: Place) -> Code:
+        assert isinstance(at, Rows)
+        found = at.column(self.group_column(term.data, term.op.removeprefix("group")))
+        return made(f"CAST({{0}} AS {SQL_TYPES['number']})", found) if term.op == "groupsize" else found
+
+    _grouprole = _groupcontact = _groupsize = _groupid
 
     def _money_number(self, term: Term, at: Place) -> Code:
         amount, currency, when = term.args

@@ -32,10 +32,31 @@ SQL_TYPES = {
 LETTER = {"string": "s", "number": "n", "bool": "b"}
 
 
+_DUCKDB, _SPARK = "duckdb", "spark"
+_BOTH = frozenset({_DUCKDB, _SPARK})
+#: Forms that cannot be said in SQL, or not simply enough to be trusted, and the engines that lack them: whoever meets
+#: one asks `crowd`. (Kinds of node that an engine lacks altogether: `sql.ENGINES`.)
+LACKING: Mapping[str, frozenset[str]] = {
+    "a text that is no Unicode": _BOTH,
+    "this name of a field": _BOTH,
+    "a list of lists": _BOTH,
+    "a field of what a list gives": _BOTH,
+    "an expression this long inside a list": _BOTH,
+    "each of a list that is made": _BOTH,
+    "each of a list of the earlier event": _BOTH,
+    "latest behind a condition on the earlier event": _BOTH,
+    "a condition of this form": _BOTH,
+    "a calendar in this condition": frozenset({_SPARK}),
+    "a calendar inside a list": frozenset({_SPARK}),
+    "a key out of a list": frozenset({_SPARK}),
+}
+
+
 class Unsupported(Exception):
-    """An engine cannot do a part of a plan; `part` names it."""
+    """An engine cannot do a part of a plan; `part` names it, a key of `LACKING`."""
 
     def __init__(self, part: str) -> None:
+        assert part in LACKING, part
         super().__init__(part)
         self.part = part
 
@@ -135,6 +156,14 @@ class DuckDB:
         if any(sign in name for name in path for sign in '"\\*'):
             raise Unsupported("this name of a field")
         return self.text("$" + "".join(f'."{name}"' for name in path)).text
+
+    def document(self, text: Code) -> Code:
+        """A JSON text as what `path` takes apart."""
+        return text
+
+    def safe_text(self, part: Code) -> Code:
+        """A safe document, or a part of one, as text."""
+        return part
 
     def read_string(self, part: Code) -> Code:
         return made("CASE WHEN {0}[1] = '\"' THEN json_extract_string({0}, '$') END", part)
@@ -241,6 +270,16 @@ class DuckDB:
             f" generate_subscripts({item}_s, 1) AS {place} FROM ({inner})"
         )
 
+    # the first and the newest of some rows
+
+    def earliest(self, order: str, n: int) -> tuple[str, str]:
+        """(an aggregate of a value, what is the n-th of it in an order)."""
+        return f"arg_min({{0}}, ROW({order}), {n})", f"{{0}}[{n}]"
+
+    def newest(self, order: str, n: int) -> tuple[str, str]:
+        """(an aggregate of a value, what is the list of its n newest in an order)."""
+        return f"arg_max({{0}}, ROW({order}), {n})", "list_reverse({0})"
+
     # numbers
 
     def sum(self, op: str, a: Code, b: Code) -> Code:
@@ -302,6 +341,12 @@ class Spark(DuckDB):
             raise Unsupported("this name of a field")
         return self.text("$" + "".join(f'["{name}"]' for name in path)).text
 
+    def document(self, text: Code) -> Code:
+        return made("try_parse_json({0})", text)
+
+    def safe_text(self, part: Code) -> Code:
+        raise Unsupported("a key out of a list")
+
     def read_string(self, part: Code) -> Code:
         return made("CASE WHEN schema_of_variant({0}) = 'STRING' THEN CAST({0} AS STRING) END", part)
 
@@ -360,6 +405,13 @@ class Spark(DuckDB):
         return (
             f"SELECT {alias}.*, {place}, {item} FROM {source} LATERAL VIEW posexplode({items.text}) AS {place}, {item}"
         )
+
+    def earliest(self, order: str, n: int) -> tuple[str, str]:
+        return f"collect_list(struct({order}, {{0}} AS x))", f"get(sort_array({{0}}), {n - 1}).x"
+
+    def newest(self, order: str, n: int) -> tuple[str, str]:
+        cut = f"reverse(slice(sort_array({{0}}, FALSE), 1, {n}))"
+        return f"collect_list(struct({order}, {{0}} AS x))", f"transform({cut}, y -> y.x)"
 
     def sum(self, op: str, a: Code, b: Code) -> Code:
         return made(f"CAST({{0}} {op} {{1}} AS {NUMBER})", a, b)

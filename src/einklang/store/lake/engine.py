@@ -18,7 +18,7 @@ from einklang.event import OWN_EVENTS
 from einklang.expr.check import Checked
 from einklang.expr.crowd_frames import Crowd
 from einklang.expr.sql import SqlPlan, compile_sql, sql_lacks
-from einklang.expr.sql_functions import FUNCTIONS, NUMBER, TEXT, WHOLE, Function, exchange
+from einklang.expr.sql_functions import FUNCTIONS, NUMBER, TEXT, WHOLE, Function, catalog, exchange
 from einklang.kernel.errors import Unavailable
 from einklang.store.lake.table import Lake
 
@@ -34,12 +34,20 @@ def _no_rate(key: str) -> None:
     """Where there are no rates."""
 
 
+def _no_row(catalog: str, key: Any) -> None:
+    """Where there are no catalogs."""
+
+
+def _functions(rate: Callable[[str], Any], lookup: Callable[[str, Any], Any]) -> Mapping[str, Function]:
+    return FUNCTIONS | {"ek_exchanged": exchange(rate)} | catalog(lookup)
+
+
 class DuckEngine:
-    """One connection in memory. rate: as `View.rate`; used as a context, so that its functions go with it."""
+    """One connection in memory. rate, lookup: as of `View`; used as a context, so that its functions go with it."""
 
     name = "duckdb"
 
-    def __init__(self, rate: Callable[[str], Any] = _no_rate) -> None:
+    def __init__(self, rate: Callable[[str], Any] = _no_rate, lookup: Callable[[str, Any], Any] = _no_row) -> None:
         self.connection = duckdb.connect(
             config={
                 "autoinstall_known_extensions": "false",
@@ -47,7 +55,7 @@ class DuckEngine:
                 "python_enable_replacements": "false",
             }
         )
-        self._functions: Mapping[str, Function] = FUNCTIONS | {"ek_exchanged": exchange(rate)}
+        self._functions = _functions(rate, lookup)
         self._known: set[str] = set()
 
     def __enter__(self) -> DuckEngine:
@@ -112,6 +120,9 @@ def put_crowd(engine: Engine, crowd: Crowd, *, events: bool = True) -> None:
     engine.put("ek_consents", crowd.consents)
     engine.put("ek_segments", crowd.segments)
     engine.put("ek_objects", crowd.objects)
+    engine.put("ek_members", crowd.members.rename({"group": "group_id"}))
+    told = crowd.group_traits.rename({"group": "group_id"}).sort("at", maintain_order=True)
+    engine.put("ek_group_traits", told.with_row_index("n"))
 
 
 class DuckPlans:
@@ -125,8 +136,8 @@ class DuckPlans:
 
     def members(self, conditions: Sequence[tuple[str, Checked]], crowd: Crowd, now: int) -> dict[str, set[str]]:
         """Condition -> ids of those for whom it holds; nothing where numbers are too large to be added up there."""
-        plan = compile_sql(conditions, self.name, now)
-        with DuckEngine(crowd.rate) as engine:
+        plan = compile_sql(conditions, self.name, now, members_max=crowd.members_max)
+        with DuckEngine(crowd.rate, crowd.lookup) as engine:
             put_crowd(engine, crowd)
             try:
                 found = engine.run(plan)
@@ -151,12 +162,16 @@ def _told(moment: str) -> str:
 class SparkEngine:
     """Plans in a session of Apache Spark of their own: what they set is not seen by other users of it.
 
-    The workers need `einklang` installed where a plan asks calendars (`SqlPlan.functions`).
+    The workers need `einklang` installed where a plan asks calendars (`SqlPlan.functions`), and get a copy of `rate`
+    and `lookup`, which are as of `View`.
     """
 
     name = "spark"
 
-    def __init__(self, session: Any) -> None:
+    def __init__(
+        self, session: Any, rate: Callable[[str], Any] = _no_rate, lookup: Callable[[str, Any], Any] = _no_row
+    ) -> None:
+        self._functions = _functions(rate, lookup)
         self.session = session.newSession()
         for name, value in _SPARK_SETTINGS.items():
             self.session.conf.set(name, value)
@@ -181,7 +196,7 @@ class SparkEngine:
     def prepare(self, functions: frozenset[str]) -> None:
         """Make functions of Einklang's known to the session."""
         for name in sorted(functions - self._known):
-            self.session.udf.register(name, FUNCTIONS[name].call, _SPARK[FUNCTIONS[name].gives])
+            self.session.udf.register(name, self._functions[name].call, _SPARK[self._functions[name].gives])
             self._known.add(name)
 
     def run(self, plan: SqlPlan) -> pl.DataFrame:
