@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from einklang.expr import Condition, View
+from einklang.expr import Condition, Flips, View
 from tests.app.test_wakes import track
 from tests.app.worlds import DAY, HOUR, START, append, home, run
 
@@ -19,9 +19,9 @@ def test_one_of_a_hundred_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[object] = []
     traced = Condition.holds_until
 
-    def counting(condition: Condition, view: View) -> tuple[bool, int | None]:
+    def counting(condition: Condition, view: View, flips: Flips | None = None) -> tuple[bool, int | None]:
         asked.append(condition)
-        return traced(condition, view)
+        return traced(condition, view, flips)
 
     monkeypatch.setattr(Condition, "holds_until", counting)
     with home(ABOUT) as book:

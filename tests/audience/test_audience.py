@@ -86,7 +86,7 @@ class Rule:
         self.asked += 1
         return self.at(view, view.now)
 
-    def holds_until(self, view: Any) -> tuple[bool, int | None]:
+    def holds_until(self, view: Any, flips: Any = None) -> tuple[bool, int | None]:
         """At the view's now, and the next moment at which its own part changes by time."""
         return self.holds(view), self.next_flip(view)
 

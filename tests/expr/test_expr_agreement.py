@@ -12,7 +12,7 @@ import msgspec
 import polars as pl
 import pytest
 
-from einklang.expr import compile_one, crowd_groups, crowd_sets, dates, numbers, python, rows, runtime
+from einklang.expr import compile_one, crowd_groups, crowd_sets, dates, numbers, python, python_names, rows, runtime
 from einklang.expr.crowd import Run
 from einklang.expr.crowd_values import equal, is_null
 from einklang.expr.flip import Flips
@@ -99,6 +99,14 @@ def test_nothing_changes_before_the_next_flip(world: World) -> None:
     assert not found, _show(found)
 
 
+def test_what_is_asked_together_answers_as_alone(world: World) -> None:
+    """Conditions that share what a person did up to a moment answer, and flip, as each does alone."""
+    compiled = [compile_one(case.checked) for case in world.cases[:250]]
+    for view in world.views[:4]:
+        shared = Flips(view)
+        assert [one.holds_until(view, shared) for one in compiled] == [one.holds_until(view) for one in compiled]
+
+
 def test_flips_make_progress(world: World) -> None:
     """From flip to flip time goes on, and a value that never flips says so."""
     for case in _timed(world)[:30]:
@@ -127,7 +135,7 @@ def _not_equal_of_sql(patch: pytest.MonkeyPatch) -> None:
         a, b = (self.value(arg) for arg in term.args)
         return f"(has({a}) and has({b}) and not eq({a}, {b}))"
 
-    patch.setitem(python._GLOBALS, "has", lambda x: x is not None)
+    patch.setitem(python_names.GLOBALS, "has", lambda x: x is not None)
     patch.setattr(python.Generator, "_ne", ne)
 
 
@@ -136,21 +144,21 @@ def _average_counts_nulls(patch: pytest.MonkeyPatch) -> None:
         found = list(values)
         return numbers.div(numbers.total(found), len(found))
 
-    patch.setitem(python._GLOBALS, "mean", mean)
+    patch.setitem(python_names.GLOBALS, "mean", mean)
 
 
 def _since_inclusive(patch: pytest.MonkeyPatch) -> None:
     def span(events: Any, now: Micros, after: tuple[Any, ...], to: tuple[Any, ...]) -> Any:
         return runtime.span(events, now, tuple(x if x is None else x - 1 for x in after), to)
 
-    patch.setitem(python._GLOBALS, "span", span)
+    patch.setitem(python_names.GLOBALS, "span", span)
 
 
 def _until_exclusive(patch: pytest.MonkeyPatch) -> None:
     def span(events: Any, now: Micros, after: tuple[Any, ...], to: tuple[Any, ...]) -> Any:
         return runtime.span(events, now, after, tuple(x if x is None else x - 1 for x in to))
 
-    patch.setitem(python._GLOBALS, "span", span)
+    patch.setitem(python_names.GLOBALS, "span", span)
 
 
 def _division_in_floats(patch: pytest.MonkeyPatch) -> None:
@@ -158,7 +166,7 @@ def _division_in_floats(patch: pytest.MonkeyPatch) -> None:
         x, y = numbers.number_of(a), numbers.number_of(b)
         return None if x is None or not y else numbers.number_of(Decimal(float(x) / float(y)))
 
-    patch.setitem(python._GLOBALS, "div", div)
+    patch.setitem(python_names.GLOBALS, "div", div)
 
 
 def _latest_takes_the_earliest(patch: pytest.MonkeyPatch) -> None:
@@ -171,26 +179,26 @@ def _latest_takes_the_earliest(patch: pytest.MonkeyPatch) -> None:
 
 
 def _foreign_money_counts_as_own(patch: pytest.MonkeyPatch) -> None:
-    patch.setitem(python._GLOBALS, "exchanged", lambda rate, zone, amount, *rest: amount)
+    patch.setitem(python_names.GLOBALS, "exchanged", lambda rate, zone, amount, *rest: amount)
 
 
 def _all_of_null_is_true(patch: pytest.MonkeyPatch) -> None:
-    patch.setitem(python._GLOBALS, "every", lambda x, holds: all(map(holds, runtime.items(x))))
+    patch.setitem(python_names.GLOBALS, "every", lambda x, holds: all(map(holds, runtime.items(x))))
 
 
 def _nth_counts_from_zero(patch: pytest.MonkeyPatch) -> None:
-    patch.setitem(python._GLOBALS, "nth_of", lambda place, values: runtime.nth_of(place + 1, values))
+    patch.setitem(python_names.GLOBALS, "nth_of", lambda place, values: runtime.nth_of(place + 1, values))
 
 
 def _what_must_not_come_is_forgotten(patch: pytest.MonkeyPatch) -> None:
-    patch.setitem(python._GLOBALS, "unbroken", lambda follows, breaks: follows is not None)
+    patch.setitem(python_names.GLOBALS, "unbroken", lambda follows, breaks: follows is not None)
 
 
 def _weeks_begin_on_sunday(patch: pytest.MonkeyPatch) -> None:
     def start_of(day: Any, period: str) -> Any:
         return dates.start_of(day + timedelta(days=1) if isinstance(day, date) else None, period)
 
-    patch.setitem(python._GLOBALS, "start_of", start_of)
+    patch.setitem(python_names.GLOBALS, "start_of", start_of)
 
 
 @pytest.mark.parametrize(

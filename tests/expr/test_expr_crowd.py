@@ -13,7 +13,8 @@ import pytest
 from einklang.expr import Catalog, Crowd, Scope, check, compile_crowd, crowd_supports, explain, type_of
 from einklang.expr.crowd_reach import ALONE, SUPPORTED
 from einklang.expr.functions import FUNCTIONS, NARROWING, STRING_METHODS
-from einklang.expr.python import _PLAIN, Generator
+from einklang.expr.python import Generator
+from einklang.expr.python_names import PLAIN
 from einklang.expr.rows import Emitter, RowCode
 from einklang.kernel.errors import InputError, UsageError
 from einklang.kernel.time import DAY
@@ -118,7 +119,7 @@ def test_every_op_has_a_plan_or_says_why_not() -> None:
     helpers = {"equal", "crossing", "read", "over", "missing", "together", *vars(Emitter)}
     written = {name[1:] for kind in (Generator, RowCode) for name in vars(kind) if re.match(r"_[a-z]", name)}
     sets = {"within", "since", "until", "machine", "where", "of", "each", "latest", "followed", "notfollowed"}
-    ops = {name for name in written if name in sets or f"_{name}" in vars(Generator)} - helpers | set(_PLAIN)
+    ops = {name for name in written if name in sets or f"_{name}" in vars(Generator)} - helpers | set(PLAIN)
     assert sorted(ops - SUPPORTED - ALONE.keys()) == []
     assert not SUPPORTED & ALONE.keys()
     alone = {found for text in ALONE.values() for found in re.findall(r"(\w+)\(", text)}

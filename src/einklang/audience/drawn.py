@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
-from einklang.expr import Checked, Condition, Needs, View
+from einklang.expr import Checked, Condition, Flips, Needs, View
 from einklang.kernel.ids import unit
 from einklang.kernel.time import Micros
 
@@ -20,8 +20,8 @@ class Asked(Protocol):
     def holds(self, view: View) -> bool:
         """Whether it holds."""
 
-    def holds_until(self, view: View) -> tuple[bool, Micros | None]:
-        """Whether it holds, and when time alone may change that."""
+    def holds_until(self, view: View, flips: Flips | None = None) -> tuple[bool, Micros | None]:
+        """Whether it holds, and when time alone may change that. flips: of this view, if more are asked with it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,12 +54,12 @@ class Drawn:
         """Whether the person is in the sample."""
         return self.holds_until(view)[0]
 
-    def holds_until(self, view: View) -> tuple[bool, Micros | None]:
+    def holds_until(self, view: View, flips: Flips | None = None) -> tuple[bool, Micros | None]:
         """The same, and when time alone may change that."""
         draw, now = self.draw, view.now
         if draw.frozen is not None and now > draw.frozen:
             return view.segment(draw.segment), None
-        member, flips_at = self.condition.holds_until(view)
+        member, flips_at = self.condition.holds_until(view, flips)
         if draw.every is not None:
             again = (now // draw.every + 1) * draw.every
             flips_at = again if flips_at is None else min(flips_at, again)

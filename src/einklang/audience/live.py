@@ -4,14 +4,14 @@ asked.
 
 from __future__ import annotations
 
+from bisect import insort
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
-from heapq import heapify, heappop, heappush
 from typing import Protocol
 
 from einklang.audience.drawn import Asked
 from einklang.audience.ladder import Climb, Ladder
-from einklang.expr import Needs, View
+from einklang.expr import Flips, Needs, View
 from einklang.fact.person import Membership, Stand
 
 #: Names of events whose listeners are remembered: they may come from anybody, in any number.
@@ -153,34 +153,32 @@ def refresh(
     Updates `memberships` and `stands` in place, before each change is given out: later ones and the caller see it.
     changed: called where only the next flip is another one.
     """
-    now = view.now
-    todo = list(places)
-    heapify(todo)
-    last = -1
-    while todo:
-        place = heappop(todo)
-        if place == last:
-            continue
-        last = place
-        segment = listeners.segments[place]
+    now, segments, flips = view.now, listeners.segments, Flips(view)
+    todo, at = sorted(places), 0
+    while at < len(todo):
+        place = todo[at]
+        at += 1
+        segment = segments[place]
         if isinstance(segment, Ladder):
             assert stands is not None, "where stages are asked they are kept"
             climb = _climb(segment, stands, view, changed)
             if climb is not None:
                 for other in listeners.stages.get(segment.id, ()):
-                    if other > place:
-                        heappush(todo, other)
+                    if other > place and other not in todo:
+                        insort(todo, other)
                 yield climb
+                flips.forget()
             continue
         known = memberships.get(segment.id)
-        member, flips_at = segment.condition.holds_until(view)
+        member, flips_at = segment.condition.holds_until(view, flips)
         if known is None or known.member != member:
             memberships[segment.id] = Membership(member, now, flips_at)
             if member or known is not None:
                 for other in listeners.speak_of.get(segment.id, ()):
-                    if other > place:
-                        heappush(todo, other)
+                    if other > place and other not in todo:
+                        insort(todo, other)
                 yield Change(segment.id, member, now)
+                flips.forget()
             else:
                 changed()
         elif known.flips_at != flips_at:

@@ -15,6 +15,7 @@ from einklang.expr.crowd_frames import Crowd
 from einklang.expr.crowd_reach import crowd_supports
 from einklang.expr.errors import ExprError
 from einklang.expr.explain import ExplainNode, as_json, explain
+from einklang.expr.flip import Flips
 from einklang.expr.guide import hints
 from einklang.expr.json_tree import of_json, to_json
 from einklang.expr.json_tree import schema as json_schema
@@ -42,6 +43,7 @@ __all__ = [
     "EventShape",
     "ExplainNode",
     "ExprError",
+    "Flips",
     "Needs",
     "ObjectShape",
     "Reach",

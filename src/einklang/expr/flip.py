@@ -15,6 +15,8 @@ from operator import attrgetter
 from typing import Any
 
 from einklang.expr import runtime
+from einklang.expr.numbers import Number
+from einklang.expr.past import Past
 from einklang.expr.view import EventLike, Shared, View
 from einklang.kernel.time import HOUR, Micros, day_of, local, start_of_day
 
@@ -23,14 +25,23 @@ _QUARTER = HOUR // 4
 
 
 class Flips:
-    """Collects moments at which an answer can change. `at`: the smallest after `now`, None if there is none."""
+    """Collects moments at which an answer can change. `at`: the smallest after `now`, None if there is none.
 
-    __slots__ = ("at", "now", "view")
+    Conditions that are asked one after the other at one moment may share one, as long as nothing happens to
+    the person; then `forget`.
+    """
+
+    __slots__ = ("_past", "at", "now", "view")
 
     def __init__(self, view: View) -> None:
         self.view = view
         self.now = view.now
         self.at: Micros | None = None
+        self._past: dict[tuple[str, ...], Past] = {}
+
+    def forget(self) -> None:
+        """Something happened to the person at this very moment."""
+        self._past = {}
 
     def note(self, moment: Micros | None) -> None:
         """One moment; those that are not after now are left out."""
@@ -63,6 +74,63 @@ class Flips:
             self.note(meet)
             self.note(meet + 1)
         return compare(a, b)
+
+    def past(self, names: tuple[str, ...]) -> Past:
+        """What the person did up to now. Events that come in later are noted."""
+        found = self._past.get(names)
+        if found is None:
+            found = self._past[names] = Past(self.view.history(names), self.now)
+        if found.comes is not None:
+            self.note(found.comes)
+        return found
+
+    def all(self, names: tuple[str, ...]) -> list[EventLike]:
+        """All of it."""
+        return self.past(names).events
+
+    def after(self, names: tuple[str, ...], bound: Micros) -> list[EventLike]:
+        """What lies after a bound that moves; `leaves` notes who drops out."""
+        past = self.past(names)
+        place = past.place(bound)
+        return past.events[place:] if place else past.events
+
+    def _place(self, past: Past, bound: Micros | None) -> int:
+        """Where the window begins, if there is one; the first to drop out is noted."""
+        if bound is None:
+            return 0
+        place = past.place(bound)
+        if place < len(past.ats):
+            self.note(past.ats[place] + self.now - bound)
+        return place
+
+    def recent(self, names: tuple[str, ...], bound: Micros) -> list[EventLike]:
+        """The same as `after`, to be looked at from the oldest on: it is the first to drop out, and noted."""
+        past = self.past(names)
+        place = self._place(past, bound)
+        return past.events[place:] if place else past.events
+
+    def exist(self, names: tuple[str, ...], bound: Micros | None) -> bool:
+        """Whether there is any; the newest drops out last."""
+        ats = self.past(names).ats
+        if bound is None or not ats or ats[-1] <= bound:
+            return bound is None and bool(ats)
+        self.note(ats[-1] + self.now - bound)
+        return True
+
+    def count(self, names: tuple[str, ...], bound: Micros | None) -> int:
+        """How many."""
+        past = self.past(names)
+        return len(past.ats) - self._place(past, bound)
+
+    def total(self, names: tuple[str, ...], bound: Micros | None, name: str) -> Number | None:
+        """The sum of a property."""
+        past = self.past(names)
+        return past.sums(name).total(self._place(past, bound))
+
+    def mean(self, names: tuple[str, ...], bound: Micros | None, name: str) -> Number | None:
+        """Its average."""
+        past = self.past(names)
+        return past.sums(name).mean(self._place(past, bound))
 
     def span(
         self,

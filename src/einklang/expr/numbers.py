@@ -53,6 +53,26 @@ def add(a: Any, b: Any) -> Number | None:
     return number_of(_WIDE.add(x, y))
 
 
+def add_exactly(a: Decimal, b: Number) -> Decimal:
+    """a + b of sums of many numbers, unrounded and without a bound."""
+    return _WIDE.add(a, b)
+
+
+def subtract_exactly(a: Decimal, b: Decimal) -> Decimal:
+    """a - b of the same."""
+    return _WIDE.subtract(a, b)
+
+
+def less(a: Number | None, b: Number | None) -> bool:
+    """a < b of what is a number already, or missing."""
+    return a is not None and b is not None and a < b
+
+
+def less_or_equal(a: Number | None, b: Number | None) -> bool:
+    """a <= b of the same."""
+    return a is not None and b is not None and a <= b
+
+
 def sub(a: Any, b: Any) -> Number | None:
     """a - b."""
     x, y = number_of(a), number_of(b)
@@ -78,6 +98,8 @@ def div(a: Any, b: Any) -> Number | None:
     x, y = number_of(a), number_of(b)
     if x is None or y is None or y == 0:
         return None
+    if type(x) is int and type(y) is int and x % y == 0:
+        return x // y
     return number_of(_WIDE.divide(x, y))
 
 

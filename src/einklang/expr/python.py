@@ -10,56 +10,16 @@ from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any
 
-from einklang.expr import numbers, runtime
+from einklang.expr import numbers
 from einklang.expr.check import Checked
 from einklang.expr.crowd_groups import shared
-from einklang.expr.dates import start_of
 from einklang.expr.flip import Flips
+from einklang.expr.python_names import BOOLS, GLOBALS, PLAIN, READ, is_count, is_number, text_asked
 from einklang.expr.rows import RowCode, compiled, members_asked
-from einklang.expr.texts import matches
 from einklang.expr.tree import Term, walk
 from einklang.expr.types import Needs, Type
 from einklang.expr.view import Shared, View
 from einklang.kernel.time import Micros
-
-#: op -> name of the function that takes the values of the arguments.
-_PLAIN = {
-    "add": "add", "sub": "sub", "mul": "mul", "div": "div", "mod": "mod", "neg": "neg", "plus": "plus",
-    "index": "index", "in": "is_in", "size": "size", "abs": "absolute", "round": "rounded", "number": "number_from",
-    "lower": "lower", "contains": "contains", "startsWith": "starts_with", "endsWith": "ends_with",
-    "matches": "matches",
-    "ts_diff": "ts_diff", "date_diff": "date_diff", "days": "days", "year": "year", "month": "month", "day": "day",
-    "weekday": "weekday", "date_of_text": "as_date", "ts_of_text": "as_timestamp",
-}  # fmt: skip
-
-_READ = {
-    "bool": "as_bool",
-    "string": "as_string",
-    "number": "number_of",
-    "timestamp": "as_timestamp",
-    "date": "as_date",
-    "map": "as_map",
-}
-
-_GLOBALS: dict[str, Any] = {name: getattr(runtime, name) for name in dir(runtime) if not name.startswith("_")}
-_GLOBALS |= {name: getattr(numbers, name) for name in dir(numbers) if not name.startswith("_")}
-_GLOBALS |= {
-    "is_in": runtime.within,
-    "matches": matches,
-    "start_of": start_of,
-    "__builtins__": {"any": any, "all": all, "sum": sum, "reversed": reversed, "len": len, "True": True},
-}
-
-#: Ops whose value is never null and always a bool.
-_BOOLS = frozenset(
-    {
-        "eq", "ne", "lt", "le", "gt", "ge", "in", "not", "and", "or", "goal", "segment", "injourney", "consent",
-        "reachable", "exists", "has", "contains", "startsWith", "endsWith", "matches", "macro_exists", "macro_all",
-        "macro_exists_one",
-    }
-)  # fmt: skip
-#: Ops whose value is always an int within bounds.
-_COUNTS = frozenset({"count", "distinct"})
 
 
 class Generator:
@@ -77,8 +37,8 @@ class Generator:
 
     def value(self, term: Term) -> str:
         """Code whose value is the term's."""
-        if term.op in _PLAIN:
-            return f"{_PLAIN[term.op]}({', '.join(self.value(arg) for arg in term.args)})"
+        if term.op in PLAIN:
+            return f"{PLAIN[term.op]}({', '.join(self.value(arg) for arg in term.args)})"
         found = getattr(self, "_" + term.op)(term)
         assert isinstance(found, str)
         kind = shared(term)
@@ -92,17 +52,17 @@ class Generator:
 
     def holds(self, term: Term) -> str:
         """Code that is True or False: null and what is no bool count as false."""
-        if term.op in _BOOLS or (term.op == "const" and term.type.kind == "bool"):
+        if term.op in BOOLS or (term.op == "const" and term.type.kind == "bool"):
             return self.value(term)
         return f"({self.value(term)} is True)"
 
     def _read(self, kind: Type, code: str) -> str:
         """A JSON value read as its declared type."""
-        if kind.kind in _READ:
-            return f"{_READ[kind.kind]}({code})"
+        if kind.kind in READ:
+            return f"{READ[kind.kind]}({code})"
         if kind.kind == "list":
             item = kind.item.kind if kind.item is not None else "dyn"
-            return f"as_list_of({code}, {_READ[item]})" if item in _READ else f"as_list({code})"
+            return f"as_list_of({code}, {READ[item]})" if item in READ else f"as_list({code})"
         return code
 
     # values
@@ -184,7 +144,8 @@ class Generator:
 
     def _elem(self, term: Term) -> str:
         number, name = term.data
-        return self._read(term.type, f"field(i{number}, {self.constant(name)})")
+        key, item = self.constant(name), f"i{number}"
+        return self._read(term.type, f"({item}.get({key}) if type({item}) is dict else field({item}, {key}))")
 
     def _field(self, term: Term) -> str:
         return self._read(term.type, f"field({self.value(term.args[0])}, {self.constant(term.data)})")
@@ -243,8 +204,10 @@ class Generator:
             return self._crossing(term, name)
         a, b = self.value(left), self.value(right)
         kinds = {left.type.kind, right.type.kind}
-        if kinds == {"number"} and all(_is_count(side) for side in term.args):
-            return f"({a} {'<' if name == 'lt' else '<='} {b})"
+        if kinds == {"number"} and all(is_number(side) for side in term.args):
+            if all(is_count(side) for side in term.args):
+                return f"({a} {'<' if name == 'lt' else '<='} {b})"
+            return f"{'less' if name == 'lt' else 'less_or_equal'}({a}, {b})"
         return f"{'date_' if 'date' in kinds else ''}{name}({a}, {b})"
 
     _le = _gt = _ge = _lt
@@ -344,6 +307,8 @@ class Generator:
     def _macro_exists(self, term: Term) -> str:
         name = {"macro_exists": "any", "macro_all": "all", "macro_exists_one": "exactly_one"}[term.op]
         items, body = term.args
+        if term.op == "macro_exists" and (asked := text_asked(term.data, body)):
+            return f"any_equal({self.value(items)}, {self.constant(asked[0])}, {self.constant(asked[1])})"
         holds = self.holds(body)
         if term.op == "macro_all":
             return f"every({self.value(items)}, lambda {term.data}: {holds})"
@@ -363,11 +328,15 @@ class Generator:
 
     def _exists(self, term: Term) -> str:
         rows = RowCode(self)
+        if found := rows.ready("exist", term.args[0]):
+            return found
         source = rows.slice_only(term.args[0])
         return f"(len({source}) > 0)" if source else f"any(True{rows.code(term.args[0], newest_first=True)})"
 
     def _count(self, term: Term) -> str:
         rows = RowCode(self)
+        if found := rows.ready("count", term.args[0]):
+            return found
         source = rows.slice_only(term.args[0])
         return f"len({source})" if source else f"sum(1{rows.code(term.args[0])})"
 
@@ -375,10 +344,10 @@ class Generator:
         return f"{name}({self.value(term.args[1])}{RowCode(self).code(term.args[0], newest_first=newest_first)})"
 
     def _sum(self, term: Term) -> str:
-        return self._over("total", term)
+        return RowCode(self).ready("total", *term.args) or self._over("total", term)
 
     def _avg(self, term: Term) -> str:
-        return self._over("mean", term)
+        return RowCode(self).ready("mean", *term.args) or self._over("mean", term)
 
     def _min(self, term: Term) -> str:
         kind = term.type.kind
@@ -406,22 +375,18 @@ class Generator:
         return f"nth_of({place.data}, ({self.value(value)}{RowCode(self).code(holder)}))"
 
 
-def _is_count(term: Term) -> bool:
-    """Whether the value is an int for sure."""
-    return term.op in _COUNTS or (term.op == "const" and type(term.data) in (int, Decimal))
-
-
 class Condition:
     """A compiled expression. Thread-safe: it keeps nothing between calls.
 
     needs: what it reads. source: the generated code, for study.
     """
 
-    __slots__ = ("_traced", "_value", "checked", "needs", "source")
+    __slots__ = ("_rate", "_timed", "_traced", "_value", "checked", "needs", "source")
 
     def __init__(self, checked: Checked) -> None:
         self.checked = checked
         self.needs: Needs = checked.needs
+        self._timed, self._rate = checked.needs.time, bool(checked.tree.rate)
         self._value, self.source = _function(checked.tree, traced=False)
         self._traced, _ = _function(checked.tree, traced=True)
 
@@ -446,13 +411,16 @@ class Condition:
             return None
         return self.value_and_flip(view)[1]
 
-    def holds_until(self, view: View) -> tuple[bool, Micros | None]:
-        """`holds` and `next_flip` at the price of one evaluation."""
-        if not self.needs.time:
+    def holds_until(self, view: View, flips: Flips | None = None) -> tuple[bool, Micros | None]:
+        """`holds` and `next_flip` at the price of one evaluation. flips: of this view, if more are asked with it."""
+        if not self._timed:
             return self._value(view) is True, None
-        flips = Flips(view)
+        if flips is None:
+            flips = Flips(view)
+        else:
+            flips.at = None
         held = self._traced(view, flips) is True
-        if self.checked.tree.rate:
+        if self._rate:
             flips.note(view.now + 1)
         return held, flips.at
 
@@ -477,8 +445,9 @@ def _function(term: Term, *, traced: bool) -> tuple[Callable[..., Any], str]:
     asked = members_asked(term)
     # nobody works out what more members did than can be looked at: the whole is unknown then
     guard = f"    if v.too_many({generator.constant(asked)}):\n        return None\n" if asked else ""
-    source = f"{head}\n{guard}    now = v.now\n    zone = v.zone\n    history = v.history\n    return {code}\n"
-    names = {**_GLOBALS, **generator.constants}
+    locals_ = "".join(f"    {name} = v.{name}\n" for name in ("now", "zone", "history") if name in code)
+    source = f"{head}\n{guard}{locals_}    return {code}\n"
+    names = {**GLOBALS, **generator.constants}
     # The code holds names of this module, numbers and constants only; see the docstring.
     exec(compiled(source, "<expression>", "exec"), names)
     function = names["evaluate"]

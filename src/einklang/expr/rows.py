@@ -44,7 +44,7 @@ Clause = Callable[[bool], str]
 @dataclass
 class Rows:
     """A set under construction. pattern: what a row is called in the code; base: the sequence, once the bounds are
-    closed.
+    closed; newest: the sequence to be looked at from its end, if that is another one.
     """
 
     number: int
@@ -56,6 +56,7 @@ class Rows:
     each: bool = False
     base: str = ""
     group: str = ""
+    newest: str = ""
 
 
 def flatten(term: Term) -> list[Term]:
@@ -102,6 +103,25 @@ class RowCode:
         rows = self._build(term)
         return self._slice(rows) if rows.machine else None
 
+    def ready(self, name: str, term: Term, value: Term | None = None) -> str | None:
+        """The code of an aggregate that is worked out for all conditions of a moment together; else None.
+
+        value: a property of the events, if the aggregate is about one.
+        """
+        chain = flatten(term)
+        number, names, *group = chain[0].data
+        if not self.emitter.traced or chain[0].op != "events" or group or any(one.op != "within" for one in chain[1:2]):
+            return None
+        if len(chain) > 2 or (
+            value is not None
+            and (value.op != "prop" or value.data[0] != number or value.type.kind not in ("number", "dyn"))
+        ):
+            return None
+        parts = [self.emitter.constant(names), f"now - {chain[1].data}" if len(chain) > 1 else "None"]
+        if value is not None:
+            parts.append(self.emitter.constant(value.data[1]))
+        return f"flips.{name}({', '.join(parts)})"
+
     def _build(self, term: Term) -> Rows:
         chain = flatten(term)
         if chain[0].op == "objects":
@@ -115,7 +135,7 @@ class RowCode:
         return rows
 
     def _for(self, rows: Rows, newest_first: bool) -> str:
-        source = f"reversed({rows.base})" if newest_first else rows.base
+        source = f"reversed({rows.newest or rows.base})" if newest_first else rows.base
         return f" for {rows.pattern} in {source}" + "".join(clause(newest_first) for clause in rows.clauses)
 
     def _add(self, rows: Rows, code: str) -> None:
@@ -159,7 +179,7 @@ class RowCode:
 
     def _close(self, rows: Rows) -> None:
         """From here on a bound is a clause; events that drop out of a window later are noted here."""
-        if rows.base:
+        if rows.base or self._close_ready(rows):
             return
         rows.base = self._slice(rows)
         if not rows.machine:
@@ -168,6 +188,23 @@ class RowCode:
             for bound in rows.bounds:
                 if bound.since and bound.moving:
                     self._add(rows, f" if flips.leaves(e{rows.number}.at, {bound.code})")
+
+    def _close_ready(self, rows: Rows) -> bool:
+        """The same for one window, or none, over what is made ready once for all conditions of a moment."""
+        simple = not rows.bounds or (len(rows.bounds) == 1 and rows.bounds[0].since and rows.bounds[0].moving)
+        if not (self.emitter.traced and simple) or rows.machine or rows.group:
+            return False
+        names = self.emitter.constant(rows.names)
+        if not rows.bounds:
+            rows.base = f"flips.all({names})"
+            return True
+        bound = rows.bounds[0].code
+        rows.newest = f"flips.after({names}, {bound})"
+        rows.base = rows.newest if rows.clauses else f"flips.recent({names}, {bound})"
+        leaves = f" if flips.leaves(e{rows.number}.at, {bound})"
+        noted = not rows.clauses
+        rows.clauses.append(lambda newest: leaves if newest or not noted else "")
+        return True
 
     # the other narrowing methods
 
@@ -191,7 +228,7 @@ class RowCode:
         self._close(rows)
         row = f"(e{rows.number}, i{rows.number})" if rows.each else f"e{rows.number}"
         rows.base = f"[{row}{self._for(rows, False)}][-{part.data[1]}:]"
-        rows.clauses = []
+        rows.clauses, rows.newest = [], ""
         rows.pattern = row
 
     def _followed(self, rows: Rows, part: Term) -> None:
