@@ -24,8 +24,8 @@ LATER = frozenset({"table", "voucher", "offer", "process", "page", "form"})
 class RawTrait(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     """The type of a trait; an expression that computes it; how several claims for it become one value.
 
-    sources: the order of trust among the sources of events, "*" for all others. privacy: the class of what it holds, for
-    exports; where nothing is said, by its name.
+    sources: the order of trust among the sources of events, "*" for all others. privacy: the class of what it holds,
+    for exports; where nothing is said, by its name.
     """
 
     kind: str

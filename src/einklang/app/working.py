@@ -356,6 +356,11 @@ class WorkingSet:
         self._bytes = 0
 
 
+def person_from(state: bytes) -> Person:
+    """A person in the stored form."""
+    return _PERSON.decode(state)
+
+
 def pack(value: Person | Run) -> bytes:
     """The stored form of a person or run."""
     return _JSON_OUT.encode(value)

@@ -1,0 +1,295 @@
+"""Members of a segment or list as rows of chosen columns, and as a file: CSV (RFC 4180, UTF-8) or Parquet.
+
+Everybody who is left out is counted with the reason: who does not permit the purpose, and (for the purposes by consent)
+who can be reached at no permitted address. Nothing leaves without an entry of the log that says so before: the entry is
+durable, then the file gets its name. A file stays for `KEEP_US`; then, or when somebody is erased, it goes.
+"""
+
+from __future__ import annotations
+
+import csv
+import os
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from einklang.app import audits
+from einklang.app.export_columns import PERSON, SINCE, Column, cell_of, check_role, columns_of
+from einklang.app.ports import Book, Reader
+from einklang.app.state import State
+from einklang.app.view import address_of
+from einklang.app.working import Live, person_from
+from einklang.consent import WITHDRAWN, address_key, split_key
+from einklang.kernel import ids, time
+from einklang.kernel.errors import InputError, NotFound, Unavailable
+
+FORMATS = ("csv", "parquet")
+FOLDER = "exports"
+#: A file of an export is kept so long.
+KEEP_US = 7 * time.DAY
+NO_CONSENT, WITHDREW, SUPPRESSED, GONE = "no_consent", "withdrawn", "suppressed", "gone"
+#: What a spreadsheet would run; a number with a sign, such as a phone number, is none.
+_FORMULA = re.compile(r"[=+\-@\t\r]")
+_NUMBER = re.compile(r"[+-]\d+(\.\d+)?")
+_DRAFT = ".draft"
+_REACHED = ("email", "phone")
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What is to be exported. channel: the purpose must be permitted on this one, "": on any. at: members of then, with
+    what is known of them now; None: of now.
+    """
+
+    segment: str
+    columns: tuple[str, ...]
+    purpose: str
+    channel: str = ""
+    format: str = "csv"
+    at: int | None = None
+
+
+@dataclass(slots=True)
+class Chosen:
+    """Rows of members, in order of their ids; known once they have been read: who was left out, and why.
+
+    left_out: reason -> persons.
+    """
+
+    columns: list[Column]
+    persons: int = 0
+    left_out: Counter[str] = field(default_factory=Counter)
+
+    def classes(self) -> dict[str, str]:
+        """Column -> privacy class."""
+        return {column.name: column.privacy for column in self.columns}
+
+
+def rows(
+    reader: Reader, state: State, people: Iterable[str], chosen: Chosen, asked: Wanted, now: int
+) -> Iterator[list[Any]]:
+    """A row for each of these people who permits the purpose, counted in `chosen`. state: for reading only."""
+    state.read_from(reader)
+    state.clock = now
+    whole = any(column.whole for column in chosen.columns)
+    for person in people:
+        live = _load(reader, state, person, whole=whole)
+        why = GONE if live is None else why_not(state, live, asked.purpose, asked.channel)
+        if live is None or why:
+            chosen.left_out[why] += 1
+            continue
+        chosen.persons += 1
+        yield [_cell(state, live, column, asked.segment) for column in chosen.columns]
+
+
+def _load(reader: Reader, state: State, person: str, *, whole: bool) -> Live | None:
+    if whole:
+        live = state.working.get(person)
+        state.working.trim()
+        return live
+    found = reader.read("person_get", ids.lane_of(person), person)
+    return Live(person_from(found[0][0]), [], []) if found else None
+
+
+def _cell(state: State, live: Live, column: Column, segment: str) -> Any:
+    if column.name == PERSON:
+        return live.person.id
+    if column.identifier:
+        return [value for kind, value, _ in live.person.identifiers if kind == column.identifier] or None
+    if column.name == SINCE:
+        known = live.person.memberships.get(segment)
+        return known.since if known is not None and known.member else None
+    assert column.rule is not None, "every other column has a rule"
+    return cell_of(column, column.rule.value(state.view(live)))
+
+
+def why_not(state: State, live: Live, purpose: str, channel: str = "") -> str:
+    """Why this person must be left out for a purpose, "" if not."""
+    known = state.definitions.purposes[purpose]
+    said = [
+        (where, address, permission.status)
+        for key, permission in live.person.permissions.items()
+        for where, what, address, _ in (split_key(key),)
+        if what == purpose and channel in ("", where)
+    ]
+    channels = {channel} if channel else {*_REACHED, *(where for where, _, _ in said)}
+    addresses = {(where, address) for where, address, _ in said if address}
+    addresses |= {(where, own) for where in channels if (own := address_of(live, where))}
+    withdrew = any(status == WITHDRAWN for _, _, status in said)
+    if known.basis != "consent":  # whoever did not object, with or without an address
+        return WITHDREW if withdrew or any(_withdrew(state, *one, purpose) for one in addresses) else ""
+    given = [one for one in addresses if state.permits(live, *one, purpose, "marketing")]
+    if not given:
+        return WITHDREW if withdrew else NO_CONSENT
+    return "" if any(not state.suppressed(*one, purpose) for one in given) else SUPPRESSED
+
+
+def _withdrew(state: State, channel: str, address: str, purpose: str) -> bool:
+    """Whether a withdrawal of this address arrived and is not folded yet."""
+    found = state.reader.read("suppressed", address_key(state.salt, channel, address), channel, purpose)
+    return any(row[0] == WITHDRAWN for row in found)
+
+
+# --- a file -----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """An export: its file, how many persons it holds, who was left out and why, the class of each column."""
+
+    segment: str
+    purpose: str
+    file: str
+    format: str
+    persons: int
+    left_out: dict[str, int]
+    columns: dict[str, str]
+    hash: str
+    path: str
+
+
+def check_wanted(state: State, wanted: Wanted, role: str) -> list[Column]:
+    """The columns of an export that this role may make. Raises InputError, Conflict."""
+    if wanted.format not in FORMATS:
+        mend = "use " + " or ".join(FORMATS)
+        raise InputError("unknown_format", f"no format {wanted.format[:20]!r}", where="format", mend=mend)
+    if wanted.purpose not in state.definitions.purposes:
+        known = ", ".join(sorted(state.definitions.purposes))
+        what = f"no purpose {wanted.purpose[:60]!r}"
+        raise InputError("unknown_purpose", what, where="purpose", mend=f"use one of: {known}")
+    columns = columns_of(state.definitions, wanted.columns, "columns")
+    check_role(columns, role)
+    return columns
+
+
+def export(
+    book: Book, reader: Reader, state: State, people: Iterable[str], wanted: Wanted, folder: Path,
+    *, actor: str, role: str, now: int,
+) -> Exported:  # fmt: skip
+    """Write the file, with rights for the owner of the home alone. people: the members, by `reader`, in order.
+
+    actor: who asks, for the log. Raises InputError, Conflict `export_not_allowed`, Unavailable.
+    """
+    chosen = Chosen(check_wanted(state, wanted, role))
+    try:
+        folder.mkdir(mode=0o700, exist_ok=True)
+        draft = folder / f"{wanted.segment}-{book.read('counter_value', 'position')[0][0]}-{now}{_DRAFT}"
+        digest = write(draft, wanted.format, chosen, rows(reader, state, people, chosen, wanted, now))
+        stamp = re.sub(r"[^0-9TZ]", "", time.format_moment(now)[:19])
+        name = f"{wanted.segment}-{stamp}-{digest[:12]}.{wanted.format}"
+        left_out = dict(sorted(chosen.left_out.items()))
+        said = {
+            "segment": wanted.segment, "actor": actor, "purpose": wanted.purpose, "channel": wanted.channel,
+            "format": wanted.format, "columns": chosen.classes(), "persons": chosen.persons, "left_out": left_out,
+            "hash": digest, "file": name,
+        }  # fmt: skip
+        audits.record(book, audits.EXPORTED, {key: value for key, value in said.items() if value != ""}, now)
+        draft.rename(folder / name)
+    except OSError as error:
+        what = error.strerror or "cannot be written"
+        raise Unavailable("export_failed", what, where=str(folder), mend="check rights and space") from error
+    return Exported(
+        wanted.segment, wanted.purpose, name, wanted.format, chosen.persons, left_out, chosen.classes(), digest,
+        str(folder / name),
+    )  # fmt: skip
+
+
+def write(path: Path, form: str, chosen: Chosen, found: Iterator[list[Any]]) -> str:
+    """Write rows as a file of this form, with rights for its owner alone; the SHA-256 of its bytes. Raises OSError."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        if form == "csv":
+            for line in csv_lines(chosen.columns, found):
+                file.write(line)
+        else:
+            frame_of(chosen.columns, found).write_parquet(file)
+        file.flush()
+        os.fsync(file.fileno())
+    digest = sha256()
+    with path.open("rb") as file_:
+        while block := file_.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def frame_of(columns: Sequence[Column], found: Iterable[list[Any]]) -> pl.DataFrame:
+    """Rows as a frame; each column has its type whatever it holds."""
+    schema = {column.name: column.dtype() for column in columns}
+    return pl.DataFrame(list(found), schema=schema, orient="row")
+
+
+class _Line:
+    """What the csv writer writes to: one line of bytes at a time."""
+
+    text = ""
+
+    def write(self, text: str) -> int:
+        """Keep the line."""
+        self.text = text
+        return len(text)
+
+
+def csv_lines(columns: Sequence[Column], found: Iterable[Sequence[Any]]) -> Iterator[bytes]:
+    """Rows as CSV: a header, commas, CRLF, UTF-8. What a spreadsheet would run gets an apostrophe before it."""
+    line = _Line()
+    writer = csv.writer(line, lineterminator="\r\n")
+    writer.writerow([column.name for column in columns])
+    yield line.text.encode()
+    for row in found:
+        writer.writerow([csv_text(column, cell) for column, cell in zip(columns, row, strict=True)])
+        yield line.text.encode()
+
+
+def csv_text(column: Column, cell: Any) -> str:
+    """A cell as text."""
+    if cell is None:
+        return ""
+    if column.kind == "bool":
+        return "true" if cell else "false"
+    if column.kind == "number":
+        text = format(cell, "f")
+        return text.rstrip("0").rstrip(".") if "." in text else text
+    if column.kind == "moment":
+        return time.format_moment(cell)
+    if column.kind == "day":
+        return str(cell.isoformat())
+    text = " ".join(cell) if column.kind == "list" else str(cell)
+    return f"'{text}" if _FORMULA.match(text) and not _NUMBER.fullmatch(text) else text
+
+
+# --- the list of exports ----------------------------------------------------------------------------------------------
+
+
+def tidy(reader: Reader, folder: Path, now: int, *, drafts: bool = False) -> list[str]:
+    """Remove the files whose time is over; their names. drafts: also what an export that was killed left."""
+    gone = [row[_FILE] for row in reader.read("all_export") if row[_FILE] and row[_CLOCK] <= now - KEEP_US]
+    removed = []
+    for name in gone:
+        if (folder / name).is_file():
+            (folder / name).unlink()
+            removed.append(name)
+    for path in sorted(folder.glob(f"*{_DRAFT}")) if drafts else ():
+        path.unlink()
+        removed.append(path.name)
+    return removed
+
+
+_CLOCK, _DESTINATION, _FILE = 1, 3, 11
+
+
+def file_of(reader: Reader, folder: Path, name: str) -> Path:
+    """The file of an export that the log knows. Raises NotFound."""
+    known = reader.read("export_get", name)
+    if not known or known[0][_DESTINATION]:
+        raise NotFound("unknown_export", f"no export {name[:80]!r}", mend="see the list of exports")
+    path = folder / name
+    if not path.is_file():
+        days = KEEP_US // time.DAY
+        raise NotFound("export_gone", f"its file was removed after {days} days", mend="export it again")
+    return path
