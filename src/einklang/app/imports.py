@@ -224,7 +224,7 @@ def mapped(table: Table, mapping: dict[str, str], name: str) -> Table:
     return Table(table.columns, renamed(), table.text)
 
 
-class _Beside:
+class Beside:
     """The file of refused rows, written as they come; none if there are none."""
 
     def __init__(self, path: Path) -> None:
@@ -278,7 +278,7 @@ def import_file(
 def _take(
     book: Book, kind: str, path: Path, table: Table, *, now: int, progress: Callable[[int], None] | None
 ) -> Imported:
-    result, counts, beside, ended = Imported(), dict[bytes, int](), _Beside(path), False
+    result, counts, beside, ended = Imported(), dict[bytes, int](), Beside(path), False
     calls: list[EngineCall] = []
     known, reader, doubts = declared(book), READERS[kind], Counter[str]()
     purposes = purposes_of(book)

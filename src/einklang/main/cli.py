@@ -188,23 +188,48 @@ def _ask(sub: Any) -> None:
     why.add_argument("id", metavar="ID")
     why.add_argument("--journey", metavar="J")
     why.add_argument("--message", metavar="M")
-    segment = _command(
-        sub, "segment", "count or list the members of a segment, or say how it is asked", commands.segment
-    )
-    segment.add_argument(
-        "action",
-        choices=["count", "members", "plan"],
-        help="plan: which engine answers --at for it and for those it speaks of, and what another one cannot do",
-    )
-    segment.add_argument("id", metavar="ID")
-    segment.add_argument(
-        "--at",
-        metavar="TIME",
-        help="the members at that moment by event time: what is known now about it (a day alone is its midnight, UTC)",
-    )
+    _segment(sub)
+    _command(sub, "exports", "what was exported or sent to a destination: who, what, for what", commands.exports)
     journey = _command(sub, "journey", "how many stand where", commands.journey)
     journey.add_argument("action", choices=["counts"], type=_action("journey", ["counts"]))
     journey.add_argument("id", metavar="ID")
+
+
+def _segment(sub: Any) -> None:
+    segment = _command(
+        sub, "segment", "the members of a segment; static lists; members as a file", commands.segment
+    )
+    segment.add_argument(
+        "action",
+        choices=["count", "members", "plan", "upload", "freeze", "export"],
+        help="plan: which engine answers --at for it and for those it speaks of, and what another one cannot do; "
+        "upload: put those whom a file names on the list ID; freeze: put the members on a new list",
+    )
+    segment.add_argument("id", metavar="ID")
+    segment.add_argument(
+        "other",
+        metavar="FILE|NEW",
+        nargs="?",
+        help="upload: CSV, Parquet or JSON Lines with a column `person` (kind:value) or of a kind such as email; refused "
+        "rows go to FILE.rejected.jsonl; freeze: the id of the new list",
+    )
+    does = segment.add_mutually_exclusive_group()
+    does.add_argument("--remove", action="store_true", help="upload: take them off the list")
+    does.add_argument("--replace", action="store_true", help="upload: the list is these alone")
+    segment.add_argument("--create", action="store_true", help="upload: who is named and not known becomes a person")
+    segment.add_argument("--title", metavar="TEXT", help="freeze: what people call the list")
+    segment.add_argument("--format", choices=["csv", "parquet"], default="csv", help="export: the form of the file")
+    segment.add_argument(
+        "--columns", metavar="A,B", default="person_id", help="export: such as person_id,email,trait.country (docs/lists.md)"
+    )
+    segment.add_argument("--purpose", metavar="P", help="export: for what; who does not permit it is left out and counted")
+    segment.add_argument("--channel", metavar="C", help="export: it must be permitted on this channel")
+    segment.add_argument(
+        "--at",
+        metavar="TIME",
+        help="the members at that moment by event time: what is known now about it (a day alone is its midnight, UTC); "
+        "upload: on the list from then on",
+    )
 
 
 def _sources(sub: Any) -> None:

@@ -8,7 +8,7 @@ import getpass
 import os
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ from einklang.app.run import run as run_until
 from einklang.app.run import settle_definitions
 from einklang.kernel import time
 from einklang.kernel.errors import InputError, UsageError
-from einklang.main import clock, moving
+from einklang.main import clock, lists, moving
 from einklang.main.channels import channels_of
 from einklang.main.home import Home, create, opened
 from einklang.main.settings import Settings, reachable
@@ -275,9 +275,14 @@ def why(args: Args) -> Answer:
 
 
 def segment(args: Args) -> Answer:
-    """Count or list members, or say who answers for a moment of the past."""
+    """Count or list members, say who answers for a moment of the past; or make a list, or a file of members."""
+    lists.check_arguments(args)
+    at, plans = _moment(args.at, "--at") if args.at else None, DuckPlans()
+    if args.action in _OF_LISTS:
+        with _open(args, writer=True) as home:
+            done = _OF_LISTS[args.action](home, args, at)
+        return 0, msgspec.to_builtins(done)
     with _open(args, writer=False) as home:
-        at, plans = _moment(args.at, "--at") if args.at else None, DuckPlans()
         with home.book.snapshot() as reader:
             state = home.reading_state()
             if args.action == "plan":
@@ -291,6 +296,19 @@ def segment(args: Args) -> Answer:
     return 0, answer | (
         {"expired": {name: f"before {time.format_moment(bound)}" for name, bound in gone.items()}} if gone else {}
     )
+
+
+_OF_LISTS: dict[str, Callable[[Home, Args, int | None], Any]] = {
+    "upload": lists.upload,
+    "freeze": lists.freeze,
+    "export": lists.export,
+}
+
+
+def exports(args: Args) -> Answer:
+    """What was exported."""
+    with _open(args, writer=False) as home:
+        return 0, {"exports": lists.exported(home)}
 
 
 def journey(args: Args) -> Answer:
