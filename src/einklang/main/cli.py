@@ -196,9 +196,7 @@ def _ask(sub: Any) -> None:
 
 
 def _segment(sub: Any) -> None:
-    segment = _command(
-        sub, "segment", "the members of a segment; static lists; members as a file", commands.segment
-    )
+    segment = _command(sub, "segment", "the members of a segment; static lists; members as a file", commands.segment)
     segment.add_argument(
         "action",
         choices=["count", "members", "plan", "upload", "freeze", "export"],
@@ -210,8 +208,8 @@ def _segment(sub: Any) -> None:
         "other",
         metavar="FILE|NEW",
         nargs="?",
-        help="upload: CSV, Parquet or JSON Lines with a column `person` (kind:value) or of a kind such as email; refused "
-        "rows go to FILE.rejected.jsonl; freeze: the id of the new list",
+        help="upload: CSV, Parquet or JSON Lines with a column `person` (kind:value) or of a kind such as email; "
+        "refused rows go to FILE.rejected.jsonl; freeze: the id of the new list",
     )
     does = segment.add_mutually_exclusive_group()
     does.add_argument("--remove", action="store_true", help="upload: take them off the list")
@@ -220,9 +218,14 @@ def _segment(sub: Any) -> None:
     segment.add_argument("--title", metavar="TEXT", help="freeze: what people call the list")
     segment.add_argument("--format", choices=["csv", "parquet"], default="csv", help="export: the form of the file")
     segment.add_argument(
-        "--columns", metavar="A,B", default="person_id", help="export: such as person_id,email,trait.country (docs/lists.md)"
+        "--columns",
+        metavar="A,B",
+        default="person_id",
+        help="export: such as person_id,email,trait.country (docs/lists.md)",
     )
-    segment.add_argument("--purpose", metavar="P", help="export: for what; who does not permit it is left out and counted")
+    segment.add_argument(
+        "--purpose", metavar="P", help="export: for what; who does not permit it is left out and counted"
+    )
     segment.add_argument("--channel", metavar="C", help="export: it must be permitted on this channel")
     segment.add_argument(
         "--at",

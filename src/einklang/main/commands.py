@@ -282,14 +282,13 @@ def segment(args: Args) -> Answer:
         with _open(args, writer=True) as home:
             done = _OF_LISTS[args.action](home, args, at)
         return 0, msgspec.to_builtins(done)
-    with _open(args, writer=False) as home:
-        with home.book.snapshot() as reader:
-            state = home.reading_state()
-            if args.action == "plan":
-                return 0, {"plan": segments.answered_by(reader, state, args.id, plans)}
-            found = segments.members(reader, state, home.lake, args.id, at, plans)
-            gone = segments.missing(reader, state.definitions, args.id, at) if at is not None else {}
-            build = backfill.now(reader) if at is None else None
+    with _open(args, writer=False) as home, home.book.snapshot() as reader:
+        state = home.reading_state()
+        if args.action == "plan":
+            return 0, {"plan": segments.answered_by(reader, state, args.id, plans)}
+        found = segments.members(reader, state, home.lake, args.id, at, plans)
+        gone = segments.missing(reader, state.definitions, args.id, at) if at is not None else {}
+        build = backfill.now(reader) if at is None else None
     answer: dict[str, Any] = {"count": len(found)} if args.action == "count" else {"members": found}
     if build is not None and args.id in build.names:
         answer["building"] = {"step": "tell" if build.switched else "look", "looked": build.looked, "of": build.of}
