@@ -173,6 +173,9 @@ class Handler(BaseHTTPRequestHandler):
             case ["sources", name, "keys"]:
                 source = next(one for one in records.SOURCES if one["id"] == name)
                 return 201, {"source": source, "key": "wk_shown-once-again"}
+            case ["destinations", name, action]:
+                replayed = int(action == "replay")
+                return 200, {"id": name, "action": "replayed" if replayed else action, "replayed": replayed}
             case ["expressions"]:
                 return 200, audience.expression(body)
             case ["estimates"]:
@@ -283,7 +286,17 @@ class Handler(BaseHTTPRequestHandler):
                 return 200, {"items": [] if empty else data.events(query), "next": None}
             case ["persons"]:
                 return 200, {"items": [] if empty else data.persons(query.get("q", "")), "next": None}
-            case ["sources" | "arrivals" | "refusals" | "catalog" | "dead-letters" | "reviews" | "products", *rest]:
+            case [
+                "sources"
+                | "destinations"
+                | "arrivals"
+                | "refusals"
+                | "catalog"
+                | "dead-letters"
+                | "reviews"
+                | "products",
+                *rest,
+            ]:
                 return self.record(parts[0], rest, query)
             case ["groups", "company"]:
                 return 200, {"items": [] if empty else [records.GROUP], "next": None}
@@ -335,6 +348,7 @@ class Handler(BaseHTTPRequestHandler):
         lists: dict[str, tuple[list[dict[str, Any]], str]] = {
             "sources": (records.SOURCES, "id"),
             "arrivals": (records.ARRIVALS, "source"),
+            "destinations": (records.DESTINATIONS, "id"),
             "refusals": (records.REFUSALS, "n"),
             "catalog": (records.CATALOG, "name"),
             "dead-letters": (records.LETTERS, "position"),
@@ -342,6 +356,8 @@ class Handler(BaseHTTPRequestHandler):
             "products": (records.PRODUCTS, "product_id"),
         }
         rows, key = lists[kind]
+        if rest[1:] == ["deliveries"]:
+            return 200, {"items": records.DELIVERIES, "next": None}
         if rest:
             found = next((one for one in rows if str(one[key]) == rest[0]), None)
             if found is None:

@@ -39,6 +39,22 @@ ARRIVALS: list[Data] = [
     },
     {"source": "import", "events": 412, "last_at": ago(hours=9), "hours": [0] * 14 + [412] + [0] * 9, "names": {}},
 ]
+DESTINATION = {
+    "title": {"de": "Kundenkartei", "en": "Customer file"}, "type": "webhook", "segments": ["active-shopper"],
+    "purpose": "service", "to": "crm.example", "waiting": 3, "dead": 2, "behind": 12, "sent": 1874, "attempts": 4,
+    "done_at": ago(hours=2), "tried_at": ago(seconds=30), "again_at": ago(hours=-1), "held_since": None, "left_out": {},
+}  # fmt: skip
+DESTINATIONS: list[Data] = [
+    DESTINATION | {"id": "crm", "state": "failing", "error": "HTTP 503"},
+    DESTINATION
+    | {"id": "ads", "title": None, "type": "audience", "to": "google", "state": "paused", "dead": 0, "error": ""}
+    | {"held_since": ago(hours=5), "again_at": None, "left_out": {"no_consent": 320, "no_address": 4}},
+]
+DELIVERIES: list[Data] = [
+    {"seq": 4711 + n, "person_id": person, "status": "dead", "attempts": 9, "taken_at": ago(hours=80), "next_at": None}
+    | {"reason": "HTTP 400"}
+    for n, person in enumerate(("p_4fk2x9", "p_8mq0c1"))
+]
 REFUSALS: list[Data] = [
     {
         "n": 8,

@@ -79,6 +79,30 @@ def test_a_key_is_made_shown_once_and_revoked(visit: Visit, api: MockApi) -> Non
     ]
 
 
+def test_a_destination_says_why_it_fails_and_what_did_not_arrive(visit: Visit, api: MockApi) -> None:
+    """Its state, fault and next try; dead changes are sent again, one or all; one is paused, another resumed."""
+    page = visit("/destinations")
+    for text in ("failing", "HTTP 503", "320 without consent, 4 without a usable address"):
+        expect(page.get_by_text(text)).to_be_visible()
+    page.get_by_text("2 changes did not arrive").click()
+    page.get_by_role("button", name="Send again").first.click()
+    expect(page.get_by_text("1 change is sent again.")).to_be_visible()
+    page.get_by_role("button", name="Send all again").click()
+    page.get_by_role("button", name="Send now").click()
+    expect(page.get_by_role("button", name="Send now")).to_have_count(0)
+    page.get_by_role("button", name="Pause", exact=True).click()
+    with page.expect_response(lambda answer: answer.url.endswith("/crm/pause")):
+        page.get_by_role("button", name="Pause now").click()
+    with page.expect_response(lambda answer: answer.url.endswith("/ads/resume")):
+        page.get_by_role("button", name="Resume").click()
+    assert api.posted == [
+        ("/api/destinations/crm/replay", {"seq": 4711}),
+        ("/api/destinations/crm/replay", {}),
+        ("/api/destinations/crm/pause", {}),
+        ("/api/destinations/ads/resume", {}),
+    ]
+
+
 def test_the_catalog_tells_what_was_sent_and_what_was_declared(visit: Visit) -> None:
     """Events by origin with violations; a property shows its declared type, what it was seen as, and masked samples."""
     page = visit("/catalog")
@@ -229,8 +253,8 @@ PAYLOADS = [
 SPOILED = [
     "/", "/?outcome=refused", "/?outcome=aside", "/persons", "/persons/p_4fk2x9", "/persons/p_4fk2x9?tab=identity",
     "/persons/p_4fk2x9?tab=objects", "/persons/p_4fk2x9?tab=traits", "/persons/p_4fk2x9?tab=why&journey=cart-reminder",
-    "/persons/p_4fk2x9/merge?other=p_2sd6r5", "/persons/p_4fk2x9/split", "/reviews", "/sources", "/catalog",
-    "/catalog/Order%20Completed", "/dead-letters", "/products", "/products/g-118", "/groups/company/k-7",
+    "/persons/p_4fk2x9/merge?other=p_2sd6r5", "/persons/p_4fk2x9/split", "/reviews", "/sources", "/destinations",
+    "/catalog", "/catalog/Order%20Completed", "/dead-letters", "/products", "/products/g-118", "/groups/company/k-7",
     "/persons/p_4fk2x9?tab=drafts",
 ]  # fmt: skip
 

@@ -9,6 +9,7 @@ import msgspec
 import pytest
 
 from einklang.app import (
+    activation_health,
     answers,
     choices,
     dead,
@@ -40,7 +41,9 @@ SAME = [
 #: What data.ts names, and the answer that it reads.
 ANSWERS: dict[str, type[msgspec.Struct]] = {
     "Key": keys.Key, "Source": keys.Source, "MadeKey": sources_api.MadeKey, "Arrivals": queries_sources.Arrivals,
-    "Refusal": refusals.Refusal, "PropertySeen": discovery.PropertySeen, "EventSeen": discovery.EventSeen,
+    "Refusal": refusals.Refusal, "Destination": activation_health.DestinationShown,
+    "Delivery": activation_health.DeliveryShown, "Acted": activation_health.Acted,
+    "PropertySeen": discovery.PropertySeen, "EventSeen": discovery.EventSeen,
     "Letter": dead.Letter, "Replayed": dead.Replayed, "End": graph.End, "IdentityNode": graph.Identifier,
     "Evidence": graph.Evidence, "SignedIn": graph.SignedIn, "Device": graph.Device, "KeptApart": graph.KeptApart,
     "IdentityChange": graph.Change, "Graph": graph.Graph, "Who": graph.Who, "Review": graph.Review,

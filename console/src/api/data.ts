@@ -30,6 +30,44 @@ export interface Arrivals {
   names: { [name: string]: number };
 }
 
+/** Where the members of segments go, and how that is. */
+export interface Destination {
+  id: string;
+  type: string;
+  title: Text | null;
+  segments: string[];
+  purpose: string;
+  to: string;
+  state: string;
+  waiting: number;
+  dead: number;
+  behind: number;
+  sent: number;
+  attempts: number;
+  done_at: string | null;
+  tried_at: string | null;
+  again_at: string | null;
+  held_since: string | null;
+  error: string;
+  left_out: { [reason: string]: number };
+}
+
+export interface Delivery {
+  seq: number;
+  person_id: string;
+  status: string;
+  attempts: number;
+  taken_at: string | null;
+  next_at: string | null;
+  reason: string;
+}
+
+export interface Acted {
+  id: string;
+  action: string;
+  replayed: number;
+}
+
 export interface Refusal {
   n: number;
   at: string | null;

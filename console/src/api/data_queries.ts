@@ -1,7 +1,7 @@
 import { infiniteQueryOptions, keepPreviousData, queryOptions } from '@tanstack/react-query';
 import { get, post, withQuery } from './client';
 import type {
-  AgentDraft, FoundObject, Arrivals, Belonging, EventSeen, Graph, Group, GroupItem, Letter, Letters, Member, ObjectCount, ObjectItem, Product, ProductRecord, Refusal, Review, Source,
+  AgentDraft, FoundObject, Arrivals, Belonging, Delivery, Destination, EventSeen, Graph, Group, GroupItem, Letter, Letters, Member, ObjectCount, ObjectItem, Product, ProductRecord, Refusal, Review, Source,
 } from './data';
 import type { Page } from './types';
 
@@ -20,6 +20,11 @@ function paged<T extends { next: string | null }>(key: readonly unknown[], path:
 }
 
 export const sourcesQuery = queryOptions({ queryKey: ['sources'], queryFn: () => get<Page<Source>>('/api/sources') });
+
+export const destinationsQuery = queryOptions({ queryKey: ['destinations'], queryFn: () => get<Page<Destination>>('/api/destinations'), refetchInterval: 5_000 });
+
+/** What a webhook has not got and is not sent any more. */
+export const deliveriesQuery = (id: string, enabled: boolean) => ({ ...paged<Page<Delivery>>(['deliveries', id], `/api/destinations/${part(id)}/deliveries`, { status: 'dead' }), enabled });
 
 export const arrivalsQuery = queryOptions({ queryKey: ['arrivals'], queryFn: () => get<Page<Arrivals>>('/api/arrivals'), refetchInterval: 5_000 });
 

@@ -27,6 +27,7 @@ const DATA = [
   { to: '/dead-letters', name: 'deadLetters', icon: 'aside' },
   { to: '/reviews', name: 'reviews', icon: 'join' },
   { to: '/sources', name: 'sources', icon: 'key' },
+  { to: '/destinations', name: 'destinations', icon: 'out' },
 ] as const satisfies { to: string; name: string; icon: IconName }[];
 
 function Brand() {

@@ -143,6 +143,7 @@ const deadLetters = createRoute({
   validateSearch: (search): LettersSearch => ({ code: text(search['code']) || undefined }),
 });
 
+const destinations = createRoute({ getParentRoute: () => inside, path: '/destinations', component: lazyRouteComponent(dataPages, 'Destinations') });
 const sources = createRoute({ getParentRoute: () => inside, path: '/sources', component: lazyRouteComponent(dataPages, 'Sources') });
 
 export interface ProductsSearch { q?: string | undefined }
@@ -181,7 +182,7 @@ const tree = root.addChildren([
   signIn,
   inside.addChildren([
     livePage, persons, person, mergePerson, splitPerson, segments, newSegment, segment, editSegment, journeys, journey, reports, report,
-    groups, group, products, product, catalog, catalogEvent, deadLetters, reviews, sources, drafts,
+    groups, group, products, product, catalog, catalogEvent, deadLetters, reviews, sources, destinations, drafts,
   ]),
 ]);
 

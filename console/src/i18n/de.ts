@@ -42,7 +42,7 @@ export const de: Dictionary = {
   },
   nav: {
     live: 'Übersicht', persons: 'Personen', drafts: 'Zwischenstände', segments: 'Segmente', journeys: 'Journeys', reports: 'Berichte',
-    data: 'Daten', products: 'Produkte', catalog: 'Ereigniskatalog', deadLetters: 'Zurückgestellt', reviews: 'Prüfliste', sources: 'Quellen und Schlüssel',
+    data: 'Daten', products: 'Produkte', catalog: 'Ereigniskatalog', deadLetters: 'Zurückgestellt', reviews: 'Prüfliste', sources: 'Quellen und Schlüssel', destinations: 'Weitergabe',
   },
   error: {
     title: 'Das hat nicht geklappt',

@@ -42,7 +42,7 @@ export const en = {
   },
   nav: {
     live: 'Live', persons: 'Persons', drafts: 'Drafts', segments: 'Segments', journeys: 'Journeys', reports: 'Reports',
-    data: 'Data', products: 'Products', catalog: 'Event catalog', deadLetters: 'Dead letters', reviews: 'Merge review', sources: 'Sources and keys',
+    data: 'Data', products: 'Products', catalog: 'Event catalog', deadLetters: 'Dead letters', reviews: 'Merge review', sources: 'Sources and keys', destinations: 'Destinations',
   },
   error: {
     title: 'This did not work',

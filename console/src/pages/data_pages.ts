@@ -3,6 +3,7 @@
 export { Catalog } from './Catalog';
 export { CatalogEvent } from './CatalogEvent';
 export { DeadLetters } from './DeadLetters';
+export { Destinations } from './Destinations';
 export { Drafts, DraftsOf } from './Drafts';
 export { Group, Groups } from './Groups';
 export { Product, Products } from './Products';
