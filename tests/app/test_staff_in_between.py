@@ -9,15 +9,16 @@ from typing import Any
 
 from einklang.app import stitching
 from einklang.app.ahead import light
+from einklang.app.find import person_id
 from einklang.app.output import Output, write
 from einklang.app.run import expand_pending
 from einklang.app.sources import RunSource
 from einklang.event import EngineCall
 from einklang.store.book import SqliteBook
 from einklang.store.lake import Lake
-from tests.app.couples import reading
+from tests.app.couples import decide, reading
 from tests.app.test_rebuild import differences
-from tests.app.worlds import HOUR, START, UNTIL, append, engine_of, home
+from tests.app.worlds import HOUR, START, UNTIL, append, engine_of, home, run
 
 WAITING = """
 kind: journey
@@ -73,3 +74,25 @@ def test_the_last_word_about_a_message_counts() -> None:
             seq = book.read("counter_value", "seq")[0][0]
             assert book.transact(partial(write, out=out, counters={}, meta={}, expected_seq=seq))
             assert [row[12] for row in book.read("outbox_get", "m")] == [status]
+
+
+def test_who_was_kept_apart_with_their_devices_can_be_merged(tmp_path: Path) -> None:
+    """Staff take back that a device and several identifiers are not one: the two are one person, as in a rebuild."""
+    with home(WAITING) as book:
+        mine = EngineCall("identify", userId="ada", anonymousId="d", at=START, messageId="1")
+        names = {"email": "b@x.example", "phone": "+49301234567"}
+        other = EngineCall("identify", userId="bea", at=START, messageId="2", identifiers=names)
+        append(book, [mine, other])
+        run(book)
+        engine = engine_of(book)
+        for merges in (False, True):
+            with book.snapshot() as reader:
+                state, two = reading(book), ("userId:ada", "userId:bea")
+                if merges:
+                    said = stitching.merge(reader, state, *two, actor="staff:t", why="one person")
+                else:
+                    said = stitching.keep_apart(reader, *two, actor="staff:t", why="two persons")
+            decide(book, engine, said, START)
+        assert not book.read("dead_counts")
+        assert len({person_id(book, who) for who in ("userId:ada", "email:b@x.example", "anonymousId:d")}) == 1
+        assert differences(book, Lake(tmp_path)) == []

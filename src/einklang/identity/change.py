@@ -41,11 +41,12 @@ class Change(DeviceChange):
     def of_staff(self, join: Iterable[Pair], apart: Iterable[Pair]) -> Resolution:
         """The resolution of a decision: these pairs are one person, those are not; of a pair the latest word counts."""
         event = self.event
-        signed: list[tuple[str, Node]] = []
+        signed: dict[str, list[Node]] = {}
         for x, y in join:
             a, b = pair_of(x, y)
             if DEVICE in (x[0], y[0]):
-                signed.append((x[1], y) if x[0] == DEVICE else (y[1], x))
+                device, who = (x[1], y) if x[0] == DEVICE else (y[1], x)
+                signed.setdefault(device, []).append(who)
             if self._is_news(a, b):
                 self.edges[a, b] = Edge(a, b, STAFF_STRENGTH, event.at, event.message_id, event.source, STAFF)
                 self.aparts[a, b] = None
@@ -59,11 +60,19 @@ class Change(DeviceChange):
                 group.changed = True
         self._solve_anew(())
         divided = self.name_groups()
-        for device, who in signed:
+        for device, whom in signed.items():
             if self.known.owner(DEVICE, device) is not None:
-                self.sign_in(device, who)
+                self._signed_by(device, whom)
         self.follow()
         return self._resolution(("", ""), divided)
+
+    def _signed_by(self, device: str, whom: Iterable[Node]) -> None:
+        """One decision signs a device in once, by the strongest identifier that says anything new."""
+        said = len(self.rows_new)
+        for who in sorted(whom, key=lambda node: (-self.rules.kind(node[0]).priority, node)):
+            self.sign_in(device, who)
+            if len(self.rows_new) > said:
+                return
 
     def of_rules(self, nodes: Iterable[Node]) -> Resolution:
         """The resolution when other rules come into force: everybody connected with these identifiers, from scratch."""
