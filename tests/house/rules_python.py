@@ -32,7 +32,7 @@ LIBRARIES: dict[str, set[str]] = {
     "insight": {"polars", "numpy", "scipy", "sklearn", "splink"},
     "app": {"ruamel", "polars", "argon2"},
     "store": {"apsw", "deltalake", "duckdb", "polars", "pyarrow", "psycopg"},
-    "channel": {"aiosmtplib"},
+    "channel": {"aiosmtplib", "httpcore"},
     "web": {"litestar", "uvicorn", "jinja2", "prometheus_client", "structlog", "babel"},
     "sim": {"numpy", "polars"},
     "testing": {"apsw", "deltalake", "duckdb", "hypothesis", "numpy", "polars", "psycopg", "pyarrow"},
