@@ -13,9 +13,9 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from hashlib import sha256
+from hashlib import file_digest
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import polars as pl
 
@@ -202,20 +202,35 @@ def export(
 
 def write(path: Path, form: str, chosen: Chosen, found: Iterator[list[Any]]) -> str:
     """Write rows as a file of this form, with rights for its owner alone; the SHA-256 of its bytes. Raises OSError."""
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        if form == "csv":
-            for line in csv_lines(chosen.columns, found):
-                file.write(line)
-        else:
-            frame_of(chosen.columns, found).write_parquet(file)
-        file.flush()
-        os.fsync(file.fileno())
-    digest = sha256()
-    with path.open("rb") as file_:
-        while block := file_.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
+    if form == "parquet":
+        return write_frame(path, frame_of(chosen.columns, found))
+    with _opened(path) as file:
+        for line in csv_lines(chosen.columns, found):
+            file.write(line)
+        _settle(file)
+    return _hash(path)
+
+
+def write_frame(path: Path, frame: pl.DataFrame) -> str:
+    """The same of a frame, as Parquet."""
+    with _opened(path) as file:
+        frame.write_parquet(file)
+        _settle(file)
+    return _hash(path)
+
+
+def _opened(path: Path) -> BinaryIO:
+    return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb")
+
+
+def _settle(file: BinaryIO) -> None:
+    file.flush()
+    os.fsync(file.fileno())
+
+
+def _hash(path: Path) -> str:
+    with path.open("rb") as file:
+        return file_digest(file, "sha256").hexdigest()
 
 
 def frame_of(columns: Sequence[Column], found: Iterable[list[Any]]) -> pl.DataFrame:

@@ -1,0 +1,122 @@
+"""Serves the destinations that get files or tables, one after the other; what goes wrong with one is its own matter.
+
+A destination is served again when its time has come and the log has moved on, or when it is another one than before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import msgspec
+import structlog
+
+from einklang.app.destinations import Destination, Stand, failed, put_stand, stand_of, stands
+from einklang.app.exports import FOLDER as EXPORTS
+from einklang.app.exports import tidy as tidy_exports
+from einklang.app.syncs import AS, Batch, Job, form_of, prepare
+from einklang.app.working import from_json
+from einklang.kernel import time
+from einklang.kernel.errors import EinklangError, NotFound
+from einklang.main import batches
+from einklang.main.batches import FOLDER, Step, silent
+from einklang.main.home import Home
+
+log = structlog.get_logger()
+#: type -> what is given next. Webhooks are told by another thread.
+SERVE: Mapping[str, Callable[[Job], Batch | None]] = {"file": prepare, "table": prepare}
+#: Files are looked through so often for those whose time is over.
+_TIDY_EVERY_US = time.HOUR
+
+
+class Destinations:
+    """All of them. now: the moment, by the clock of the home."""
+
+    def __init__(self, home: Home, now: Callable[[], int], *, step: Step = silent) -> None:
+        self.home, self.now, self._step = home, now, step
+        self._tidied: int | None = None
+
+    def once(self, *, whatever: bool = False, stopping: Callable[[], bool] = lambda: False) -> int:
+        """Serve those whose time has come; how many were given something. whatever: all, at whatever time."""
+        now, seq = self.now(), self._seq()
+        known = stands(self.home.book)
+        due = [
+            (name, found)
+            for name, found in sorted(self._definitions().items())
+            if found[0].type in SERVE and self._due(found, known.get(name, Stand(name)), now, seq, whatever)
+        ]
+        served = 0
+        for name, _ in due:
+            if stopping():
+                break
+            served += bool(self._guarded(name, now))
+        self._tidy(now)
+        return served
+
+    def one(self, name: str) -> int:
+        """Serve this one now; rows that it was given. Raises NotFound, EinklangError, OSError."""
+        if name not in self._definitions():
+            raise NotFound(
+                "unknown_destination", f"no destination {name[:60]!r}", mend="see: einklang destination list"
+            )
+        return self._serve(name, self.now())
+
+    def _definitions(self) -> dict[str, tuple[Destination, int]]:
+        """Destination and version by id, if there are any at all."""
+        if not any(row[0] == "destination" for row in self.home.book.read("definitions_active")):
+            return {}
+        definitions = self.home.reading_state().definitions
+        return {
+            name: (found, definitions.versions["destination", name]) for name, found in definitions.destinations.items()
+        }
+
+    def _seq(self) -> int:
+        return int(self.home.book.read("counter_value", "seq")[0][0])
+
+    @staticmethod
+    def _due(found: tuple[Destination, int], stand: Stand, now: int, seq: int, whatever: bool) -> bool:
+        destination, version = found
+        if not destination.live or stand.held:
+            return False
+        if stand.version == version and stand.cursor == seq and not stand.error:
+            return False
+        if whatever:
+            return True
+        return now >= (stand.again_at if stand.error else stand.done_at + destination.every_us)
+
+    def _guarded(self, name: str, now: int) -> int:
+        try:
+            return self._serve(name, now)
+        except (EinklangError, OSError) as error:
+            self.home.book.check()
+            line = error.line() if isinstance(error, EinklangError) else str(error)
+            log.warning("a destination was not served", destination=name, error=line)
+            failed(self.home.book, name, line, now)
+            return 0
+
+    def _serve(self, name: str, now: int) -> int:
+        folder, book = self.home.path / FOLDER / name, self.home.book
+        batches.settle(book, folder, step=self._step)
+        state = self.home.reading_state()
+        destination, version = state.definitions.destinations[name], state.definitions.versions["destination", name]
+        with book.snapshot() as reader:
+            seq = int(reader.read("counter_value", "seq")[0][0])
+            stand = stand_of(reader, name)
+            formed = from_json(stand.notes).get(AS, form_of(destination)) == form_of(destination)
+            job = Job(destination, stand, reader, state, batches.given(folder) if formed else None, seq, now)
+            batch = SERVE[destination.type](job) if stand.cursor < seq else None
+        if batch is not None:
+            batches.publish(book, folder, job, version, batch, step=self._step)
+            for path in () if formed else folder.glob(f"{name}.*"):
+                if path.name not in batch.files:  # of another form: nobody keeps it up to date
+                    path.unlink()
+            return batch.sent
+        fresh = {"version": version, "cursor": max(seq, stand.cursor), "done_at": now, "tried_at": now, "error": ""}
+        well = msgspec.structs.replace(stand, **fresh, again_at=0, attempts=0)
+        book.transact(lambda tx: put_stand(tx, msgspec.structs.replace(well, held=stand_of(tx, name).held)))
+        return 0
+
+    def _tidy(self, now: int) -> None:
+        if self._tidied is None or now >= self._tidied + _TIDY_EVERY_US:
+            tidy_exports(self.home.book, self.home.path / EXPORTS, now, drafts=self._tidied is None)
+            batches.tidy(self.home.book, self.home.path / FOLDER, now)
+            self._tidied = now
