@@ -20,10 +20,12 @@ from einklang.app import why as whys
 from einklang.app.deliver import Delivery
 from einklang.app.run import run as run_until
 from einklang.app.run import settle_definitions
+from einklang.app.tick import Engine
 from einklang.kernel import time
 from einklang.kernel.errors import InputError, UsageError
 from einklang.main import clock, lists, moving
 from einklang.main.channels import channels_of
+from einklang.main.destinations import Destinations
 from einklang.main.home import Home, create, opened
 from einklang.main.settings import Settings, reachable
 from einklang.measure import Basis
@@ -206,8 +208,16 @@ def run_home(home: Home, until: int, *, batch: int = 5000, progress: Any = None)
     engine = home.engine()
     done = run_until(home.book, engine, until, mode="run", batch=batch, handed=home.hand_out, progress=progress)
     home.note_handed_out()
-    ship_all(home.book, home.lake)
+    _end(home, engine)
     return done
+
+
+def _end(home: Home, engine: Engine) -> None:
+    """Make the lake complete, and give destinations what is theirs, which is said in the log."""
+    ship_all(home.book, home.lake)
+    if Destinations(home, home.now).once(whatever=True):
+        settle_definitions(home.book, engine)
+        ship_all(home.book, home.lake)
 
 
 def deliver_home(home: Home, until: int, settings: Settings, *, progress: Any = None) -> int:
@@ -228,7 +238,7 @@ def deliver_home(home: Home, until: int, settings: Settings, *, progress: Any = 
         finally:
             for channel in channels.values():
                 runner.run(channel.close())
-    ship_all(home.book, home.lake)
+    _end(home, engine)
     return done
 
 

@@ -34,21 +34,22 @@ class Destinations:
     def __init__(self, home: Home, now: Callable[[], int], *, step: Step = silent) -> None:
         self.home, self.now, self._step = home, now, step
         self._tidied: int | None = None
+        #: when the next one is due, as far as it is known what to give
+        self.later: int | None = None
 
     def once(self, *, whatever: bool = False, stopping: Callable[[], bool] = lambda: False) -> int:
         """Serve those whose time has come; how many were given something. whatever: all, at whatever time."""
         now, seq = self.now(), self._seq()
         known = stands(self.home.book)
-        due = [
-            (name, found)
-            for name, found in sorted(self._definitions().items())
-            if found[0].type in SERVE and self._due(found, known.get(name, Stand(name)), now, seq, whatever)
-        ]
-        served = 0
-        for name, _ in due:
-            if stopping():
-                break
-            served += bool(self._guarded(name, now))
+        self.later, served = None, 0
+        for name, found in sorted(self._definitions().items()):
+            due = self._due(found, known.get(name, Stand(name)), seq) if found[0].type in SERVE else None
+            if due is None or stopping():
+                continue
+            if due <= now or whatever:
+                served += bool(self._guarded(name, now))
+            else:
+                self.later = due if self.later is None else min(due, self.later)
         self._tidy(now)
         return served
 
@@ -73,15 +74,14 @@ class Destinations:
         return int(self.home.book.read("counter_value", "seq")[0][0])
 
     @staticmethod
-    def _due(found: tuple[Destination, int], stand: Stand, now: int, seq: int, whatever: bool) -> bool:
+    def _due(found: tuple[Destination, int], stand: Stand, seq: int) -> int | None:
+        """When it is to be served; None: not before something happens."""
         destination, version = found
         if not destination.live or stand.held:
-            return False
+            return None
         if stand.version == version and stand.cursor == seq and not stand.error:
-            return False
-        if whatever:
-            return True
-        return now >= (stand.again_at if stand.error else stand.done_at + destination.every_us)
+            return None
+        return stand.again_at if stand.error else stand.done_at + destination.every_us if stand.done_at else 0
 
     def _guarded(self, name: str, now: int) -> int:
         try:

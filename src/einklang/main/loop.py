@@ -23,6 +23,7 @@ from einklang.kernel import time
 from einklang.kernel.errors import EinklangError, Unavailable
 from einklang.main import clock
 from einklang.main.activator import Activator
+from einklang.main.destinations import Destinations
 from einklang.main.home import Home
 from einklang.main.rest import Rest
 from einklang.main.retention import Keeper
@@ -156,12 +157,14 @@ class Loop:
         self._lake = Beat("lake", self.ship, home.book.check, ended)
         self._activator = Activator(home, webhooks, self.time) if webhooks is not None else None
         self._tell = Beat("activate", self.activate, home.book.check, ended)
+        self._destinations, self._given = Destinations(home, self.time), Rest(home.book)
+        self._give = Beat("destinations", self.give, home.book.check, ended)
         self._keeper = Keeper(home, self.time, steady)
 
     @property
     def failed(self) -> BaseException | None:
         """What ended a thread."""
-        return self._tick.failed or self._post.failed or self._lake.failed or self._tell.failed
+        return self._tick.failed or self._post.failed or self._lake.failed or self._tell.failed or self._give.failed
 
     def time(self) -> int:
         """The present moment: the clock, or, where that was set back, the moment that the log has reached."""
@@ -172,6 +175,7 @@ class Loop:
         self._tick.start()
         self._post.start()
         self._lake.start()
+        self._give.start()
         if self._activator is not None:
             self._tell.start()
 
@@ -189,6 +193,7 @@ class Loop:
         self._tick.stop()
         self._lake.stop()
         self._tell.stop()
+        self._give.stop()
         self._keeper.stop()
         if self._stopped:
             return
@@ -311,6 +316,16 @@ class Loop:
         if self._activator is None or not self._ticking or self.jumped():
             return IDLE_S
         return self._activator.work()
+
+    def give(self) -> float:
+        """Give destinations their files and tables; seconds until the next time. One process does, as above."""
+        if not self._ticking or self.jumped() or self._given.lasts(self.time()):
+            return IDLE_S
+        self._given.seen()
+        if self._destinations.once(stopping=self._give.stopping.is_set):
+            self.wake()
+        self._given.begin(self._destinations.later)
+        return IDLE_S
 
     # --- the clock ---
 
