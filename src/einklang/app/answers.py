@@ -111,6 +111,14 @@ class SegmentSince(msgspec.Struct):
     since: str
 
 
+class StageAt(msgspec.Struct):
+    """The stage of one definition that somebody is in."""
+
+    stage: str
+    name: str
+    since: str
+
+
 class PersonRun(msgspec.Struct):
     """One run of a person through a journey. Staff see the arm."""
 
@@ -136,6 +144,7 @@ class Person(msgspec.Struct):
     traits: dict[str, TraitValue]
     consents: list[Consent]
     segments: list[SegmentSince]
+    stages: list[StageAt]
     journeys: list[PersonRun]
     created_at: str | None
     last_seen_at: str | None

@@ -16,7 +16,7 @@ def _moment(at: int | None) -> str | None:
 
 
 def show(reader: Reader, text: str) -> dict[str, Any]:
-    """Identifiers, traits, consents, segments, journeys of a person. Raises NotFound."""
+    """Identifiers, traits, consents, segments, stages, journeys of a person. Raises NotFound."""
     live = load(reader, text)
     person = live.person
     consents = []
@@ -40,6 +40,11 @@ def show(reader: Reader, text: str) -> dict[str, Any]:
         "traits": current(person.traits),
         "consents": consents,
         "segments": sorted(name for name, known in person.memberships.items() if known.member),
+        "stages": {
+            name: {"stage": stand.stage, "since": _moment(stand.since)}
+            for name, stand in sorted(person.stages.items())
+            if stand.stage is not None
+        },
         "journeys": [
             {
                 "journey": run.journey,

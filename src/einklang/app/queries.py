@@ -224,6 +224,11 @@ def person(reader: Reader, text: str) -> answers.Person:
         },
         consents=_consents(reader.read("ledger_of", lane, found.id), found.permissions),
         segments=[answers.SegmentSince(segment, time.format_moment(at)) for segment, at in since],
+        stages=[
+            answers.StageAt(name, stand.stage, time.format_moment(stand.since))
+            for name, stand in sorted(found.stages.items())
+            if stand.stage is not None
+        ],
         journeys=[_run(body) for (body,) in reversed(reader.read("runs_of", lane, found.id))],
         created_at=shown(found.created_at),
         last_seen_at=shown(found.last_seen_at),

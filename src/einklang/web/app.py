@@ -25,6 +25,7 @@ from einklang.web import (
     objects_api,
     products_api,
     sources_api,
+    stages_api,
 )
 from einklang.web.access import authorise
 from einklang.web.collect import Collect
@@ -43,7 +44,7 @@ LOOKED_AT = ("api", "confirm", "health", "metrics", "u")
 API = (
     *(*api.ROUTES, *objects_api.ROUTES, *catalog_api.ROUTES, *sources_api.ROUTES, *drafts_api.ROUTES),
     *(*identity_api.ROUTES, *debug_api.ROUTES, *groups_api.ROUTES, *products_api.ROUTES, *language_api.ROUTES),
-    *estimates_api.ROUTES,
+    *(*estimates_api.ROUTES, *stages_api.ROUTES),
     *destinations_api.ROUTES,
 )
 _HEADERS = (

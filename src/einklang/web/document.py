@@ -84,6 +84,11 @@ _REVIEW = {
     "required": ["decision", "why"],
     "properties": {"decision": {"enum": ["merge", "keep_apart"]}, "why": _WHY},
 }
+_NOTE = {
+    "type": "object",
+    "required": ["stage", "name", "why"],
+    "properties": {"stage": _TEXT, "name": _TEXT, "why": _WHY},
+}
 _ESTIMATE = {
     "type": "object",
     "properties": {
@@ -111,6 +116,7 @@ _BODIES: dict[str, dict[str, Any]] = {
     "/api/drafts/find": {"application/json": {"schema": _CODE}},
     "/api/persons/{person_id}/merge": {"application/json": {"schema": _MERGE}},
     "/api/persons/{person_id}/split": {"application/json": {"schema": _SPLIT}},
+    "/api/persons/{person_id}/stages": {"application/json": {"schema": _NOTE}},
     "/api/reviews/{review_id}": {"application/json": {"schema": _REVIEW}},
     "/api/drafts": {"application/json": {"schema": _DRAFT}},
     "/api/dead-letters/replay": {"application/json": {"schema": _REPLAY}},
