@@ -17,6 +17,8 @@ DEFINITIONS = """
 {kind: segment, id: vip, where: 'trait.vip == true'}
 ---
 {kind: destination, id: crm, type: webhook, segment: vip, purpose: service, url: "http://10.0.0.1/hook"}
+---
+{kind: destination, id: ads, type: audience, segment: vip, purpose: marketing, platform: meta}
 """
 
 
@@ -31,12 +33,15 @@ def test_a_destination_from_the_command_line(tmp_path: Path, capsys: pytest.Capt
     """New, run with nothing to tell, stopped (once, and not run then), resumed; what is unknown is told."""
     folder = tmp_path / "home"
     make(folder, DEFINITIONS)
-    assert [(one["id"], one["state"], one["to"]) for one in ask(capsys, folder, "list")] == [("crm", "new", "10.0.0.1")]
+    found = [(one["id"], one["state"], one["to"]) for one in ask(capsys, folder, "list")]
+    assert found == [("ads", "new", "meta"), ("crm", "new", "10.0.0.1")]
+    assert ask(capsys, folder, "run", "ads") == {"id": "ads", "sent": 0}
+    assert "can be replayed" in ask(capsys, folder, "replay", "ads", status=1)
     assert ask(capsys, folder, "run", "crm") == {"id": "crm", "sent": 0}
     assert ask(capsys, folder, "pause", "crm")["action"] == "paused"
     assert "stopped: paused" in ask(capsys, folder, "run", "crm", status=1)
     assert "paused already" in ask(capsys, folder, "pause", "crm", status=1)
     assert ask(capsys, folder, "resume", "crm")["action"] == "resumed"
     assert ask(capsys, folder, "deliveries", "crm", "--status", "waiting") == []
-    assert "known: crm" in ask(capsys, folder, "run", "crn", status=1)
+    assert "known: ads, crm" in ask(capsys, folder, "run", "crn", status=1)
     assert "needs the id" in ask(capsys, folder, "pause", status=2)

@@ -18,7 +18,7 @@ from typing import Any, Protocol
 
 from einklang.app.activation_body import body_of
 from einklang.app.activation_definitions import RawWebhook, patience_us
-from einklang.app.activation_health import record
+from einklang.app.activation_health import WEBHOOK, record
 from einklang.app.collect import purposes_of
 from einklang.app.destination_kinds import TYPES
 from einklang.app.destinations import KEEP_US, Destination, Stand, stand_of
@@ -27,7 +27,6 @@ from einklang.app.working import from_json
 from einklang.consent import Purpose
 from einklang.kernel import ids, time
 
-WEBHOOK = "webhook"
 #: Of one destination no more waits in the table: the rest stays in the log.
 QUEUE_MAX = 1_000
 #: So many changes of one destination are sent before the others are looked at again.

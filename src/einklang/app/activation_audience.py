@@ -9,20 +9,30 @@ from __future__ import annotations
 
 import csv
 import io
+import json
+import os
 from collections import Counter
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from functools import partial
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, TypeVar
+
+import polars as pl
 
 from einklang.app.activation_body import person_of
 from einklang.app.activation_definitions import FIELDS, RawAudience
-from einklang.app.activation_platforms import EMAIL, PHONE, PLATFORMS, POSTAL, Address, Line, Platform
+from einklang.app.activation_platforms import EMAIL, PHONE, PLATFORMS, POSTAL, Address, Line
 from einklang.app.destinations import Destination
 from einklang.app.ports import Reader
+from einklang.app.syncs import AS, Batch, Job, form_of
 from einklang.consent import WITHDRAWN, Purpose, address_key, permits, status_of
+from einklang.fact.columns import IDENTIFIER
 from einklang.fact.person import Person
 from einklang.kernel.reasons import Reason
 
+T = TypeVar("T", bound=tuple[Any, ...])
 #: Whose consent permits to match an address, where the definition names no channel of its own.
 _CHANNELS = {EMAIL: ("email",), PHONE: ("phone", "sms"), POSTAL: ("letter",)}
 _KINDS = {EMAIL: "email", PHONE: "phone"}
@@ -49,10 +59,51 @@ def wanted(reader: Reader, salt: bytes, destination: Destination, purpose: Purpo
     return found
 
 
-def changes(given: Collection[Line], now: Collection[Line]) -> tuple[list[Line], list[Line]]:
+def prepare(job: Job) -> Batch | None:
+    """What a platform is to be given next: a file of additions, one of removals; None: it has all. Where the platform
+    is another one than before, the one before is given its removals too.
+    """
+    destination, state = job.destination, job.state
+    raw = _raw(destination)
+    found = wanted(job.reader, state.salt, destination, state.definitions.purposes[destination.purpose])
+    rows = job.given.rows() if job.given is not None else []
+    given = {(str(platform), tuple(json.loads(cells))) for platform, cells in rows}
+    now = {(raw.platform, line) for line in found.lines}
+    added, removed = changes(given, now)
+    if not added and not removed:
+        return None
+    files: dict[str, Callable[[Path], str]] = {}
+    for word, told in (("remove", removed), ("add", added)):
+        for platform in sorted({name for name, _ in told}):
+            lines = [line for name, line in told if name == platform]
+            named = f"{destination.id}-{job.stand.cursor:012d}-{job.seq:012d}-{platform}-{word}.csv"
+            files[named] = partial(_write, data=file_of(PLATFORMS[platform].header, lines))
+    left_out = dict(sorted(found.left_out.items()))
+    said = {
+        "segment": destination.segments[0], "destination": destination.id, "actor": f"destination:{destination.id}",
+        "purpose": destination.purpose, "format": f"{raw.platform} csv",
+        "columns": dict.fromkeys(PLATFORMS[raw.platform].header, IDENTIFIER), "persons": len(added) + len(removed),
+        "added": len(added), "removed": len(removed), "left_out": left_out,
+    }  # fmt: skip
+    kept = [(platform, json.dumps(line)) for platform, line in sorted(now)]
+    frame = pl.DataFrame(kept, schema={"platform": pl.String, "line": pl.String}, orient="row")
+    notes = {"lines": len(now), "left_out": left_out, AS: form_of(destination)}
+    return Batch(frame, files=files, said=said, sent=len(added) + len(removed), notes=notes)
+
+
+def changes(given: Collection[T], now: Collection[T]) -> tuple[list[T], list[T]]:
     """(lines to add, lines to remove), each in the order of their hashes, which tells nothing about persons."""
     before, after = set(given), set(now)
     return sorted(after - before), sorted(before - after)
+
+
+def _write(path: Path, data: bytes) -> str:
+    """A file for its owner alone, durable; the SHA-256 of its bytes."""
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    return sha256(data).hexdigest()
 
 
 def file_of(header: Line, lines: Collection[Line]) -> bytes:
@@ -62,11 +113,6 @@ def file_of(header: Line, lines: Collection[Line]) -> bytes:
     writer.writerow(header)
     writer.writerows(lines)
     return text.getvalue().encode()
-
-
-def platform_of(destination: Destination) -> Platform:
-    """The platform of an audience."""
-    return PLATFORMS[_raw(destination).platform]
 
 
 @dataclass(slots=True)

@@ -18,6 +18,7 @@ from einklang.app.working import from_json
 from einklang.kernel.errors import Conflict, InputError, NotFound
 
 PAUSED = "paused"
+WEBHOOK = "webhook"
 #: Why webhooks keep what they could not tell: waiting for its next try, or dead.
 STATUSES = ("waiting", "dead")
 ACTIONS = {"pause": "paused", "resume": "resumed", "replay": "replayed"}
@@ -108,12 +109,14 @@ def act(book: Book, definitions: Definitions, name: str, action: str, *, actor: 
     destination = _known(definitions, name)
     if action not in ACTIONS:
         raise InputError("bad_action", f"no action {action[:40]!r}", where="action", mend="use " + " ".join(ACTIONS))
-    if action == "replay" and destination.type != "webhook":
+    if action == "replay" and destination.type != WEBHOOK:
         mend = f"a file is made anew: einklang destination run {name}"
         raise InputError("bad_action", f"nothing of a {destination.type} can be replayed", where="action", mend=mend)
 
     def work(tx: Tx) -> Acted:
-        tx.write("destination_begin", [(name, 0, tx.read("counter_value", "seq")[0][0])])
+        # what is told change by change begins now, a file begins with everybody
+        begun = tx.read("counter_value", "seq")[0][0] if destination.type == WEBHOOK else 0
+        tx.write("destination_begin", [(name, 0, begun)])
         stand = stands(tx)[name]
         done = Acted(name, ACTIONS[action])
         if action == "pause":

@@ -9,12 +9,12 @@ from collections.abc import Callable
 from typing import Any
 
 from einklang.app import activation_health as health
-from einklang.app.activation import WEBHOOK
 from einklang.app.apply import in_force
 from einklang.kernel.errors import Conflict, NotFound, UsageError
 from einklang.main import clock
 from einklang.main.activator import webhooks_of
 from einklang.main.channels import webhooks_over
+from einklang.main.destinations import Destinations
 from einklang.main.home import Home, opened
 from einklang.main.settings import Settings
 
@@ -58,8 +58,13 @@ def _done(args: argparse.Namespace, home: Home, settings: Settings) -> Any:
     if shown.state in (health.PAUSED, "gone"):
         mend = f"einklang destination resume {args.id}"
         raise Conflict("held", f"{args.id} is stopped: {shown.state}", where="destination", mend=mend)
-    assert known.type == WEBHOOK
-    return {"id": args.id, "sent": told(home, settings, args.id, lambda: max(home.reached(), clock.now()))}
+
+    def moment() -> int:
+        return max(home.reached(), clock.now())
+
+    hooked = known.type == health.WEBHOOK
+    sent = told(home, settings, args.id, moment) if hooked else Destinations(home, moment).one(args.id)
+    return {"id": args.id, "sent": sent}
 
 
 def told(home: Home, settings: Settings, name: str, now: Callable[[], int]) -> int:

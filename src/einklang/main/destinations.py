@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 import msgspec
 import structlog
 
+from einklang.app.activation_audience import prepare as prepare_audience
 from einklang.app.destinations import Destination, Stand, failed, put_stand, stand_of, stands
 from einklang.app.exports import FOLDER as EXPORTS
 from einklang.app.exports import tidy as tidy_exports
@@ -23,7 +24,7 @@ from einklang.main.home import Home
 
 log = structlog.get_logger()
 #: type -> what is given next. Webhooks are told by another thread.
-SERVE: Mapping[str, Callable[[Job], Batch | None]] = {"file": prepare, "table": prepare}
+SERVE: Mapping[str, Callable[[Job], Batch | None]] = {"file": prepare, "table": prepare, "audience": prepare_audience}
 #: Files are looked through so often for those whose time is over.
 _TIDY_EVERY_US = time.HOUR
 
@@ -34,6 +35,8 @@ class Destinations:
     def __init__(self, home: Home, now: Callable[[], int], *, step: Step = silent) -> None:
         self.home, self.now, self._step = home, now, step
         self._tidied: int | None = None
+        self._known: dict[str, tuple[Destination, int]] = {}
+        self._stamp: int | None = None
         #: when the next one is due, as far as it is known what to give
         self.later: int | None = None
 
@@ -62,13 +65,13 @@ class Destinations:
         return self._serve(name, self.now())
 
     def _definitions(self) -> dict[str, tuple[Destination, int]]:
-        """Destination and version by id, if there are any at all."""
-        if not any(row[0] == "destination" for row in self.home.book.read("definitions_active")):
-            return {}
-        definitions = self.home.reading_state().definitions
-        return {
-            name: (found, definitions.versions["destination", name]) for name, found in definitions.destinations.items()
-        }
+        """Destination and version by id; read again when other definitions are in force."""
+        stamp = self.home.book.read("definitions_stamp")[0][0]
+        if stamp != self._stamp:
+            found = self.home.reading_state().definitions
+            self._known = {name: (one, found.versions["destination", name]) for name, one in found.destinations.items()}
+            self._stamp = stamp
+        return self._known
 
     def _seq(self) -> int:
         return int(self.home.book.read("counter_value", "seq")[0][0])
