@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -9,17 +10,19 @@ import pytest
 
 from einklang.app import queries_stages, segments, stages
 from einklang.app.apply import apply, in_force
+from einklang.app.definitions import compile_all, merge
 from einklang.app.run import settle_definitions
 from einklang.app.sources import LiveSource
 from einklang.app.yaml import parse_text
 from einklang.event import EngineCall
 from einklang.kernel.errors import EinklangError, InputError
+from einklang.sim.demo import definitions
 from einklang.store.book import SqliteBook
 from einklang.store.lake import Lake
 from einklang.testing.canonical import table_rows
 from tests.app.test_rebuild import differences
 from tests.app.test_wakes import track
-from tests.app.worlds import DAY, HOUR, START, append, engine_of, home, run
+from tests.app.worlds import DAY, HOUR, START, append, documents, engine_of, home, run
 
 CLOCK, NAME, PROPERTIES = 3, 6, 14
 EXAMPLE = """
@@ -180,14 +183,14 @@ def test_staff_note_a_stage(tmp_path: Path) -> None:
         changes = [(1, None, "informs"), (2, "informs", "decides"), (71, "decides", "buys")]
         assert [row[1:] for row in told(book, "need")] == [row[1:] for row in changes]
         with book.snapshot() as reader:
-            definitions = in_force(book)
-            (item,) = queries_stages.counts(reader, definitions)
+            force = in_force(book)
+            (item,) = queries_stages.counts(reader, force)
             assert ([(one.name, one.persons) for one in item.stages], item.none) == (
                 [("informs", 0), ("decides", 0), ("buys", 1)], 0,
             )  # fmt: skip
-            (here,) = queries_stages.of_person(reader, definitions, "userId:u")
+            (here,) = queries_stages.of_person(reader, force, "userId:u")
             assert (here.name, here.notes) == ("buys", ["informs", "decides"])
-            went = queries_stages.changes(reader, Lake(tmp_path), definitions, "need", 30, START + 80 * HOUR)
+            went = queries_stages.changes(reader, Lake(tmp_path), force, "need", 30, START + 80 * HOUR)
             assert {(one.was, one.to, one.changes) for one in went.changes} == {(a, b, 1) for _, a, b in changes}
             found = queries_stages.why(reader, engine_of(book).state, "need", "userId:u", START + 80 * HOUR)
             assert [(one.name, one.here, one.when["held"]) for one in found.rungs] == [
@@ -223,3 +226,17 @@ def test_folds_before_did_not_keep_stages(monkeypatch: pytest.MonkeyPatch, tmp_p
         append(book, [EngineCall("identify", userId="w", at=START + DAY + 1, messageId="w")])
         run(book, until=START + 2 * DAY)
         assert [row[1:] for row in told(book, "need")] == [(None, "informs")]
+
+
+def test_the_rules_of_the_page_are_those_of_the_demo() -> None:
+    """docs/stages.md shows what the demo brings along, and the segment there applies beside it."""
+    page = (Path(__file__).parents[2] / "docs" / "stages.md").read_text("utf-8")
+    shown, segment, *_ = re.findall(r"```yaml\n(.*?)```", page, re.S)
+    (doc,) = documents(shown)
+    (own,) = documents((definitions() / "stages.yaml").read_text("utf-8"))
+    assert doc.body["stages"] == own.body["stages"]
+    found = compile_all(merge({}, [doc, *documents(segment)]), {})
+    assert found.ladders["buying"].names == [
+        "inspiration", "information", "decision", "purchase", "use", "loyalty",
+    ]  # fmt: skip
+    assert [one.id for one in found.asked] == ["buying", "stuck-deciding"]
