@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from einklang.app import stages
+from einklang.app import concerns, stages
 from einklang.app.definitions import Definitions, Docs, Key, compile_segments
 from einklang.app.ports import Reader
 from einklang.app.working import Live, from_json
@@ -38,10 +38,10 @@ SINCE = 4
 PERSONS_MIN = 1_000
 #: Persons of one entry: what else happens waits so long.
 STEP_PERSONS = 100
-#: Kinds whose change concerns nobody's segments.
-_CALM = frozenset(
-    {"journey", "message", "campaign", "team", "channel", "touchpoint", "brand", "event", "catalog", "destination"}
-)
+#: Kinds that stand within no condition about a person.
+ALONE = frozenset({"journey", "message", "campaign", "team", "channel", "touchpoint", "brand"})
+#: Kinds that stand within the conditions of segments, as they are checked.
+_WITHIN = frozenset({"score", "trait", "stage", "event", "catalog", "policy"})
 Step = dict[str, Any]
 #: The persons to be looked at, in order; None: not known yet.
 Crowd = Callable[["Build"], "list[str] | None"]
@@ -53,8 +53,9 @@ class Build(msgspec.Struct, frozen=True, omit_defaults=True):
     """Segments that are worked out anew.
 
     names: changed ones and those that speak of them. told: version in force until the switch of the changed ones, 0 if
-    there was none. after: persons up to this id have been looked at. looked: how many; of: about how many, 0 if nobody
-    knows. switched: by the new definitions; persons are told. begun: seq of the entry that changed them last.
+    there was none; of what else stands in their conditions by kind/id. after: persons up to this id have been looked
+    at. looked: how many; of: about how many, 0 if nobody knows. switched: by the new definitions; persons are told.
+    begun: seq of the entry that changed them last.
     """
 
     names: tuple[str, ...]
@@ -86,37 +87,23 @@ def now(reader: Reader) -> Build | None:
 
 
 def beside(state: State, changes: Sequence[dict[str, Any]]) -> bool:
-    """Whether these changes of definitions are worked out beside the live work."""
-    kinds = {change["kind"] for change in changes}
+    """Whether a server has these changes of definitions worked out beside the live work, as far as that can be."""
     return (
         state.fold >= SINCE
-        and "segment" in kinds
-        and kinds - {"segment"} <= _CALM
-        and not any("frozen" in change["body"] for change in changes)
-        and not _climbed_by(state, {change["id"] for change in changes if change["kind"] == "segment"})
+        and not {change["kind"] for change in changes} <= ALONE
         and not (state.build is not None and state.build.switched)
         and len(state.after("", PERSONS_MIN)) == PERSONS_MIN
     )
 
 
-def _climbed_by(state: State, names: set[str]) -> bool:
-    """Whether a stage speaks of one of these segments, directly or not: then all is worked out together."""
-    found = set(names)
-    for one in state.definitions.asked:
-        if not one.needs.segments.isdisjoint(found):
-            if isinstance(one, Ladder):
-                return True
-            found.add(one.id)
-    return False
-
-
 def told(state: State, changes: Sequence[dict[str, Any]], before: Definitions) -> dict[str, int]:
-    """The versions in force until the switch of what is worked out, and of these changes, beside the live work."""
-    found = {
-        change["id"]: before.versions["segment", change["id"]] if ("segment", change["id"]) in before.docs else 0
-        for change in changes
-        if change["kind"] == "segment"
-    }
+    """The versions in force until the switch: of what is worked out, and of these changes beside the live work."""
+    found = {}
+    for change in changes:
+        key = (change["kind"], change["id"])
+        if key[0] == "segment" or (key[0] in _WITHIN and state.fold >= concerns.SINCE):
+            name = key[1] if key[0] == "segment" else "/".join(key)
+            found[name] = before.versions[key] if key in before.docs else 0
     return found if state.build is None or state.build.switched else found | state.build.told
 
 
@@ -133,16 +120,18 @@ def fits(state: State, told: dict[str, int], docs: Docs, versions: dict[Key, int
 def _as_told(state: State, told: dict[str, int], docs: Docs) -> Docs:
     found = dict(docs)
     for name, version in told.items():
-        del found["segment", name]
+        kind, _, known = name.partition("/")
+        key = (kind, known) if known else ("segment", name)
+        found.pop(key, None)
         if version:
-            body = state.reader.read("definition_version", "segment", name, version)[0][0]
-            found["segment", name] = (from_json(body), f"segment {name} version {version}")
+            body = state.reader.read("definition_version", *key, version)[0][0]
+            found[key] = (from_json(body), f"{key[0]} {key[1]} version {version}")
     return found
 
 
-def begin(state: State, told: dict[str, int]) -> None:
-    """The changed segments are looked at from now on; the definitions in force already hold them."""
-    names = set(told)
+def begin(state: State, told: dict[str, int], changed: frozenset[str]) -> None:
+    """These segments, and those that speak of them, are looked at from now on; they are in force already."""
+    names = set(changed)
     if state.build is not None:
         names |= set(state.build.names)
     ordered = []

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from einklang.app import backfill, lookups
-from einklang.app.definitions import Docs, compile_all
+import msgspec
+
+from einklang.app import backfill, concerns, lookups
+from einklang.app.definitions import Definitions, Docs, compile_all
 from einklang.app.sweep import Sweep
 from einklang.app.working import from_json, to_json
 from einklang.event import Event
@@ -16,7 +20,7 @@ if TYPE_CHECKING:
 
 #: Fields of a journey whose change makes a new version (language.md 3.8).
 GRAPH = ("entry", "exit", "goal", "control", "steps", "campaign")
-#: Kinds whose change may change what holds for anybody.
+#: Kinds whose change was held to change what holds for anybody, until the fold compared.
 _FOR_ALL = ("segment", "policy", "trait", "purpose", "object", "score", "stage")
 
 
@@ -53,25 +57,46 @@ def change_definitions(state: State, event: Event) -> None:
             name = change["body"]["key"]
             _put(state, key[1], str(row.get(name)), row)
     paused = {name for name, journey in state.definitions.journeys.items() if journey.state == "paused"}
-    before = state.definitions
-    rules, kinds, objects = before.trait_rules, before.identity, before.objects
-    changes, beside = event.properties["changes"], bool(event.properties.get("beside"))
-    all_of_them = any(change["kind"] in _FOR_ALL for change in changes) and not beside
-    told = backfill.told(state, changes if beside else (), before)
-    if all_of_them or not backfill.fits(state, told, docs, versions):
+    before, after, changes = state.definitions, compile_all(docs, versions), event.properties["changes"]
+    concern = _concerns(state, before, after, changes)
+    beside = bool(event.properties.get("beside")) and not concern.at_once
+    working = state.build is not None and state.fold >= concerns.SINCE
+    told = backfill.told(state, changes if beside or working else (), before)
+    if (concern.everybody and not beside) or not backfill.fits(state, told, docs, versions):
         # everybody is looked at under what is in force now
-        state.build, beside, all_of_them = None, False, True
-    state.take(compile_all(docs, versions))
+        state.build, beside = None, False
+        concern = replace(concern, at_once=True)
+    elif working and state.build is not None:
+        state.build = msgspec.structs.replace(state.build, told=told)
+    state.take(after)
     resumed = {name for name in paused if state.definitions.journeys[name].state != "paused"}
     if state.fold >= 2:
         _note_pauses(state, event, paused, resumed)
-    again = event.message_id if state.definitions.identity != kinds else ""
-    index = state.definitions.objects != objects
-    if beside:
-        backfill.begin(state, told)
-    if resumed or all_of_them or again or index:
-        retell = state.definitions.trait_rules != rules
-        state.sweep = Sweep(all_of_them, tuple(sorted(resumed)), retell=retell, kinds=again, index=index)
+    again = event.message_id if after.identity != before.identity else ""
+    index = after.objects != before.objects
+    if beside and concern.segments:
+        backfill.begin(state, told, concern.segments)
+    if resumed or concern.at_once or concern.journeys or concern.held or again or index:
+        journeys = tuple(sorted(resumed.union(concern.journeys)))
+        retell = after.trait_rules != before.trait_rules
+        state.sweep = Sweep(
+            concern.at_once,
+            journeys,
+            retell=retell,
+            kinds=again,
+            index=index,
+            held=concern.held and not concern.at_once,
+        )
+
+
+def _concerns(
+    state: State, before: Definitions, after: Definitions, changes: Sequence[dict[str, Any]]
+) -> concerns.Concerns:
+    """Whom the changes concern; before it was looked at closely, some kinds concerned everybody."""
+    if state.fold >= concerns.SINCE:
+        return concerns.concerns(before, after, changes)
+    segments = frozenset(change["id"] for change in changes if change["kind"] == "segment")
+    return concerns.Concerns(segments, any(change["kind"] in _FOR_ALL[1:] for change in changes), (), False)
 
 
 def _note_pauses(state: State, event: Event, paused: set[str], resumed: set[str]) -> None:

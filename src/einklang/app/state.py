@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
-from einklang.app import backfill, consents, stages, sweep, traits
+from einklang.app import backfill, concerns, consents, stages, sweep, traits
 from einklang.app.backfill import Build
 from einklang.app.definitions import Definitions, compile_old
 from einklang.app.entries import Entries
@@ -144,6 +144,7 @@ class State:
     def take(self, definitions: Definitions) -> None:
         """Put these definitions in force."""
         self.definitions = definitions
+        self._old = {} if self.fold >= concerns.SINCE else self._old  # they speak of what is in force, too
         self.object_index.take(definitions.objects.values())
         for journey in definitions.journeys.values():
             if journey.goal is not None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from einklang.app import traits
+from einklang.app import concerns, traits
 from einklang.app.working import Live
 from einklang.event import Event
 
@@ -27,6 +27,7 @@ class Sweep(msgspec.Struct, frozen=True):
     retell: conflicts about traits are settled by other rules, so the traits are folded anew. kinds: message id of the
     entry that brought other kinds of identifier, so everybody is solved anew. expire: whose history holds what has
     expired, and nobody else (app.expiry). index: the kinds of objects are others, so all objects are indexed anew.
+    held: who has a run that the door holds, too.
     """
 
     whole: bool
@@ -36,6 +37,7 @@ class Sweep(msgspec.Struct, frozen=True):
     kinds: str = ""
     expire: bool = False
     index: bool = False
+    held: bool = False
 
 
 _DECODER = msgspec.json.Decoder(Sweep)
@@ -64,7 +66,7 @@ def work(
     """
     sweep = state.sweep
     assert sweep is not None, "somebody waits to be looked at"
-    found = state.after(sweep.after, limit)
+    found = _next(state, sweep, limit)
     for person in found:
         changed, told = again(person, sweep.kinds) if sweep.kinds else ((), ())
         for other in changed:
@@ -74,6 +76,27 @@ def work(
             traits.retell(live, state)
         if live is not None and sweep.index:
             state.object_index.again(live)
-        if live is not None and (sweep.whole or any(run.journey in sweep.journeys for run in live.runs)):
+        if live is not None and (sweep.whole or _runs(state, sweep, live)):
             act(live, partial(moments.everything, live))
     state.sweep = msgspec.structs.replace(sweep, after=found[-1]) if len(found) == limit else None
+
+
+def _next(state: State, sweep: Sweep, limit: int) -> list[str]:
+    """The next persons in order of their ids: all, or where only runs are concerned those who have one."""
+    if sweep.whole or sweep.retell or sweep.kinds or sweep.index or state.fold < concerns.SINCE:
+        return state.after(sweep.after, limit)
+    journeys = state.definitions.journeys if sweep.held else sweep.journeys
+    found = {live.person.id for live in state.working.dirty() if live.person.id > sweep.after}
+    for journey in journeys:
+        found |= {row[0] for row in state.reader.read("persons_running", journey, sweep.after, limit)}
+    return sorted(found)[:limit]
+
+
+def _runs(state: State, sweep: Sweep, live: Live) -> bool:
+    """Whether a person is in one of the journeys, or in any and the door holds what it wants to say."""
+    if state.fold < concerns.SINCE:
+        return any(run.journey in sweep.journeys for run in live.runs)
+    return any(
+        run.status == "active" and (run.journey in sweep.journeys or (sweep.held and run.waiting_for == "held"))
+        for run in live.runs
+    )

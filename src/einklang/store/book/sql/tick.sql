@@ -258,6 +258,9 @@ SELECT body FROM run WHERE journey = ?
 -- In order of their ids, over all lanes.
 -- name: persons_after
 SELECT person FROM person WHERE person > ? ORDER BY person LIMIT ?
+-- Who is in a journey, in order of their ids.
+-- name: persons_running
+SELECT DISTINCT person FROM run WHERE journey = ? AND person > ? AND status = 'active' ORDER BY person LIMIT ?
 -- name: runs_active
 SELECT DISTINCT person FROM run WHERE status = 'active'
 -- When runs of a journey began, after a moment.

@@ -1,0 +1,102 @@
+"""Who is looked at when definitions change: whom the change concerns, and nobody else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from einklang.app.apply import apply
+from einklang.app.run import settle_definitions
+from einklang.app.working import Live, WorkingSet
+from einklang.event import EngineCall
+from einklang.store.book import SqliteBook
+from einklang.store.lake import Lake
+from tests.app.test_rebuild import differences
+from tests.app.test_wakes import HELD, permitted, sent_at, track
+from tests.app.worlds import DAY, HOUR, START, append, documents, engine_of, home, run
+
+RULES = """
+{kind: score, id: heat, points: [{add: 1, when: 'events("Seen").count() > 0'}]}
+---
+{kind: segment, id: seen, title: Seen, where: 'events("Seen").sum(worth) > 1'}
+---
+{kind: segment, id: hot, where: 'score("heat") > 0'}
+"""
+
+
+@contextmanager
+def looked(monkeypatch: pytest.MonkeyPatch) -> Iterator[set[str]]:
+    """Whoever is loaded meanwhile."""
+    found, get = set[str](), WorkingSet.get
+
+    def noted(self: WorkingSet, person: str) -> Live | None:
+        found.add(person)
+        return get(self, person)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(WorkingSet, "get", noted)
+        yield found
+
+
+def change(book: SqliteBook, text: str) -> None:
+    """Put a change in force."""
+    apply(book, list(documents(text)), now=START + DAY)
+    settle_definitions(book, engine_of(book))
+
+
+def members(book: SqliteBook, segment: str) -> int:
+    """How many."""
+    return len(book.read("members_of", segment))
+
+
+@pytest.mark.parametrize(
+    ("text", "everybody"),
+    [
+        ("{kind: policy, id: default, caps: [{at_most: 1, per: 1d}]}", False),
+        ("{kind: policy, id: default, timezone: Europe/Berlin}", True),
+        ("{kind: trait, id: size, type: number}", False),
+        ("{kind: purpose, id: service-news, basis: consent}", False),
+        ("{kind: score, id: other, points: [{add: 2, when: 'person.known'}]}", False),
+        ("{kind: score, id: heat, points: [{add: 0, when: 'events(\"Seen\").count() > 0'}]}", True),
+        ("{kind: event, id: Other, properties: {worth: number}}", False),
+        ("{kind: event, id: Seen, properties: {worth: number}}", True),
+        ("{kind: segment, id: seen, title: Looked, where: 'events(\"Seen\").sum(worth) > 1'}", False),
+        ("{kind: segment, id: seen, title: Seen, where: 'events(\"Seen\").sum(worth) > 2'}", True),
+    ],
+)
+def test_only_what_a_change_concerns_is_looked_at(
+    text: str, everybody: bool, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A title, a cap, what no segment speaks of: nobody is loaded. A score or a type within a condition: everybody."""
+    with home(RULES) as book:
+        calls = [EngineCall("track", "Seen", userId=f"u{n}", messageId=f"m{n}", at=START) for n in range(5)]
+        for call in calls:
+            call.properties = {"worth": 2}
+        append(book, calls)
+        run(book, until=START + DAY)
+        assert (members(book, "seen"), members(book, "hot")) == (5, 5)
+        with looked(monkeypatch) as found:
+            change(book, text)
+        assert len(found) == (5 if everybody else 0)
+        assert (members(book, "hot"), members(book, "seen")) == (
+            0 if "add: 0" in text else 5,
+            0 if "> 2" in text else 5,
+        )
+        assert differences(book, Lake(tmp_path), batch=2) == []
+
+
+def test_another_policy_asks_only_for_what_is_held(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Who waits at the door is asked for again under the new policy; who came through is not looked at."""
+    with home(HELD) as book:
+        others = [EngineCall("page", name="Home", userId=f"o{n}", messageId=f"p{n}", at=START) for n in range(3)]
+        append(book, [*others, *permitted(), track("Case Opened", START), track("Page Viewed", START + HOUR)])
+        run(book, until=START + DAY)
+        with looked(monkeypatch) as found:
+            change(book, "{kind: policy, id: default, patience: 5d}")
+        assert len(found) == 1
+        run(book, until=START + 2 * DAY)
+        assert sent_at(book) == [24.0]
+        assert differences(book, Lake(tmp_path), batch=2) == []
