@@ -173,10 +173,12 @@ def test_nothing_leaves_before_it_is_recorded(tmp_path: Path, monkeypatch: pytes
         assert exports.tidy(book, folder, START + DAY, drafts=True) == [draft.name]
         done = exported(book, folder)
         settle_definitions(book, engine_of(book))
-        assert exports.file_of(book, folder, done.file) == Path(done.path)
+        assert exports.file_of(book, folder, done.file, "admin") == Path(done.path)
+        with pytest.raises(Conflict, match="may not export"):
+            exports.file_of(book, folder, done.file, "guest")
         with pytest.raises(NotFound):
-            exports.file_of(book, folder, "../book.db")
+            exports.file_of(book, folder, "../book.db", "admin")
         assert exports.tidy(book, folder, START + DAY + exports.KEEP_US - 1, drafts=True) == []
         assert exports.tidy(book, folder, START + DAY + exports.KEEP_US) == [done.file]
         with pytest.raises(NotFound, match="removed after 7 days"):
-            exports.file_of(book, folder, done.file)
+            exports.file_of(book, folder, done.file, "admin")

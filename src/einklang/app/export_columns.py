@@ -75,12 +75,12 @@ def columns_of(definitions: Definitions, names: Sequence[str], where: str) -> li
     return [_column(definitions, name, where) for name in dict.fromkeys(names)]
 
 
-def check_role(columns: Iterable[Column], role: str) -> None:
-    """Raises Conflict `export_not_allowed` where the role may not export the class of a column."""
+def check_role(columns: Iterable[tuple[str, str]], role: str) -> None:
+    """Raises Conflict `export_not_allowed` where the role may not export a column (name, class)."""
     may = MAY.get(role, frozenset())
-    for column in columns:
-        if column.privacy not in may:
-            what = f"{column.name} is of the class `{column.privacy}`, which the role {role!r} may not export"
+    for column, privacy in columns:
+        if privacy not in may:
+            what = f"{column} is of the class `{privacy}`, which the role {role!r} may not export"
             raise Conflict("export_not_allowed", what, where="columns", mend="leave it out, or ask an administrator")
 
 

@@ -24,7 +24,7 @@ from einklang.app.export_columns import PERSON, SINCE, Column, cell_of, check_ro
 from einklang.app.ports import Book, Reader
 from einklang.app.state import State
 from einklang.app.view import address_of
-from einklang.app.working import Live, person_from
+from einklang.app.working import Live, from_json, person_from
 from einklang.consent import WITHDRAWN, address_key, split_key
 from einklang.kernel import ids, time
 from einklang.kernel.errors import InputError, NotFound, Unavailable
@@ -164,7 +164,7 @@ def check_wanted(state: State, wanted: Wanted, role: str) -> list[Column]:
         what = f"no purpose {wanted.purpose[:60]!r}"
         raise InputError("unknown_purpose", what, where="purpose", mend=f"use one of: {known}")
     columns = columns_of(state.definitions, wanted.columns, "columns")
-    check_role(columns, role)
+    check_role(((column.name, column.privacy) for column in columns), role)
     return columns
 
 
@@ -295,14 +295,15 @@ def tidy(reader: Reader, folder: Path, now: int, *, drafts: bool = False) -> lis
     return removed
 
 
-_CLOCK, _DESTINATION, _FILE = 1, 3, 11
+_CLOCK, _DESTINATION, _FIELDS, _FILE = 1, 3, 7, 11
 
 
-def file_of(reader: Reader, folder: Path, name: str) -> Path:
-    """The file of an export that the log knows. Raises NotFound."""
+def file_of(reader: Reader, folder: Path, name: str, role: str) -> Path:
+    """The file of an export that the log knows, for a role that may export it. Raises NotFound, Conflict."""
     known = reader.read("export_get", name)
     if not known or known[0][_DESTINATION]:
         raise NotFound("unknown_export", f"no export {name[:80]!r}", mend="see the list of exports")
+    check_role(((column, privacy) for column, privacy in from_json(known[0][_FIELDS]).items()), role)
     path = folder / name
     if not path.is_file():
         days = KEEP_US // time.DAY

@@ -8,6 +8,8 @@ past as every other segment does, and needs no rows of its own.
 
 from __future__ import annotations
 
+import csv
+import io
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -30,7 +32,32 @@ from einklang.kernel.limits import IDENTIFIER_CHARS_MAX
 ACTIONS = ("add", "remove", "replace")
 #: The column that holds `kind:value`.
 PERSON = "person"
+_CELL_CHARS_MAX = 1 << 20
 Refused = Callable[[int, RowRefused, Row], None]
+
+
+def table_of_text(text: str) -> Table:
+    """The rows of CSV that came as text. Raises InputError."""
+    csv.field_size_limit(_CELL_CHARS_MAX)
+    reader = csv.reader(io.StringIO(text.removeprefix("\ufeff"), newline=""), strict=True)
+    try:
+        header = next(reader, [])
+        found = [(reader.line_num, cells) for cells in reader]
+    except csv.Error as error:
+        mend = "quote cells that hold commas, quotes or line ends"
+        raise InputError("bad_csv", str(error), where=f"rows:{reader.line_num}", mend=mend) from error
+    if not header or "" in header or len(set(header)) < len(header):
+        mend = f"begin with a line that names the columns, such as {PERSON} or email"
+        raise InputError("bad_csv", "the first line does not name each column once", where="rows:1", mend=mend)
+
+    def rows() -> Iterator[tuple[int, Row]]:
+        for number, cells in found:
+            if len(cells) == len(header):
+                yield number, {name: cell for name, cell in zip(header, cells, strict=True) if cell}
+            elif cells:
+                yield number, {"": f"{len(cells)} cells instead of {len(header)}"}
+
+    return Table(header, rows(), text=True)
 
 
 @dataclass(slots=True)
@@ -93,6 +120,13 @@ def upload(
     _append(book, segment, UNLISTED, off, by=by, now=now)
     _append(book, segment, LISTED, on, by=by, now=now)
     return result
+
+
+def members_now(reader: Reader, definitions: Definitions, segment: str) -> list[str]:
+    """Who is a member, in order. Raises NotFound `unknown_segment`."""
+    if ("segment", segment) not in definitions.docs:
+        raise NotFound("unknown_segment", f"no segment {segment[:60]!r}", mend="see the list of segments")
+    return [row[0] for row in reader.read("members_of", segment)]
 
 
 def freeze(

@@ -75,6 +75,7 @@ def services_of(home: Home, hub: Hub, settings: Settings | None = None, processe
         report=lambda journey: reports.report(home.book, home.lake, journey, now=max(home.now(), 0)),
         why=explain,
         lake=home.lake,
+        folder=home.path,
         hub=hub,
         limits=limits,
         bounds=bounds,

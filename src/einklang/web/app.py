@@ -22,6 +22,7 @@ from einklang.web import (
     groups_api,
     identity_api,
     language_api,
+    lists_api,
     objects_api,
     products_api,
     sources_api,
@@ -45,7 +46,7 @@ API = (
     *(*api.ROUTES, *objects_api.ROUTES, *catalog_api.ROUTES, *sources_api.ROUTES, *drafts_api.ROUTES),
     *(*identity_api.ROUTES, *debug_api.ROUTES, *groups_api.ROUTES, *products_api.ROUTES, *language_api.ROUTES),
     *(*estimates_api.ROUTES, *stages_api.ROUTES),
-    *destinations_api.ROUTES,
+    *(*destinations_api.ROUTES, *lists_api.ROUTES),
 )
 _HEADERS = (
     (b"x-content-type-options", b"nosniff"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Protocol
 
 from einklang.app.collect import Log
@@ -80,8 +81,8 @@ class Services:
     salt, link_key: keys of the home. now: microseconds. new_token: a fresh random text of at least 128 bits.
     base_url: public address, decides whether cookies are Secure. report(journey id) and why(person id, journey,
     message) return what is encoded as JSON, or bytes that are JSON; they raise NotFound and the like. wake is called
-    after each append, so that the tick runs at once. lake: older entries of the log than the Book keeps. limits: what
-    a sender may send at once; bounds: what this process takes on; refusals: what it refused lately.
+    after each append, so that the tick runs at once. lake: older entries of the log than the Book keeps. folder: of the
+    home, for files that are exported. limits: what a sender may send at once; bounds: what this process takes on; refusals: what it refused lately.
     """
 
     book: WebBook
@@ -95,6 +96,7 @@ class Services:
     home: str = ""
     mode: str = "live"
     lake: Columns | None = None
+    folder: Path | None = None
     report: Callable[[str], Any] = _no_report
     why: Callable[[str, str | None, str | None], Any] = _no_why
     wake: Callable[[], None] = _nothing
