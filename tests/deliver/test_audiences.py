@@ -49,7 +49,7 @@ def asked(it: Post, destination: str = "meta") -> Audience:
     """What the platform should hold now."""
     definitions = it.engine.state.definitions
     with it.book.snapshot() as reader:
-        return wanted(reader, it.engine.state.salt, definitions.destinations[destination], definitions.purposes["ads"])
+        return wanted(reader, it.delivery(None).state, definitions.destinations[destination], it.now)
 
 
 def test_who_goes_in_whatever_way_is_in_the_next_removals() -> None:

@@ -69,7 +69,7 @@ def nothing_older(reader: Reader, after: int) -> Iterator[list[Row]]:
 
 def hooks_of(it: Post, hooks: Hooks) -> Webhooks:
     """As another process would have them."""
-    return Webhooks(it.book, it.engine.state.salt, hooks, lambda: it.now, nothing_older)
+    return Webhooks(it.book, it.delivery(None).state, hooks, lambda: it.now, nothing_older)
 
 
 def tell(it: Post, hooks: Hooks, after: int = 0, *, work: Webhooks | None = None) -> None:

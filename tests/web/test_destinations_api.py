@@ -10,10 +10,12 @@ from typing import Any
 import pytest
 
 from einklang.app.activation import Webhooks
+from einklang.app.apply import in_force
+from einklang.app.state import State
 from einklang.channel import Answer
 from einklang.kernel.time import DAY
 from tests.deliver.test_webhooks import Hooks, nothing_older
-from tests.web.homes import SERVER_KEY, Home, call, home
+from tests.web.homes import BASE, LINK_KEY, SALT, SERVER_KEY, Home, call, home
 
 DEFINITIONS = """
 {kind: trait, id: vip, type: bool}
@@ -27,7 +29,8 @@ DEFINITIONS = """
 
 def told(it: Home, hooks: Hooks) -> None:
     """Tell all that is due."""
-    work = Webhooks(it.book, it.services.salt, hooks, it.services.now, nothing_older)
+    state = State(SALT, in_force(it.book), link_key=LINK_KEY, base_url=BASE, channels=frozenset())
+    work = Webhooks(it.book, state, hooks, it.services.now, nothing_older)
     while ready := work.due()[0]:
         for name in ready:
             asyncio.run(work.serve(name))

@@ -11,7 +11,7 @@ Of one person's changes the next leaves when the one before has arrived, or is d
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Protocol
@@ -19,12 +19,11 @@ from typing import Any, Protocol
 from einklang.app.activation_body import body_of
 from einklang.app.activation_definitions import RawWebhook, patience_us
 from einklang.app.activation_health import WEBHOOK, record
-from einklang.app.collect import purposes_of
-from einklang.app.destination_kinds import TYPES
+from einklang.app.apply import in_force
 from einklang.app.destinations import KEEP_US, Destination, Stand, stand_of
 from einklang.app.ports import Book, Reader, Row, Tx
+from einklang.app.state import State
 from einklang.app.working import from_json
-from einklang.consent import Purpose
 from einklang.kernel import ids, time
 
 #: Of one destination no more waits in the table: the rest stays in the log.
@@ -88,15 +87,16 @@ class _Change:
 
 
 class Webhooks:
-    """Tells changes of segments. now: the clock, given by main; older: of the log, where the Book has less."""
+    """Tells changes of segments. state: one of its own, for reading; now: the clock, given by main; older: of the log,
+    where the Book has less.
+    """
 
-    def __init__(self, book: Book, salt: bytes, carrier: Carrier, now: Callable[[], int], older: Older) -> None:
+    def __init__(self, book: Book, state: State, carrier: Carrier, now: Callable[[], int], older: Older) -> None:
         self.book = book
         self.now = now
-        self._salt, self._carrier, self._older = salt, carrier, older
+        self._state, self._salt, self._carrier, self._older = state, state.salt, carrier, older
         self._stamp: int | None = None
         self._known: dict[str, Destination] = {}
-        self._purposes: Mapping[str, Purpose] = {}
         self._seen: dict[str, int] = {}
 
     def due(self) -> tuple[list[str], int | None]:
@@ -148,12 +148,9 @@ class Webhooks:
         stamp = int(reader.read("definitions_stamp")[0][0] or 0)
         if stamp == self._stamp:
             return
-        rows = reader.read("definitions_active")
-        docs = {row[1]: from_json(row[3]) for row in rows if row[0] == "destination"}
-        hooks = {name: doc for name, doc in docs.items() if doc.get("type") == WEBHOOK}
-        found = {name: TYPES[WEBHOOK][1](doc, f"destination {name}") for name, doc in hooks.items()}
-        self._known = {name: destination for name, destination in found.items() if destination.live}
-        self._purposes = purposes_of(reader)
+        self._state.take(in_force(reader))
+        found = self._state.definitions.destinations.items()
+        self._known = {name: one for name, one in found if one.type == WEBHOOK and one.live}
         self._stamp = stamp
 
     def _found(self, reader: Reader, stand: Stand) -> Callable[[Tx], None] | None:
@@ -168,7 +165,9 @@ class Webhooks:
         if after >= newest or room <= 0:
             return None
         wanted, upto = self._changes(reader, self._known[name].segments, after, newest, room)
-        rows = [self._row(reader, self._known[name], row) for row in wanted]
+        self._state.read_from(reader)
+        self._state.clock = self.now()
+        rows = [self._row(self._known[name], row) for row in wanted]
         self._seen[name] = upto
         if not rows and upto - stand.cursor < _LAG_MAX:
             return None
@@ -196,9 +195,8 @@ class Webhooks:
             yield page
             after = page[-1][0]
 
-    def _row(self, reader: Reader, destination: Destination, row: Row) -> Row:
-        body = body_of(reader, destination, self._purposes[destination.purpose], row)
-        return (destination.id, row[0], row[4], self.now(), 0, body)
+    def _row(self, destination: Destination, row: Row) -> Row:
+        return (destination.id, row[0], row[4], self.now(), 0, body_of(self._state, destination, row))
 
     def _taken(self, tx: Tx, name: str, rows: list[Row], upto: int) -> None:
         tx.write("delivery_put", rows)

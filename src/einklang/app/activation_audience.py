@@ -21,13 +21,15 @@ from typing import Any, TypeVar
 
 import polars as pl
 
-from einklang.app.activation_body import person_of
+from einklang.app.activation_body import live_of
 from einklang.app.activation_definitions import FIELDS, RawAudience
 from einklang.app.activation_platforms import EMAIL, PHONE, PLATFORMS, POSTAL, Address, Line
 from einklang.app.destinations import Destination
 from einklang.app.ports import Reader
+from einklang.app.state import State
 from einklang.app.syncs import AS, Batch, Job, form_of
-from einklang.consent import WITHDRAWN, Purpose, address_key, permits, status_of
+from einklang.app.working import Live
+from einklang.consent import WITHDRAWN, status_of
 from einklang.fact.columns import IDENTIFIER
 from einklang.fact.person import Person
 from einklang.kernel.reasons import Reason
@@ -46,12 +48,17 @@ class Audience:
     left_out: Counter[str] = field(default_factory=Counter)
 
 
-def wanted(reader: Reader, salt: bytes, destination: Destination, purpose: Purpose) -> Audience:
-    """What the platform should hold, as one snapshot knows it; what was withdrawn and is not folded yet included."""
-    found = Audience()
+def wanted(reader: Reader, state: State, destination: Destination, now: int) -> Audience:
+    """What the platform should hold, as one snapshot knows it; what was withdrawn and is not folded yet included.
+
+    state: for reading.
+    """
+    state.read_from(reader)
+    state.clock = now
+    found, matched = Audience(), _Matched(state, destination.purpose, _raw(destination))
     for (who,) in reader.read("members_of", destination.segments[0]):
-        person = person_of(reader, who)
-        lines, reasons = _Matched(reader, salt, purpose, _raw(destination)).of(person) if person else (set(), set())
+        live = live_of(reader, who)
+        lines, reasons = matched.of(live) if live is not None else (set(), set())
         found.lines |= lines
         if not lines:
             order = (Reason.SUPPRESSED, Reason.NO_CONSENT, Reason.NO_ADDRESS)
@@ -63,9 +70,8 @@ def prepare(job: Job) -> Batch | None:
     """What a platform is to be given next: a file of additions, one of removals; None: it has all. Where the platform
     is another one than before, the one before is given its removals too.
     """
-    destination, state = job.destination, job.state
-    raw = _raw(destination)
-    found = wanted(job.reader, state.salt, destination, state.definitions.purposes[destination.purpose])
+    destination, raw = job.destination, _raw(job.destination)
+    found = wanted(job.reader, job.state, destination, job.now)
     rows = job.given.rows() if job.given is not None else []
     given = {(str(platform), tuple(json.loads(cells))) for platform, cells in rows}
     now = {(raw.platform, line) for line in found.lines}
@@ -115,20 +121,19 @@ def file_of(header: Line, lines: Collection[Line]) -> bytes:
     return text.getvalue().encode()
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class _Matched:
-    """The lines of one person."""
+    """The lines of one person after the other."""
 
-    reader: Reader
-    salt: bytes
-    purpose: Purpose
+    state: State
+    purpose: str
     raw: RawAudience
 
-    def of(self, person: Person) -> tuple[set[Line], set[Reason]]:
+    def of(self, live: Live) -> tuple[set[Line], set[Reason]]:
         """(lines, why others are left out)."""
         lines, reasons = set[Line](), set[Reason]()
-        for kind, address, line in self._possible(person):
-            reason = self._refused(person, kind, address)
+        for kind, address, line in self._possible(live.person):
+            reason = self._refused(live, kind, address)
             if reason is None:
                 lines.add(line)
             else:
@@ -148,19 +153,16 @@ class _Matched:
         if line is not None:
             yield POSTAL, "", line
 
-    def _refused(self, person: Person, kind: str, address: str) -> Reason | None:
-        """Why this address is not told; None: it is permitted."""
+    def _refused(self, live: Live, kind: str, address: str) -> Reason | None:
+        """Why this address is not told; None: it is permitted on one of its channels, and withdrawn on none."""
+        state, purpose = self.state, self.purpose
         channels = (self.raw.channel,) if self.raw.channel else _CHANNELS[kind]
-        words = {channel: status_of(person.permissions, channel, self.purpose.id, address) for channel in channels}
-        said = {channel: word.status for channel, word in words.items() if word is not None}
-        permitted = any(permits(status, self.purpose, "marketing", channel) for channel, status in said.items())
-        if WITHDRAWN in said.values() or not permitted:
+        words = [status_of(live.person.permissions, channel, purpose, address) for channel in channels]
+        permitted = any(state.permits(live, channel, address, purpose, "marketing") for channel in channels)
+        if not permitted or any(word is not None and word.status == WITHDRAWN for word in words):
             return Reason.NO_CONSENT
-        for channel in {*channels, *_CHANNELS[kind]} if address else channels:
-            key = address_key(self.salt, channel, address)
-            if self.reader.read("suppressed", key, channel, self.purpose.id):
-                return Reason.SUPPRESSED
-        return None
+        reached = {*channels, *_CHANNELS[kind]} if address else ()
+        return Reason.SUPPRESSED if any(state.suppressed(one, address, purpose) for one in reached) else None
 
 
 def _text(person: Person, path: str) -> str:

@@ -31,7 +31,7 @@ def webhooks_of(home: Home, carrier: Carrier, now: Callable[[], int]) -> Webhook
     def older(reader: Reader, after: int) -> Iterator[list[Row]]:
         return read_log(reader, home.lake, after, names=_COLUMNS)
 
-    return Webhooks(home.book, home.salt, carrier, now, older)
+    return Webhooks(home.book, home.reading_state(), carrier, now, older)
 
 
 class Activator:
