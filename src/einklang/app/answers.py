@@ -193,7 +193,7 @@ class Building(msgspec.Struct):
 class SegmentItem(msgspec.Struct):
     """A segment in a list. on_site: pages may know whether their visitor is a member. building: it was changed.
 
-    words: the condition in plain words, by language.
+    words: the condition in plain words, by language. manual: who is put on its list is a member too.
     """
 
     id: str
@@ -204,6 +204,7 @@ class SegmentItem(msgspec.Struct):
     on_site: bool
     building: Building | None
     words: dict[str, str]
+    manual: bool
 
 
 class Segment(msgspec.Struct):
@@ -217,6 +218,7 @@ class Segment(msgspec.Struct):
     on_site: bool
     building: Building | None
     words: dict[str, str]
+    manual: bool
     definition: str
     listens: list[str]
     used_by: list[str]

@@ -138,8 +138,9 @@ def _segment_item(
         building = answers.Building("tell" if build.switched else "look", build.looked, build.of)
     words = _in_words(where) if where else {}
     return answers.SegmentItem(
-        name, _title(doc), where, counts.get(name, 0), changed.get(name), on_site, building, words
-    )
+        name, _title(doc), where, counts.get(name, 0), changed.get(name), on_site, building, words,
+        doc.get("manual") is True,
+    )  # fmt: skip
 
 
 @lru_cache(maxsize=1_000)
@@ -164,6 +165,7 @@ def segment(reader: Reader, definitions: Definitions, changes: ChangedAt, name: 
         item.on_site,
         item.building,
         item.words,
+        item.manual,
         definition=yaml_of(doc),
         listens=listens(definitions.checked[f"segment:{name}"].needs),
         used_by=sorted(users),

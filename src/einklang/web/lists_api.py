@@ -83,7 +83,7 @@ async def _done(request: Req, state: State, raw: bytes, work: Callable[[], Any])
 
 @post("/api/segments/{segment_id:str}/list", opt=WRITE, status_code=200)
 async def upload(request: Req, state: State, segment_id: Id) -> Response[ListedAnswer]:
-    """Put those whom rows name on the list of a segment, take them off, or let it be these alone; a new id is a new list.
+    """Put those whom rows name on a list, take them off, or let it be these alone; a new id is a new list.
 
     Rows that name nobody are refused, each with its reason. Larger files: `einklang segment upload`.
     """

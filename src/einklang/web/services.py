@@ -82,7 +82,8 @@ class Services:
     base_url: public address, decides whether cookies are Secure. report(journey id) and why(person id, journey,
     message) return what is encoded as JSON, or bytes that are JSON; they raise NotFound and the like. wake is called
     after each append, so that the tick runs at once. lake: older entries of the log than the Book keeps. folder: of the
-    home, for files that are exported. limits: what a sender may send at once; bounds: what this process takes on; refusals: what it refused lately.
+    home, for files that are exported. limits: what a sender may send at once; bounds: what this process takes on;
+    refusals: what it refused lately.
     """
 
     book: WebBook
