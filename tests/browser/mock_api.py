@@ -194,6 +194,8 @@ class Handler(BaseHTTPRequestHandler):
                 )
             case ["dead-letters", "replay"]:
                 return 200, {"replayed": 1, "kept": {} if body.get("positions") else {"id_conflict": 1}}
+            case ["persons", _, "stages"]:
+                return 200, {"message_id": "note-1"}
             case ["persons", _, "merge" | "split" as kind]:
                 if body.get("other") == "p_8mq0c1":
                     return problem(409, "merge_refused", "the rules do not allow it", "split off what is too many")
@@ -312,6 +314,8 @@ class Handler(BaseHTTPRequestHandler):
                 return self.person(who, rest, query)
             case ["choices"]:
                 return 200, audience.CHOICES
+            case ["stages", _, "why"]:
+                return 200, audience.WHY_STAGE
             case ["overlap"]:
                 return 200, audience.overlap(query["segments"].split(","))
             case ["segments", _, "health" | "trend" | "why" as what]:
@@ -389,6 +393,8 @@ class Handler(BaseHTTPRequestHandler):
                 return 200, data.timeline(query.get("kind", "all"), query.get("cursor", ""))
             case ["groups"]:
                 return 200, {"items": [records.BELONGS] if found["known"] else [], "next": None}
+            case ["stages"]:
+                return 200, {"items": audience.STAGES if found["known"] else [], "next": None}
             case ["drafts"]:
                 items = self.server.drafts.open_ones() if found["known"] and not self.server.empty else []
                 return 200, {"items": items, "next": None}

@@ -95,6 +95,24 @@ MORE: dict[str, Data] = {
 }  # fmt: skip
 
 
+#: Where a person is: /api/persons/ID/stages, and why: /api/stages/ID/why.
+STAGES: list[Data] = [
+    {
+        "stage": "buying", "title": {"de": "Weg der Kundschaft", "en": "Customer journey"}, "name": "use",
+        "since": "2026-11-20T09:00:00Z", "notes": ["information", "decision"],
+    }
+]  # fmt: skip
+_RULE: Data = {"text": "count() >= 2", "value": True, "held": True, "children": []}
+WHY_STAGE: Data = {
+    "person_id": "p_4fk2x9", "label": "Ada Lovelace", "stage": "buying", "name": "use",
+    "since": "2026-11-20T09:00:00Z", "stays": None, "at": "2026-11-23T10:00:00Z",
+    "rungs": [
+        {"name": "purchase", "here": False, "when": _RULE, "exit": None},
+        {"name": "use", "here": True, "when": _RULE, "exit": _RULE | {"value": False, "held": False}},
+    ],
+}  # fmt: skip
+
+
 def overlap(names: list[str]) -> Data:
     """Each alone, and all together."""
     meetings = [{"segments": [name], "persons": 900 - 100 * place} for place, name in enumerate(names)]

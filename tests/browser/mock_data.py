@@ -260,6 +260,7 @@ def described(person_id: str, label: str, country: str, identifiers: list[tuple[
         "traits": traits(label, country) if known else {},
         "consents": consents(email) if known else [],
         "segments": segments if known else [],
+        "stages": [{"stage": "buying", "name": "use", "since": ago(days=3)}] if known else [],
         "journeys": runs if known else [],
         "created_at": ago(days=214),
         "last_seen_at": ago(minutes=2),

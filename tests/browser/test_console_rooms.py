@@ -161,6 +161,23 @@ def test_why_not_shows_the_rule_as_a_tree(visit: Visit) -> None:
     expect(page.get_by_text("Did not enter this journey")).to_be_visible()
 
 
+def test_a_person_shows_the_stage_and_takes_a_note(visit: Visit, mock_api: MockApi) -> None:
+    """Where somebody is on the way, why, and what staff know of it: with a reason, which goes to the log."""
+    page = visit("/persons/p_4fk2x9")
+    card = page.locator("section", has=page.get_by_role("heading", name="Stages"))
+    expect(card).to_contain_text("Customer journey")
+    card.locator("summary", has_text="Why").click()
+    expect(card.get_by_text("is here")).to_be_visible()
+    card.get_by_text("Note what you know").click()
+    card.get_by_label("Stage", exact=True).click()
+    page.get_by_role("option", name="decision").click()
+    card.get_by_role("textbox", name="Why").fill("asked at the fair")
+    card.get_by_role("button", name="Save the note").click()
+    expect(card.get_by_role("status")).to_contain_text("Noted")
+    said = {"stage": "buying", "name": "decision", "why": "asked at the fair"}
+    assert mock_api.posted[-1] == ("/api/persons/p_4fk2x9/stages", said)
+
+
 def test_journey_shows_where_people_stand(visit: Visit) -> None:
     """A journey is a readable list of steps with entered, here and left, its entry, exit, goal and control group."""
     page = visit("/journeys")

@@ -24,6 +24,7 @@ from einklang.app import (
     queries_objects,
     queries_products,
     queries_sources,
+    queries_stages,
     stitching,
 )
 from einklang.audience import estimate
@@ -62,7 +63,8 @@ ABOUT_SEGMENTS: dict[str, type[msgspec.Struct]] = {
     "Meeting": queries_audience.Meeting, "Overlap": queries_audience.Overlap, "TrendDay": queries_audience.TrendDay,
     "Trend": queries_audience.Trend, "User": queries_audience.User,
     "Health": queries_audience.Health,
-    "WhyMember": queries_audience.WhyMember,
+    "WhyMember": queries_audience.WhyMember, "StageSince": queries_stages.StageSince,
+    "RungWhy": queries_stages.RungWhy, "StageWhy": queries_stages.StageWhy,
 }  # fmt: skip
 
 

@@ -2,7 +2,7 @@
 import { keepPreviousData, queryOptions } from '@tanstack/react-query';
 import type { Tree } from '../builder/tree.ts';
 import { get, post, withQuery } from './client';
-import type { ExplainNode, Text } from './types';
+import type { ExplainNode, Page, Text } from './types';
 
 export interface Fault {
   code: string;
@@ -147,6 +147,33 @@ export interface WhyMember {
   rule: ExplainNode;
 }
 
+/** In which stage of a definition a person is, null in none; notes: the stages that staff may note. */
+export interface StageSince {
+  stage: string;
+  title: Text;
+  name: string | null;
+  since: string | null;
+  notes: string[];
+}
+
+export interface RungWhy {
+  name: string;
+  here: boolean;
+  when: ExplainNode;
+  exit: ExplainNode | null;
+}
+
+export interface StageWhy {
+  person_id: string;
+  label: string;
+  stage: string;
+  name: string | null;
+  since: string | null;
+  stays: string | null;
+  at: string;
+  rungs: RungWhy[];
+}
+
 /** A condition in one of its forms. */
 export interface Said {
   text?: string;
@@ -188,3 +215,9 @@ export const whyMemberQuery = (id: string, person: string) =>
   queryOptions({
     queryKey: ['why-member', id, person], queryFn: () => get<WhyMember>(withQuery(`/api/segments/${part(id)}/why`, { person })), enabled: person !== '',
   });
+
+export const stagesOfQuery = (id: string) =>
+  queryOptions({ queryKey: ['stages-of', id], queryFn: () => get<Page<StageSince>>(`/api/persons/${part(id)}/stages`) });
+
+export const whyStageQuery = (stage: string, person: string) =>
+  queryOptions({ queryKey: ['why-stage', stage, person], queryFn: () => get<StageWhy>(withQuery(`/api/stages/${part(stage)}/why`, { person })) });

@@ -107,6 +107,7 @@ export interface Person {
   traits: { [name: string]: { value: Json; at: string | null; computed: boolean } };
   consents: Consent[];
   segments: { id: string; since: string }[];
+  stages: { stage: string; name: string; since: string }[];
   journeys: PersonRun[];
   created_at: string | null;
   last_seen_at: string | null;

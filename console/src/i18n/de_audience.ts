@@ -164,4 +164,18 @@ export const deAudience: typeof enAudience = {
     version: (text) => `Fassung ${text}`,
     why: 'Grund',
   },
+  stages: {
+    title: 'Phasen',
+    none: 'in keiner',
+    here: 'ist hier',
+    why: 'Grund',
+    exit: 'Verlassen, sobald',
+    stays: (when) => `Bleibt mindestens bis ${when}.`,
+    note: 'Eigenes Wissen festhalten',
+    noted: 'Phase',
+    choose: 'Phase auswählen',
+    takeBack: 'Frühere Notizen gelten nicht mehr',
+    save: 'Notiz speichern',
+    saved: 'Festgehalten. Die Notiz gilt, sobald sie verarbeitet ist.',
+  },
 };

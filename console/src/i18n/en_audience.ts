@@ -157,4 +157,18 @@ export const enAudience = {
     version: (text: string) => `Version ${text}`,
     why: 'Why',
   },
+  stages: {
+    title: 'Stages',
+    none: 'in none',
+    here: 'is here',
+    why: 'Why',
+    exit: 'Leaves when',
+    stays: (when: string) => `Stays at least until ${when}.`,
+    note: 'Note what you know',
+    noted: 'Stage',
+    choose: 'Choose a stage',
+    takeBack: 'Earlier notes do not count any more',
+    save: 'Save the note',
+    saved: 'Noted. It counts as soon as it is processed.',
+  },
 };

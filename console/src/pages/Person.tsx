@@ -17,6 +17,7 @@ import { Belongs } from './belongs';
 import { Identity } from './Identity';
 import { Objects } from './Objects';
 import css from './person.module.css';
+import { Stages } from './stages';
 import { Timeline } from './Timeline';
 import { Why } from './Why';
 
@@ -82,6 +83,7 @@ function Side({ person }: { person: PersonData }) {
         />
       </Card>
       <Belongs id={person.person_id} />
+      <Stages id={person.person_id} />
       <Card title={t.person.consents}>
         {person.consents.length === 0
           ? <div className={ui.dim}>{t.person.noConsents}</div>

@@ -1,0 +1,101 @@
+import { Button, Select } from '@mantine/core';
+import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
+import { type FormEvent, useState } from 'react';
+import { type StageSince, stagesOfQuery, whyStageQuery } from '../api/audience';
+import { post } from '../api/client';
+import { useWords } from '../i18n';
+import { Notice, Reason } from '../ui/ask';
+import { useNow } from '../ui/now';
+import { Card, Failure, Pill, Rows } from '../ui/parts';
+import ui from '../ui/ui.module.css';
+import css from './person.module.css';
+import { Node } from './Why';
+
+/** Takes earlier notes back: no stage is called so. */
+const BACK = ' ';
+
+function WhyStage({ stage, person }: { stage: string; person: string }) {
+  const { t, f } = useWords();
+  const { data, error } = useQuery(whyStageQuery(stage, person));
+  if (error !== null) return <Failure error={error} />;
+  if (data === undefined) return <Rows count={2} height={30} />;
+  return (
+    <>
+      {data.stays !== null && <p className={`${ui.dim} ${ui.small}`}>{t.stages.stays(f.moment(data.stays))}</p>}
+      {data.rungs.map((rung) => (
+        <div key={rung.name}>
+          <b>{rung.name}</b> {rung.here && <Pill tone="teal">{t.stages.here}</Pill>}
+          <ul className={css.tree}><Node node={rung.when} /></ul>
+          {rung.exit !== null && <><small>{t.stages.exit}</small><ul className={css.tree}><Node node={rung.exit} /></ul></>}
+        </div>
+      ))}
+    </>
+  );
+}
+
+/** What staff know of it, with why: a note counts as long as the rules say. */
+function Note({ one, person }: { one: StageSince; person: string }) {
+  const { t } = useWords();
+  const client = useQueryClient();
+  const [name, setName] = useState<string | null>(null);
+  const [why, setWhy] = useState('');
+  const note = useMutation({
+    mutationFn: () => post(`/api/persons/${encodeURIComponent(person)}/stages`, { stage: one.stage, name: name === BACK ? '' : name, why: why.trim() }),
+    onSuccess: () => {
+      setName(null);
+      setWhy('');
+      return client.invalidateQueries({ predicate: ({ queryKey: [kind] }) => ['stages-of', 'why-stage', 'timeline'].includes(String(kind)) });
+    },
+  });
+  const submit = (event: FormEvent) => { event.preventDefault(); note.mutate(); };
+  return (
+    <form onSubmit={submit}>
+      <Select
+        label={t.stages.noted} placeholder={t.stages.choose} value={name} onChange={setName}
+        data={[...one.notes.map((value) => ({ value, label: value })), { value: BACK, label: t.stages.takeBack }]}
+      />
+      <Reason value={why} onChange={setWhy} />
+      <Button type="submit" size="xs" mt={8} loading={note.isPending} disabled={name === null || why.trim() === ''}>{t.stages.save}</Button>
+      {note.isError && <Failure error={note.error} />}
+      {note.isSuccess && <Notice>{t.stages.saved}</Notice>}
+    </form>
+  );
+}
+
+function Row({ one, person }: { one: StageSince; person: string }) {
+  const { t, f, say } = useWords();
+  const now = useNow();
+  const [open, setOpen] = useState(false);
+  return (
+    <li className={css.fact}>
+      <div className={css.line}>
+        <span>{say(one.title, one.stage)}</span>
+        <Pill tone={one.name === null ? 'gray' : 'teal'}>{one.name ?? t.stages.none}</Pill>
+      </div>
+      {one.since !== null && <small title={f.exact(one.since)}>{t.person.since(f.ago(one.since, now))}</small>}
+      <details className={css.more} onToggle={(event) => setOpen(event.currentTarget.open)}>
+        <summary>{t.stages.why}</summary>
+        {open && <WhyStage stage={one.stage} person={person} />}
+      </details>
+      {one.notes.length > 0 && (
+        <details className={css.more}>
+          <summary>{t.stages.note}</summary>
+          <Note one={one} person={person} />
+        </details>
+      )}
+    </li>
+  );
+}
+
+/** Where a person is on the way, by need; nothing stands there where no stages are defined. */
+export function Stages({ id }: { id: string }) {
+  const { t } = useWords();
+  const { data, error, refetch } = useQuery(stagesOfQuery(id));
+  if (error !== null) return <Failure error={error} retry={() => void refetch()} />;
+  if (data === undefined || data.items.length === 0) return null;
+  return (
+    <Card title={t.stages.title}>
+      <ul className={css.facts}>{data.items.map((one) => <Row key={one.stage} one={one} person={id} />)}</ul>
+    </Card>
+  );
+}
