@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -55,6 +55,8 @@ class People:
         self.aliases: dict[str, str] = {}
         self._told: list[Event] = []
         self._gone: set[str] = set()
+        #: person -> those with whom events were exchanged in this tick: the Book may have rows of one under another
+        self._mixed: dict[str, set[str]] = {}
         self._words: dict[int, list[Declaration]] = {}
         self._words_of: set[str] = set()
 
@@ -178,9 +180,14 @@ class People:
                 others = [other for other in parts if other != part]
                 self._tell(live, SPLIT, {"from": person, "others": others} | _cause(event))
 
+    def mix(self, persons: Iterable[str]) -> None:
+        """These persons exchange events, by a merge or a division."""
+        together = set().union(*(self._mixed.get(person, {person}) for person in persons))
+        self._mixed.update(dict.fromkeys(together, together))
+
     def words(self, persons: set[str]) -> Mapping[int, Sequence[Declaration]]:
         """What the ledger says of these persons by the seq of the event that declared it, this tick included."""
-        for person in sorted(persons | {lost for lost in self._gone if self.living(lost) in persons}):
+        for person in sorted(set().union(*(self._mixed.get(person, {person}) for person in persons))):
             if person not in self._words_of:
                 self._words_of.add(person)
                 for word in self.state.reader.read("ledger_words", lane_of(person), person):
@@ -238,6 +245,7 @@ class People:
         state.object_index.gone(lost.id)
         state.object_index.again(winner)
         self._gone.add(lost.id)
+        self.mix((kept.id, lost.id))
         state.working.mark(loser)
         state.working.mark(winner)
         for told in self._told:

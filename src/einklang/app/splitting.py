@@ -88,6 +88,7 @@ class Division:
         for person in sorted({*owners.values(), *runs.values()} - {source.person.id}):
             changed[person] = self.state.working.get(person) or self.people.create(person, self.event.at)
         self._events(owners, changed)
+        self.people.mix(changed)
         if self.whole:
             self._runs(changed)
             self._slots(changed)
@@ -204,10 +205,14 @@ class Division:
         for live in changed.values():
             live.touched_runs |= {run.id for run in live.runs}
             for run in live.runs:
-                self._stands_again(run)
+                self._stands_again(live, run)
                 self._without(live, run, mine[live.person.id], theirs, values)
 
-    def _stands_again(self, run: Run) -> None:
+    def _holder(self, live: Live, run: Run) -> Live:
+        """Under whom the rows of a run stand that is `live`'s now (folds before 5: always the one who is divided)."""
+        return self.source if run.id in self.run_of or self.state.fold < 5 else live
+
+    def _stands_again(self, live: Live, run: Run) -> None:
         """Where a merge that holds no longer moved or ended a run, it stands as before, unless it has acted since."""
         journey, living = self.state.journey(run.journey, run.version), self.people.living
         while run.before is not None and living(run.before.kept) != living(run.before.lost):
@@ -218,7 +223,8 @@ class Division:
             )
             if acted:
                 return
-            self.state.out.uncount(self.source, run.id, [seq for seq in run.counted if seq not in before.counted])
+            lost = [seq for seq in run.counted if seq not in before.counted]
+            self.state.out.uncount(self._holder(live, run), run.id, lost)
             for name in Run.__struct_fields__:
                 if name != "person":
                     setattr(run, name, getattr(before, name))
@@ -243,7 +249,7 @@ class Division:
             for seq in run.counted:
                 if seq in mine:
                     note_goal(journey, run, mine[seq])
-            self.state.out.uncount(self.source, run.id, lost)
+            self.state.out.uncount(self._holder(live, run), run.id, lost)
         if run.status == "active" and run.waiting_for == machine.DELIVERY:
             key = run.steps[run.step].message or ""
             if values.get(self.people.address_of_message(key), live.person.id) != live.person.id:
