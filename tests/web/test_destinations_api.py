@@ -68,6 +68,8 @@ def test_a_destination_is_shown_stopped_resumed_and_told_again(shop: Home) -> No
     )
     (dead,) = shop.get("/api/destinations/crm/deliveries").json()["items"]
     assert (dead["status"], dead["reason"], dead["attempts"]) == ("dead", "HTTP 500", 2)
+    used = shop.get("/api/segments/vip/health").json()["used_in"]
+    assert used == [{"kind": "destination", "id": "crm", "field": "segment"}]
     text = shop.get("/metrics").text
     assert 'einklang_deliveries{destination="crm",status="dead"} 1.0' in text
     assert 'einklang_destination_failing{destination="crm"} 1.0' in text

@@ -151,7 +151,7 @@ export const deAudience: typeof enAudience = {
     persons: 'Personen',
     usedIn: 'Verwendet in',
     unused: 'Noch verwendet es nichts.',
-    kinds: { segment: 'Segment', journey: 'Journey', trait: 'Merkmal', policy: 'Kontaktregeln', score: 'Lead-Bewertung', stage: 'Phase' },
+    kinds: { segment: 'Segment', journey: 'Journey', trait: 'Merkmal', policy: 'Kontaktregeln', score: 'Lead-Bewertung', stage: 'Phase', destination: 'Weitergabe' },
     health: 'Wie es aktuell bleibt',
     timed: 'Zugehörigkeiten ändern sich im richtigen Augenblick, auch wenn nur Zeit vergeht.',
     untimed: 'Zugehörigkeiten ändern sich nur, wenn etwas geschieht.',

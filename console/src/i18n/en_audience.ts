@@ -144,7 +144,7 @@ export const enAudience = {
     persons: 'Persons',
     usedIn: 'Used in',
     unused: 'Nothing uses it yet.',
-    kinds: { segment: 'Segment', journey: 'Journey', trait: 'Trait', policy: 'Contact policy', score: 'Lead score', stage: 'Stage' } as Record<string, string>,
+    kinds: { segment: 'Segment', journey: 'Journey', trait: 'Trait', policy: 'Contact policy', score: 'Lead score', stage: 'Stage', destination: 'Destination' } as Record<string, string>,
     health: 'How it is kept up to date',
     timed: 'Memberships change at the right moment also when only time passes.',
     untimed: 'Memberships change only when something happens.',

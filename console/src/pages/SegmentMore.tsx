@@ -173,6 +173,7 @@ function Using({ user }: { user: User }) {
   const name = <>{word(t.audience.kinds, user.kind)}: {user.id}</>;
   if (user.kind === 'segment') return <Link to="/segments/$id" params={{ id: user.id }} className={ui.pill ?? ''}>{name}</Link>;
   if (user.kind === 'journey') return <Link to="/journeys/$id" params={{ id: user.id }} className={ui.pill ?? ''}>{name}</Link>;
+  if (user.kind === 'destination') return <Link to="/destinations" className={ui.pill ?? ''}>{name}</Link>;
   return <Pill>{name}</Pill>;
 }
 

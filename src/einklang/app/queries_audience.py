@@ -241,6 +241,9 @@ def users_of(definitions: Definitions, name: str) -> Iterator[User]:
     for one, rows in definitions.catalog.scores.items():
         if any(_speaks(parse(text), name) for row in rows for text in row):
             yield User("score", one, "points")
+    for one, destination in definitions.destinations.items():
+        if name in destination.segments:
+            yield User("destination", one, "segment")
 
 
 def _speaks(tree: Tree, name: str) -> bool:
