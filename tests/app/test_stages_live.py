@@ -213,6 +213,7 @@ class World:
     rules: list[Rules] = field(default_factory=lambda: [FIRST])
     seen: Counter[str] = field(default_factory=Counter)
     number: int = 0
+    splits: bool = False
 
     def __post_init__(self) -> None:
         self.engine, self.source = engine_of(self.book), LiveSource()
@@ -252,13 +253,18 @@ class World:
         """Staff note what they know, or join two people."""
         one, other = (f"userId:u{self.random.randrange(4)}" for _ in range(2))
         try:
-            if self.random.random() < 0.8:
+            if self.random.random() < (0.3 if self.splits else 0.8):
                 name = self.random.choice(("decide", "decide", ""))
                 known = in_force(self.book)
                 queries_stages.note(self.book, known, one, "need", name, "said so", actor="staff:t", now=self.now)
             else:
                 with self.book.snapshot() as reader:
-                    decided = stitching.merge(reader, reading(self.book), one, other, actor="staff:t", why="one")
+                    state = reading(self.book)
+                    if self.splits and self.random.random() < 0.5:
+                        decided = stitching.split(reader, state, one, [], actor="staff:t", why="two")
+                    else:
+                        decided = stitching.merge(reader, state, one, other, actor="staff:t", why="one")
+                self.seen[decided.name] += 1
                 stitching.append(self.book, decided, now=self.now)
         except EinklangError:
             self.seen["nobody"] += 1
@@ -317,8 +323,36 @@ def live(seed: int, folder: Path) -> Counter[str]:
         return world.seen
 
 
+def split_world(seed: int, folder: Path) -> Counter[str]:
+    """A world with splits: a stage that does not depend on the one before is the rule asked of everybody's history."""
+    with home(text(FIRST)) as book:
+        world = World(book, Random(seed), splits=True)
+        for _ in range(STEPS):
+            world.act()
+        while world.step():
+            pass
+        people: dict[str, Walker] = {}
+        for row in table_rows(book, "history"):
+            walker = people.setdefault(row[0], Walker(world.engine.state.clock))
+            if row[4] != 2:
+                walker.events.append((row[1], row[6], ""))
+        for walker in people.values():
+            walker.look(world.rules[-1])
+        standing = {row[0]: row[2] for row in table_rows(book, "standing") if row[1] == "plain"}
+        assert standing == {one: walker.plain[0] for one, walker in people.items() if walker.plain[0] is not None}
+        assert differences(book, Lake(folder), batch=world.random.choice((1, 7, 5_000))) == []
+        return world.seen
+
+
 @pytest.mark.slow
-def test_stages_are_right_at_every_instant(tmp_path: Path) -> None:
+def test_stages_are_right_after_splits(tmp_path: Path) -> None:
+    """Whatever was joined and split; and a rebuild agrees, also about what depends on the stage before."""
+    seen = sum((split_world(seed, tmp_path / str(seed)) for seed in range(WORLDS)), Counter[str]())
+    assert min(seen["Person Split"], seen["Person Merged"]) > 0, seen
+
+
+@pytest.mark.slow
+def test_stages_are_right_at_at_every_instant(tmp_path: Path) -> None:
     """What was told, where everybody stands since when, and who is in segments that ask for it: as the rules say of the
     log; a rebuild agrees, whatever the size of ticks.
     """
