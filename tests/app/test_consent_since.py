@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from einklang.app import segments
 from einklang.event import EngineCall
-from tests.app.test_prices import members
+from einklang.kernel.time import format_moment
+from einklang.store.lake import Lake
+from tests.app.test_prices import CLOCK, NAME, members, table_rows
+from tests.app.test_rebuild import differences
 from tests.app.test_wakes import track
-from tests.app.worlds import DAY, HOUR, START, append, home, run
+from tests.app.worlds import DAY, HOUR, START, append, engine_of, home, run
 
 DEFINITIONS = """
 {kind: purpose, id: service, title: {de: Service, en: Service}, basis: contract}
@@ -26,12 +31,20 @@ where: '!consent("email", "marketing") && changedAt(consent("email", "marketing"
 ---
 {kind: segment, id: served-for-long, where: 'changedAt(consent("email", "service")) <= now - duration("3d")'}
 """
+JOURNEY = """
+{kind: message, id: news, purpose: marketing, class: marketing, email: {subject: Hi, text: "x"}}
+---
+{kind: journey, id: calm, entry: {event: Page Viewed, reenter: always}, steps: [{id: c, contact: news}]}
+---
+{kind: segment, id: permitted, where: 'consent("email", "marketing")'}
+"""
 NAMES = ("for-long", "gone-for-long", "never", "served-for-long")
 
 
-def said(name: str, at: int, address: str = "u@x.example") -> EngineCall:
-    """A word about advertising by e-mail."""
-    return track(f"Consent {name}", at, "u", channel="email", purpose="marketing", address=address)
+def said(name: str, at: int, address: str = "u@x.example", ends: int = 0) -> EngineCall:
+    """A word about advertising by e-mail. ends: when what is given ends."""
+    until = {"expires_at": format_moment(ends)} if ends else {}
+    return track(f"Consent {name}", at, "u", channel="email", purpose="marketing", address=address, **until)
 
 
 def known(at: int) -> EngineCall:
@@ -49,12 +62,19 @@ def known(at: int) -> EngineCall:
         ([said("Given", START + HOUR), said("Withdrawn", START + 4 * DAY)], {4 - 0.5: "1001", 4: "0001", 7: "0101"}),
         ([said("Given", START + HOUR), said("Given", START + 3 * DAY, "other@x.example")], {4: "1001"}),
         ([said("Withdrawn", START + HOUR), said("Given", START + DAY), said("Given", START + 2 * DAY)],
-         {4.5: "0001", 5: "1001"}),
+         {3.9: "0001", 4: "1001"}),
+        ([said("Given", START + DAY, ends=START + 5 * DAY)],
+         {3.9: "0001", 4: "1001", 4.9: "1001", 5: "0001", 7.9: "0001", 8: "0101"}),
+        ([said("Given", START + DAY, ends=START + 2 * DAY), said("Given", START + 2 * DAY)], {4: "1001"}),
+        ([said("Given", START + DAY, ends=START + 2 * DAY), said("Given", START + 3 * DAY)], {4: "0001", 6: "1001"}),
+        ([said("Given", START + DAY), said("Given", START + 2 * DAY, ends=START + 3 * DAY)], {2.5: "0000", 6: "0101"}),
+        ([said("Given", START + 4 * DAY), said("Given", START + DAY)], {4.5: "1001"}),
     ],
 )  # fmt: skip
 def test_since_when_it_is_so(calls: list[EngineCall], days: dict[float, str], batch: int) -> None:
-    """Nobody said anything: null. A second address does not begin anew; a withdrawal does, and a word said again,
-    of which the ledger keeps the last. Time alone makes it three days. Another basis holds since the person is known.
+    """Nobody said anything: null. A second address does not begin anew; a withdrawal does; a word that is said
+    again goes on. What is given for a time ends by itself. Time alone makes it three days. Another basis holds since
+    the person is known.
     """
     with home(DEFINITIONS) as book:
         append(book, [known(START), *calls])
@@ -62,3 +82,23 @@ def test_since_when_it_is_so(calls: list[EngineCall], days: dict[float, str], ba
             run(book, [batch], until=START + int(day * DAY))
             found: list[Any] = [members(book, name) for name in NAMES]
             assert "".join(map(str, found)) == wanted, day
+
+
+@pytest.mark.parametrize("batch", [1, 5_000])
+def test_what_ends_is_left_and_refused(batch: int, tmp_path: Path) -> None:
+    """At its end, by time alone, the person leaves the segment; the door refuses from then on, with its reason; the
+    past is as it was; a rebuild finds the same.
+    """
+    looked = [EngineCall("page", name="Home", userId="u", messageId=str(n), at=START + n * DAY) for n in (1, 3)]
+    with home(JOURNEY) as book:
+        append(book, [known(START), said("Given", START + HOUR, ends=START + 2 * DAY), *looked])
+        run(book, [batch])
+        told = {(row[NAME], row[CLOCK]) for row in table_rows(book, "history") if row[NAME].startswith("Segment ")}
+        assert told == {("Segment Entered", START + HOUR), ("Segment Left", START + 2 * DAY)}
+        verdicts = [(row[9], row[10]) for row in book.read("all_verdict", 0, 100)]
+        assert verdicts == [("sent", ""), ("denied", "no_consent")]
+        for at, wanted in ((START + 2 * DAY - 1, 1), (START + 2 * DAY, 0)):
+            with book.snapshot() as reader:
+                found = segments.members(reader, engine_of(book).state, Lake(tmp_path), "permitted", at)
+                assert len(found) == wanted
+        assert differences(book, Lake(tmp_path), batch=batch) == []

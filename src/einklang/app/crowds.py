@@ -40,7 +40,7 @@ COLUMNS: dict[str, pl.DataType | type[pl.DataType]] = {
     "identifiers": pl.List(pl.Struct({"key": pl.String, "value": pl.String})), "properties": pl.String,
     "context": pl.String,
 }  # fmt: skip
-Ledger = tuple[str, str, str, str, int, int]
+Ledger = tuple[str, str, str, str, int, int, int]
 
 
 class Lake(Protocol):
@@ -76,13 +76,13 @@ class Everybody:
 def permissions_at(now: dict[str, Permission], said: list[Ledger], at: int) -> dict[str, Permission]:
     """The last words of a person about a moment: those that stand now where they are older, else by the ledger.
 
-    said: (channel, address, purpose, status, at, seq) of the person's rows of the ledger.
+    said: (channel, address, purpose, status, at, seq, until) of the person's rows of the ledger.
     """
     told: dict[str, Permission] = {}
     if any(permission.at > at for permission in now.values()):
-        for channel, address, purpose, status, when, seq in said:
+        for channel, address, purpose, status, when, seq, until in said:
             if when <= at:
-                fold(told, Declaration(status, channel, address, purpose, when, "", "", "", ""), seq)
+                fold(told, Declaration(status, channel, address, purpose, when, "", "", "", "", until), seq)
     kept = {key: permission for key, permission in now.items() if permission.at <= at}
     return kept | {key: told[key] for key in now.keys() & told.keys() - kept.keys()}
 
@@ -209,9 +209,9 @@ def _permissions(reader: Reader, people: Everybody, at: int) -> Iterator[tuple[s
     said: dict[str, list[Ledger]] = {}
     after = 0
     while page := reader.read("all_ledger", after, _PAGE):
-        for n, seq, person, channel, address, purpose, status, when, *_ in page:
+        for n, seq, person, channel, address, purpose, status, when, *_, until, _ in page:
             after = n
-            said.setdefault(person, []).append((channel, address, purpose, status, when, seq))
+            said.setdefault(person, []).append((channel, address, purpose, status, when, seq, until))
     for lane in range(LANES):
         for person, _, _, body in reader.read("all_person", lane):
             if person in people.of:

@@ -233,7 +233,7 @@ def products(row: Row, known: Declared, text: bool) -> EngineCall:
 
 
 def consents(row: Row, known: Declared, text: bool) -> EngineCall:
-    """A declaration: person, channel, address, purpose, status, at, source, wording, evidence.
+    """A declaration: person, channel, address, purpose, status, at, expires_at, source, wording, evidence.
 
     A consent proves nothing without its moment. A withdrawal is always taken: without `at`, from its import on.
     """
@@ -258,6 +258,8 @@ def consents(row: Row, known: Declared, text: bool) -> EngineCall:
         for key in ("channel", "address", "purpose", "source", "wording", "evidence")
         if str(row.get(key, "")).strip()
     }
+    if "expires_at" in row:
+        properties["expires_at"] = time.format_moment(_moment(row["expires_at"], "expires_at"))
     if properties["channel"] == "email":
         _check_email(properties.get("address", ""))
         if "address" not in properties and kind == "email":

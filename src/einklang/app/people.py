@@ -194,7 +194,7 @@ class People:
                     self._words.setdefault(word[0], []).append(declaration(*word[1:]))
         found = dict(self._words)
         for row in self.state.out.rows.get("ledger_put", ()):
-            found[row[1]] = [*found.get(row[1], ()), declaration(*row[4:9])]
+            found[row[1]] = [*found.get(row[1], ()), declaration(*(row[place] for place in (4, 5, 6, 7, 8, 15)))]
         return found
 
     def address_of_message(self, key: str) -> str:

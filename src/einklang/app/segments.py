@@ -151,8 +151,8 @@ def _turn_back(reader: Reader, live: Live, at: int, known: dict[str, set[str]], 
     """Make a loaded person what is known now about a moment. Rules leave later events out by themselves."""
     person = live.person
     said = [
-        (channel, address, purpose, status, when, seq)
-        for _, seq, channel, address, purpose, status, when, *_ in reader.read("ledger_of", live.lane, person.id)
+        (channel, address, purpose, status, when, seq, until)
+        for _, seq, channel, address, purpose, status, when, *_, until in reader.read("ledger_of", live.lane, person.id)
     ]
     person.traits = traits.refold(live.history, rules, until=at)
     person.zone = None

@@ -403,7 +403,7 @@ class Division:
                     gone.clear()
                     joined[lost] = event.folded
             for declared in words.get(event.seq, ()):
-                fold(part(event.folded), declared, event.seq)
+                fold(part(event.folded), declared, event.seq, floors=self.state.fold >= 5)
         total = parts.pop(me, {})
         for name in sorted(parts):
             merge_permissions(total, parts[name])
@@ -472,6 +472,6 @@ def _said(left: StepLeft) -> tuple[Any, ...]:
     return left.done, left.message, left.channel
 
 
-def declaration(channel: str, address: str, purpose: str, status: str, at: int) -> Declaration:
+def declaration(channel: str, address: str, purpose: str, status: str, at: int, until: int) -> Declaration:
     """A row of the ledger as the declaration that it was."""
-    return Declaration(status, channel, address, purpose, at, "", "", "", "")
+    return Declaration(status, channel, address, purpose, at, "", "", "", "", until)

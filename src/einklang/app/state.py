@@ -48,8 +48,6 @@ ALL = ""
 Stop = tuple[int, int | None]
 #: How time goes on: by the clock, by `run` into the outbox folder, by `run --deliver`; a tick entry changes it.
 LIVE, RUN, DELIVER = "live", "run", "deliver"
-
-
 #: Rows of catalogs, and names of events, that are remembered: both may come from anybody, in any number.
 CATALOG_ROWS_MAX, NAMES_MAX = 50_000, 10_000
 
@@ -275,8 +273,8 @@ class State:
     def _consent(self, live: Live, channel: str, purpose: str) -> tuple[bool, int | None]:
         """Whether at least one address is permitted, and since when, by the last word about each.
 
-        Permitted: since the earliest of the words that permit, or since the person is known where none is needed. Not:
-        since the latest withdrawal; None if there never was one.
+        Permitted: since when it has been without a break, or since the person is known where no consent is needed. Not:
+        since it ended; None if it never was.
         """
         known = self.definitions.purposes.get(purpose)
         if known is None:
@@ -285,6 +283,8 @@ class State:
         own = address_of(live, channel)
         if own is not None:
             addresses.add(own)
+        if self.fold >= 5:
+            return consents.lasting(self, live, channel, purpose, addresses - {""})
         since: dict[bool, list[int]] = {True: [], False: []}
         for address in addresses - {""}:
             word = status_of(live.person.permissions, channel, purpose, address, consent=known.basis == "consent")
@@ -300,7 +300,9 @@ class State:
         known = self.definitions.purposes.get(purpose)
         if known is None:
             return False
-        word = status_of(live.person.permissions, channel, purpose, address, consent=known.basis == "consent")
+        word = status_of(
+            live.person.permissions, channel, purpose, address, consent=known.basis == "consent", now=self.clock
+        )
         return permits(word.status if word is not None else None, known, klass, channel)
 
     def suppressed(self, channel: str, address: str, purpose: str) -> bool:

@@ -239,8 +239,9 @@ class PersonView:
         return None if since is None else int(since)
 
     def consent_flip(self) -> int | None:
-        """Consents do not expire yet."""
-        return None
+        """When the next of the person's consents ends."""
+        ends = (word.until for word in self.live.person.permissions.values() if word.until > self.now)
+        return min(ends, default=None)
 
     def reachable(self, channel: str) -> bool:
         """Whether there is an address that no hard bounce and no complaint has suppressed (first folds: any)."""

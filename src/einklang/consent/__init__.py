@@ -8,7 +8,9 @@ grants by itself, never forgets a withdrawal, never looks at identity. Start rea
 from einklang.consent.addresses import address_key, normal_address
 from einklang.consent.chain import ChainRow, chain, first_broken
 from einklang.consent.declaration import Declaration, Suppression, declare, suppression_of
+from einklang.consent.lasting import Span, held, since
 from einklang.consent.ledger import (
+    EXPIRED,
     GIVEN,
     REQUESTED,
     WITHDRAWN,
@@ -23,12 +25,14 @@ from einklang.consent.purpose import BASES, Purpose, built_in_purposes, parse_pu
 
 __all__ = [
     "BASES",
+    "EXPIRED",
     "GIVEN",
     "REQUESTED",
     "WITHDRAWN",
     "ChainRow",
     "Declaration",
     "Purpose",
+    "Span",
     "Suppression",
     "address_key",
     "built_in_purposes",
@@ -36,11 +40,13 @@ __all__ = [
     "declare",
     "first_broken",
     "fold",
+    "held",
     "merge_permissions",
     "normal_address",
     "parse_purpose",
     "permission_key",
     "permits",
+    "since",
     "split_key",
     "status_of",
     "suppression_of",

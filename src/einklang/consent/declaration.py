@@ -6,6 +6,8 @@ import msgspec
 
 from einklang.consent.addresses import PHONE_CHANNELS, normal_address
 from einklang.event import Event, canonical_channel, canonical_name
+from einklang.kernel.errors import InputError
+from einklang.kernel.time import parse_moment
 
 _STATUS = {
     "Consent Given": "given",
@@ -21,6 +23,7 @@ class Declaration(msgspec.Struct, frozen=True):
 
     "" in channel, address or purpose means all, and only a withdrawal may say so: consent is for one purpose on one
     channel. An address "" in what is given or requested is for the caller to fill with the person's address in use.
+    until: when what is given ends, 0: never.
     """
 
     status: str
@@ -32,6 +35,7 @@ class Declaration(msgspec.Struct, frozen=True):
     wording: str
     actor: str
     evidence: str
+    until: int = 0
 
 
 class Suppression(msgspec.Struct, frozen=True):
@@ -70,6 +74,18 @@ def _address(event: Event, channel: str, *, implied: bool) -> str:
     return normal_address(channel, said)
 
 
+def _until(event: Event, at: int) -> int:
+    """When what is given ends; one whose end nobody can read ends at once."""
+    said = event.properties.get("expires_at")
+    if said is None:
+        return 0
+    text = said.strip() if isinstance(said, str) else ""
+    try:
+        return max(1, parse_moment(f"{text}T00:00:00Z" if len(text) == 10 else text))
+    except InputError:
+        return max(1, at)
+
+
 def declare(event: Event) -> Declaration | None:
     """What the event declares, or None. A consent without channel or purpose is too vague to be one."""
     name = canonical_name(event.name)
@@ -91,6 +107,7 @@ def declare(event: Event) -> Declaration | None:
         _said(event, "wording"),
         _said(event, "actor") or event.source,
         _said(event, "evidence") or event.message_id,
+        _until(event, event.at) if status == "given" else 0,
     )
 
 

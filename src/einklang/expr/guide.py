@@ -72,7 +72,7 @@ _GUIDE: dict[str, str] = {
     **dict.fromkeys(MAIL_ALIASES, _MAIL),
     **{f"Message {what}": _MESSAGE for what in _REACTIONS},
     "Consent Requested": _CONSENT,
-    "Consent Given": _CONSENT,
+    "Consent Given": _CONSENT + " expires_at",
     "Consent Withdrawn": _CONSENT,
     "Segment Entered": "segment",
     "Segment Left": "segment",

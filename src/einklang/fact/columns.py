@@ -267,6 +267,7 @@ BOOK: dict[str, tuple[Column, ...]] = {
         _book("actor", "text", "", PSEUDONYM),
         _book("evidence", "text", "", IDENTIFIER),
         _book("hash", "blob", HASH, PSEUDONYM),
+        _book("until", "integer", US),
     ),
     "export": (
         _book("seq", "integer", SEQ),

@@ -26,11 +26,16 @@ class Trait(msgspec.Struct, array_like=True, gc=False):
 
 
 class Permission(msgspec.Struct, array_like=True, gc=False):
-    """The ledger's last word for one channel, address and purpose: `given`, `withdrawn` or `requested`."""
+    """The ledger's last word for one channel, address and purpose: `given`, `withdrawn` or `requested`.
+
+    until: when what was given ends, 0: never. floor: of what was given, the latest refusal before it; 0: none.
+    """
 
     status: str
     at: int
     seq: int
+    until: int = 0
+    floor: int = 0
 
 
 class Membership(msgspec.Struct, array_like=True, gc=False):

@@ -46,7 +46,7 @@ SELECT name, value FROM counter WHERE name IN ('seq', 'clock', 'verdicts', 'assi
 
 -- Tables that only grow, n > ?, at most ? rows.
 -- name: all_ledger
-SELECT n, seq, person, channel, address, purpose, status, at, clock, source, wording, actor, evidence, hash FROM ledger WHERE n > ? ORDER BY n LIMIT ?
+SELECT n, seq, person, channel, address, purpose, status, at, clock, source, wording, actor, evidence, until, hash FROM ledger WHERE n > ? ORDER BY n LIMIT ?
 -- name: all_verdict
 SELECT n, person, seq, clock, run, journey, step, message, channel, verdict, reason, until, detail FROM verdict WHERE n > ? ORDER BY n LIMIT ?
 -- contacted_at is what the delivery noted; the message log has it from the log.

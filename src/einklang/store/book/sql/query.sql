@@ -55,7 +55,7 @@ SELECT n FROM refused_merge WHERE (person_a = ? AND person_b = ?) OR (person_a =
 -- name: segments_of
 SELECT segment, since FROM shown_member WHERE lane = ? AND person = ? ORDER BY since DESC, segment
 -- name: ledger_of
-SELECT n, seq, channel, address, purpose, status, at, source, wording, actor, evidence
+SELECT n, seq, channel, address, purpose, status, at, source, wording, actor, evidence, until
 FROM ledger WHERE lane = ? AND person = ? ORDER BY n
 
 -- The timeline, newest first, from two tables: events before (at, seq), decisions before n. The first ? is 1 to leave out the engine's own.

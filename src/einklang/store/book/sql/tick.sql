@@ -214,15 +214,15 @@ UPDATE ledger SET lane = ?, person = ? WHERE lane = ? AND person = ? AND seq = ?
 -- name: verdict_of_seq
 UPDATE verdict SET lane = ?, person = ? WHERE lane = ? AND person = ? AND run = '' AND seq = ?
 -- name: ledger_words
-SELECT seq, channel, address, purpose, status, at FROM ledger WHERE lane = ? AND person = ?
+SELECT seq, channel, address, purpose, status, at, until FROM ledger WHERE lane = ? AND person = ?
 -- name: outcome_drop
 DELETE FROM outcome WHERE lane = ? AND person = ? AND run = ? AND seq = ?
 -- name: outbox_ready_again
 UPDATE outbox SET status = 'ready', reason = '', updated_at = ? WHERE key = ? AND status = 'withdrawn'
 
 -- name: ledger_put
-INSERT INTO ledger (n, seq, lane, person, channel, address, purpose, status, at, clock, source, wording, actor, evidence, hash)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+INSERT INTO ledger (n, seq, lane, person, channel, address, purpose, status, at, clock, source, wording, actor, evidence, hash, until)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 -- name: ledger_last
 SELECT hash FROM ledger ORDER BY n DESC LIMIT 1
 -- name: verdict_put
