@@ -176,6 +176,10 @@ class Handler(BaseHTTPRequestHandler):
             case ["destinations", name, action]:
                 replayed = int(action == "replay")
                 return 200, {"id": name, "action": "replayed" if replayed else action, "replayed": replayed}
+            case ["segments", name, "list" | "freeze" as what]:
+                return 200, audience.listed(name if what == "list" else body["list"], body)
+            case ["segments", name, "exports"]:
+                return 200, audience.exported(name, body)
             case ["expressions"]:
                 return 200, audience.expression(body)
             case ["estimates"]:
@@ -291,6 +295,7 @@ class Handler(BaseHTTPRequestHandler):
             case [
                 "sources"
                 | "destinations"
+                | "exports"
                 | "arrivals"
                 | "refusals"
                 | "catalog"
@@ -353,6 +358,7 @@ class Handler(BaseHTTPRequestHandler):
             "sources": (records.SOURCES, "id"),
             "arrivals": (records.ARRIVALS, "source"),
             "destinations": (records.DESTINATIONS, "id"),
+            "exports": (audience.EXPORTS, "file"),
             "refusals": (records.REFUSALS, "n"),
             "catalog": (records.CATALOG, "name"),
             "dead-letters": (records.LETTERS, "position"),

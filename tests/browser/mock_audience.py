@@ -11,6 +11,15 @@ from einklang.expr import of_json, parse, to_json, to_words, write
 from einklang.expr.tree import Tree
 
 PERSONS = 20_000
+#: What was exported.
+EXPORTS = [
+    {
+        "seq": 9, "at": "2026-11-23T09:00:00Z", "segment": "newsletter", "destination": "", "actor": "staff:admin",
+        "purpose": "marketing", "format": "csv", "columns": {"person_id": "pseudonym"}, "persons": 812,
+        "left_out": {"no_consent": 3}, "hash": "ab" * 32, "file": "newsletter-20261123T090000-abababababab.csv",
+        "there": True,
+    }
+]  # fmt: skip
 Data = dict[str, Any]
 
 
@@ -44,6 +53,22 @@ def _step(tree: Tree, n: int) -> Data:
     missing = _count(40) if tree.kind == "not" else None
     steps = [_step(part, n * 2 // (place + 3)) for place, part in enumerate(inner)]
     return told | {"alone": _count(n), "remaining": _count(n), "missing": missing, "steps": steps}
+
+
+def listed(name: str, said: Data) -> Data:
+    """What an upload came to: one line is refused."""
+    refused = [{"row": 3, "code": "unknown_person", "message": "nobody has email:x", "mend": "import the person"}]
+    rows = len(str(said.get("rows", "a\nb\nc")).split("\n")) - 1
+    told = {"segment": name, "new": True, "rows": rows, "listed": rows - 1, "unlisted": 0, "created": 0}
+    return told | {"rejected": 1, "reasons": {"unknown_person": 1}, "refused": refused}
+
+
+def exported(name: str, said: Data) -> Data:
+    """What an export came to."""
+    told = {key: EXPORTS[0][key] for key in ("persons", "left_out", "hash")}
+    columns = dict.fromkeys(said["columns"], "pseudonym")
+    told |= {"segment": name, "purpose": said["purpose"], "format": said["format"], "columns": columns}
+    return told | {"file": f"{name}.{said['format']}", "until": "2026-11-30T09:00:00Z"}
 
 
 def estimate(said: Data) -> Data:

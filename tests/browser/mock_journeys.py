@@ -46,6 +46,7 @@ SEGMENTS: list[Data] = [
     },
 ]
 for _one in SEGMENTS:
+    _one["manual"] = _one["id"] == "newsletter"
     _one["words"] = {language: to_words(parse(_one["where"]), language) for language in ("de", "en")}
 SEGMENT_MORE: Data = {
     "definition": "kind: segment\nid: active-shopper\ntitle: {de: Aktive Käufer, en: Active shoppers}\n"

@@ -185,6 +185,8 @@ export interface SegmentItem {
   building: { step: 'look' | 'tell'; looked: number; of: number } | null;
   /** The condition in plain words, by language. */
   words: Record<string, string>;
+  /** Who is put on its list is a member too. */
+  manual: boolean;
 }
 
 export interface Segment extends SegmentItem {

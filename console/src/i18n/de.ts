@@ -2,6 +2,7 @@
 
 import { deAudience } from './de_audience';
 import { deData } from './de_data';
+import { deLists } from './de_lists';
 import type { Dictionary } from './en';
 
 const plural = (n: number, text: string, one: string, many: string): string => `${text} ${n === 1 ? one : many}`;
@@ -9,6 +10,7 @@ const plural = (n: number, text: string, one: string, many: string): string => `
 export const de: Dictionary = {
   ...deData,
   ...deAudience,
+  ...deLists,
   language: 'Deutsch',
   app: {
     tagline: 'Jeder Kanal, eine Stimme.',

@@ -3,12 +3,14 @@
 
 import { enAudience } from './en_audience';
 import { enData } from './en_data';
+import { enLists } from './en_lists';
 
 const plural = (n: number, text: string, one: string, many: string): string => `${text} ${n === 1 ? one : many}`;
 
 export const en = {
   ...enData,
   ...enAudience,
+  ...enLists,
   language: 'English',
   app: {
     tagline: 'Every channel, one voice.',

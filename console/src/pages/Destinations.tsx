@@ -11,6 +11,7 @@ import { Icon, type IconName } from '../ui/icons';
 import { useNow } from '../ui/now';
 import { Card, Empty, Failure, More, PageHead, Pill, Rows, type Tone } from '../ui/parts';
 import ui from '../ui/ui.module.css';
+import { Exports } from './Lists';
 
 const TONES: { [state: string]: [Tone, IconName] } = {
   live: ['teal', 'check'], new: ['gray', 'clock'], failing: ['warm', 'alert'], paused: ['gray', 'pause'], gone: ['red', 'cross'],
@@ -119,6 +120,7 @@ export function Destinations() {
         {list.isPending && <Card><Rows count={3} /></Card>}
         {list.data?.items.length === 0 && <Card><Empty icon="out" title={t.destinations.emptyTitle} text={t.destinations.emptyText} /></Card>}
         {list.data?.items.map((one) => <One key={one.id} destination={one} />)}
+        <Exports />
       </div>
     </>
   );

@@ -8,6 +8,7 @@ import { useNow } from '../ui/now';
 import { Back, Card, Code, Empty, Failure, More, PageHead, Pill, Rows } from '../ui/parts';
 import ui from '../ui/ui.module.css';
 import { personName } from '../ui/names';
+import { ListsOf } from './Lists';
 import { People } from './people';
 import { Built, HealthOf, OverlapOf, TrendOf, WhyMember } from './SegmentMore';
 
@@ -53,10 +54,11 @@ export function Segment() {
         badge={
           <>
             <Pill tone="teal" icon="persons">{t.segments.members(segment.members, f.number(segment.members))}</Pill>
+            {segment.manual && <Pill icon="persons" title={t.lists.isListText}>{t.lists.isList}</Pill>}
             {segment.on_site && <Pill tone="warm" icon="web" title={t.segments.onSiteText}>{t.segments.onSite}</Pill>}
           </>
         }
-        actions={<Button onClick={() => void navigate({ to: '/segments/$id/edit', params: { id } })} leftSection={<Icon name="pen" size={15} />}>{t.builder.edit}</Button>}
+        actions={segment.where !== '' && <Button onClick={() => void navigate({ to: '/segments/$id/edit', params: { id } })} leftSection={<Icon name="pen" size={15} />}>{t.builder.edit}</Button>}
         lead={
           <span className={ui.small}>
             <span className={ui.mono}>{segment.id}</span>
@@ -68,7 +70,7 @@ export function Segment() {
         <div className={ui.side}>
           <Card title={t.segments.condition}>
             {segment.words[language] !== undefined && <p style={{ margin: '0 0 0.8rem' }}>{segment.words[language]}</p>}
-            <Code text={segment.where} label={t.segments.condition} wrap />
+            {segment.where === '' ? <p style={{ margin: 0 }}>{t.lists.isListText}</p> : <Code text={segment.where} label={t.segments.condition} wrap />}
           </Card>
           <TrendOf id={id} />
           <WhyMember id={id} asked={person} onAsk={ask} />
@@ -77,6 +79,7 @@ export function Segment() {
         </div>
         <div className={ui.side}>
           <Built building={segment.building} />
+          <ListsOf id={id} manual={segment.manual} />
           <HealthOf id={id} />
           {segment.listens.length > 0 && (
             <Card title={t.segments.listens}>

@@ -7,6 +7,7 @@ import { Icon } from '../ui/icons';
 import { useNow } from '../ui/now';
 import { Card, Code, Empty, Failure, PageHead, Pill, Rows, TableWrap } from '../ui/parts';
 import ui from '../ui/ui.module.css';
+import { Upload } from './Lists';
 
 const EXAMPLE = `kind: segment
 id: active-shopper
@@ -52,7 +53,7 @@ export function Segments() {
                         <Link to="/segments/$id" params={{ id: segment.id }} className={ui.link ?? ''}>{say(segment.title, segment.id)}</Link>
                         <div className={`${ui.dim} ${ui.mono}`} style={{ fontWeight: 400 }}>{segment.id}</div>
                       </th>
-                      <td className={`${ui.hidePhone} ${ui.small}`}><span className={ui.twoLines} title={segment.where}>{segment.words[language] ?? segment.where}</span></td>
+                      <td className={`${ui.hidePhone} ${ui.small}`}><span className={ui.twoLines} title={segment.where}>{segment.words[language] ?? (segment.where === '' ? t.lists.isListText : segment.where)}</span></td>
                       <td className={ui.num}>
                         <b>{f.number(segment.members)}</b>
                         {segment.building != null && <div style={{ whiteSpace: 'normal' }}><Pill tone="warm" icon="clock">{t.audience.building}</Pill></div>}
@@ -70,6 +71,7 @@ export function Segments() {
           )}
         </Card>
       )}
+      <details className={ui.fold}><summary>{t.lists.upload}</summary><Card><Upload /></Card></details>
     </>
   );
 }

@@ -1,0 +1,179 @@
+import { Button, Checkbox, FileInput, NativeSelect, Textarea, TextInput } from '@mantine/core';
+import { useInfiniteQuery, useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
+import { Link } from '@tanstack/react-router';
+import { type FormEvent, useState } from 'react';
+import { choicesQuery } from '../api/audience';
+import { post } from '../api/client';
+import { contentOf, type ExportedAnswer, exportsQuery, type ListedAnswer } from '../api/lists';
+import { useWords, word } from '../i18n';
+import { Notice } from '../ui/ask';
+import { Icon } from '../ui/icons';
+import { useNow } from '../ui/now';
+import { Card, Failure, More, Rows, TableWrap } from '../ui/parts';
+import ui from '../ui/ui.module.css';
+
+const path = (id: string, what: string): string => `/api/segments/${encodeURIComponent(id)}/${what}`;
+
+function Listed({ done }: { done: ListedAnswer }) {
+  const { t, f } = useWords();
+  return (
+    <Notice tone={done.rejected > 0 ? 'warm' : 'teal'}>
+      {(done.listed > 0 || done.unlisted === 0) && <div>{t.lists.done(done.listed, f.number(done.listed))}</div>}
+      {done.unlisted > 0 && <div>{t.lists.gone(done.unlisted, f.number(done.unlisted))}</div>}
+      {done.rejected > 0 && (
+        <details className={ui.fold}>
+          <summary>{t.lists.refused(done.rejected, f.number(done.rejected))}</summary>
+          <ul className={ui.list}>{done.refused.map((one) => <li key={one.row} className={ui.small}>{t.lists.line(f.number(one.row))}: {one.message}; {one.mend}</li>)}</ul>
+        </details>
+      )}
+      <Link to="/segments/$id" params={{ id: done.segment }} className={ui.textLink ?? ''}>{t.lists.open}</Link>
+    </Notice>
+  );
+}
+
+/** Who is put on a list, by a file or by lines. of: the list that is there; without it a new one. */
+export function Upload({ of }: { of?: string }) {
+  const { t } = useWords();
+  const client = useQueryClient();
+  const [id, setId] = useState('');
+  const [rows, setRows] = useState('');
+  const [action, setAction] = useState('add');
+  const [create, setCreate] = useState(false);
+  const send = useMutation({
+    mutationFn: () => post<ListedAnswer>(path(of ?? id.trim(), 'list'), { rows, action, create }),
+    onSuccess: () => Promise.all(['segments', 'segment', 'members'].map((key) => client.invalidateQueries({ queryKey: [key] }))),
+  });
+  const submit = (event: FormEvent) => { event.preventDefault(); send.mutate(); };
+  return (
+    <form onSubmit={submit} className={ui.stack}>
+      <div className={`${ui.dim} ${ui.small}`}>{t.lists.uploadText}</div>
+      {of === undefined && <TextInput label={t.lists.id} description={t.lists.idText} value={id} onChange={(event) => setId(event.currentTarget.value)} required withAsterisk={false} />}
+      <FileInput label={t.lists.file} accept=".csv,text/csv,text/plain" clearable onChange={(file) => { if (file !== null) void file.text().then(setRows); }} />
+      <Textarea label={t.lists.rows} value={rows} onChange={(event) => setRows(event.currentTarget.value)} autosize minRows={3} maxRows={8} required withAsterisk={false} />
+      {of !== undefined && (
+        <NativeSelect label={t.lists.what} value={action} data={Object.entries(t.lists.actions).map(([value, label]) => ({ value, label }))} onChange={(event) => setAction(event.currentTarget.value)} />
+      )}
+      <Checkbox label={t.lists.create} checked={create} onChange={(event) => setCreate(event.currentTarget.checked)} />
+      <div><Button type="submit" loading={send.isPending} leftSection={<Icon name="persons" size={15} />}>{t.lists.send}</Button></div>
+      {send.error !== null && <Failure error={send.error} />}
+      {send.data !== undefined && <Listed done={send.data} />}
+    </form>
+  );
+}
+
+function Freeze({ id }: { id: string }) {
+  const { t } = useWords();
+  const client = useQueryClient();
+  const [name, setName] = useState('');
+  const send = useMutation({
+    mutationFn: () => post<ListedAnswer>(path(id, 'freeze'), { list: name.trim() }),
+    onSuccess: () => client.invalidateQueries({ queryKey: ['segments'] }),
+  });
+  const submit = (event: FormEvent) => { event.preventDefault(); send.mutate(); };
+  return (
+    <form onSubmit={submit} className={ui.stack}>
+      <div className={`${ui.dim} ${ui.small}`}>{t.lists.freezeText}</div>
+      <TextInput label={t.lists.id} value={name} onChange={(event) => setName(event.currentTarget.value)} required withAsterisk={false} />
+      <div><Button type="submit" variant="default" loading={send.isPending}>{t.lists.freezeSend}</Button></div>
+      {send.error !== null && <Failure error={send.error} />}
+      {send.data !== undefined && <Listed done={send.data} />}
+    </form>
+  );
+}
+
+function Export({ id }: { id: string }) {
+  const { t, f, say } = useWords();
+  const now = useNow();
+  const client = useQueryClient();
+  const choices = useQuery(choicesQuery);
+  const [form, setForm] = useState('csv');
+  const [purpose, setPurpose] = useState('');
+  const [columns, setColumns] = useState('person_id');
+  const names = columns.split(',').map((one) => one.trim()).filter((one) => one !== '');
+  const send = useMutation({
+    mutationFn: () => post<ExportedAnswer>(path(id, 'exports'), { format: form, purpose, columns: names }),
+    onSuccess: () => client.invalidateQueries({ queryKey: ['exports'] }),
+  });
+  const submit = (event: FormEvent) => { event.preventDefault(); send.mutate(); };
+  const purposes = (choices.data?.purposes ?? []).map((one) => ({ value: one.id, label: say(one.title, one.id) }));
+  return (
+    <form onSubmit={submit} className={ui.stack}>
+      <div className={`${ui.dim} ${ui.small}`}>{t.exports.makeText}</div>
+      <NativeSelect label={t.exports.purpose} value={purpose} data={[{ value: '', label: '' }, ...purposes]} onChange={(event) => setPurpose(event.currentTarget.value)} required withAsterisk={false} />
+      <TextInput label={t.exports.columns} description={t.exports.columnsText} value={columns} onChange={(event) => setColumns(event.currentTarget.value)} required withAsterisk={false} />
+      <NativeSelect label={t.exports.format} value={form} data={[{ value: 'csv', label: 'CSV' }, { value: 'parquet', label: 'Parquet' }]} onChange={(event) => setForm(event.currentTarget.value)} />
+      <div><Button type="submit" variant="default" loading={send.isPending} leftSection={<Icon name="out" size={15} />}>{t.exports.send}</Button></div>
+      {send.error !== null && <Failure error={send.error} />}
+      {send.data !== undefined && (
+        <Notice>
+          <div>{t.exports.done(send.data.persons, f.number(send.data.persons))} <LeftOut of={send.data.left_out} /></div>
+          <a href={contentOf(send.data.file)} download={send.data.file} className={ui.textLink ?? ''}>{t.exports.fetch}</a>{' '}
+          <span className={ui.dim} title={f.exact(send.data.until)}>{t.exports.until(f.ago(send.data.until, now))}</span>
+        </Notice>
+      )}
+    </form>
+  );
+}
+
+function LeftOut({ of }: { of: Record<string, number> }) {
+  const { t, f } = useWords();
+  const found = Object.entries(of);
+  if (found.length === 0) return null;
+  return <span className={ui.dim}>{t.exports.leftOut} {found.map(([reason, n]) => `${f.number(n)} ${word(t.exports.reasons, reason)}`).join(', ')}</span>;
+}
+
+/** What can be done with the members of a segment: change its list, freeze them, export them. */
+export function ListsOf({ id, manual }: { id: string; manual: boolean }) {
+  const { t } = useWords();
+  return (
+    <Card title={t.lists.cardTitle}>
+      {manual && <details className={ui.fold}><summary>{t.lists.uploadTo}</summary><Upload of={id} /></details>}
+      <details className={ui.fold}><summary>{t.lists.freeze}</summary><Freeze id={id} /></details>
+      <details className={ui.fold}><summary>{t.exports.make}</summary><Export id={id} /></details>
+    </Card>
+  );
+}
+
+/** Everything that was exported or given to a destination, the newest first. */
+export function Exports() {
+  const { t, f } = useWords();
+  const list = useInfiniteQuery(exportsQuery);
+  const items = list.data?.pages.flatMap((page) => page.items) ?? [];
+  return (
+    <Card flush title={t.exports.title}>
+      {list.isError && <Failure error={list.error} retry={() => void list.refetch()} />}
+      {list.isPending && <Rows count={2} />}
+      {list.isSuccess && items.length === 0 && <div className={ui.dim} style={{ padding: '1rem' }}>{t.exports.empty}</div>}
+      {items.length > 0 && (
+        <TableWrap label={t.exports.title}>
+          <table className={ui.table}>
+            <thead>
+              <tr>
+                <th scope="col">{t.exports.at}</th><th scope="col">{t.exports.who}</th><th scope="col">{t.exports.forWhat}</th>
+                <th scope="col" className={ui.num}>{t.exports.persons}</th><th scope="col" className={ui.hidePhone}>{t.exports.columns}</th><th scope="col">{t.exports.by}</th>
+              </tr>
+            </thead>
+            <tbody>
+              {items.map((one) => (
+                <tr key={one.seq}>
+                  <td style={{ whiteSpace: 'nowrap' }}><time dateTime={one.at} title={f.exact(one.at)}>{f.moment(one.at)}</time></td>
+                  <td>
+                    <Link to="/segments/$id" params={{ id: one.segment }} className={ui.textLink ?? ''}>{one.segment}</Link>
+                    <div className={ui.small}>
+                      {one.there ? <a href={contentOf(one.file)} download={one.file} className={ui.textLink ?? ''}>{t.exports.fetch}</a> : <span className={ui.dim}>{one.destination === '' ? t.exports.removed : t.exports.to(one.destination)}</span>}
+                    </div>
+                  </td>
+                  <td>{one.purpose}</td>
+                  <td className={ui.num}>{f.number(one.persons)}<div className={ui.small}><LeftOut of={one.left_out} /></div></td>
+                  <td className={`${ui.hidePhone} ${ui.small}`} title={one.hash}>{Object.keys(one.columns).join(', ')}</td>
+                  <td className={ui.small}>{one.actor}</td>
+                </tr>
+              ))}
+            </tbody>
+          </table>
+        </TableWrap>
+      )}
+      <More shown={list.hasNextPage} busy={list.isFetchingNextPage} onClick={() => void list.fetchNextPage()}>{t.app.more}</More>
+    </Card>
+  );
+}
