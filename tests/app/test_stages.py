@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from einklang.app import queries_stages, segments, stages
+from einklang.app import queries_stages, segments, stages, stitching
 from einklang.app.apply import apply, in_force
 from einklang.app.definitions import compile_all, merge
 from einklang.app.run import settle_definitions
@@ -20,6 +20,7 @@ from einklang.sim.demo import definitions
 from einklang.store.book import SqliteBook
 from einklang.store.lake import Lake
 from einklang.testing.canonical import table_rows
+from tests.app.couples import decide, reading
 from tests.app.test_rebuild import differences
 from tests.app.test_wakes import track
 from tests.app.worlds import DAY, HOUR, START, append, documents, engine_of, home, run
@@ -240,3 +241,24 @@ def test_the_rules_of_the_page_are_those_of_the_demo() -> None:
         "inspiration", "information", "decision", "purchase", "use", "loyalty",
     ]  # fmt: skip
     assert [one.id for one in found.asked] == ["buying", "stuck-deciding"]
+
+
+def test_a_split_gives_stages_back(tmp_path: Path) -> None:
+    """Of two who are one the stage further along is right, and told; apart each has their own again."""
+    rungs = f"""- {{name: a, when: '{VIEW}', exit: 'events("X").exists()'}}
+- {{name: b, when: '{ORDER}', exit: 'events("X").exists()'}}"""
+    with home(f"kind: stage\nid: s\nstages:\n{rungs}") as book:
+        append(book, [track("Product Viewed", START), track("Order Completed", START + HOUR, "v")])
+        run(book, until=START + 9 * HOUR)
+        engine, now = engine_of(book), START + 9 * HOUR
+        apart = {row[0]: (row[2], row[3]) for row in table_rows(book, "standing")}
+        assert sorted(name for name, _ in apart.values()) == ["a", "b"]
+        with book.snapshot() as reader:
+            decided = stitching.merge(reader, reading(book), "userId:u", "userId:v", actor="staff:t", why="one")
+        decide(book, engine, decided, now)
+        assert [row[2] for row in table_rows(book, "standing")] == ["b"]
+        with book.snapshot() as reader:
+            decided = stitching.split(reader, reading(book), "userId:u", [], actor="staff:t", why="two")
+        decide(book, engine, decided, now)
+        assert {row[0]: (row[2], row[3]) for row in table_rows(book, "standing")} == apart
+        assert differences(book, Lake(tmp_path), batch=1) == []

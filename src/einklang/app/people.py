@@ -238,7 +238,6 @@ class People:
         kept.memberships.update(
             {k: v for k, v in lost.memberships.items() if k not in kept.memberships and not v.member}
         )
-        self._stages(loser, winner)
         loser.gone = True
         state.groups.sync(loser)
         state.groups.sync(winner)
@@ -251,6 +250,7 @@ class People:
         for told in self._told:
             told.person = kept.id if told.person == lost.id else told.person
         self._tell(winner, MERGED, {"from": lost.id} | (_cause(event) if state.fold >= 2 else {}))
+        self._stages(loser, winner)
 
     def _stages(self, loser: Live, winner: Live) -> None:
         """Where the stage before matters, the one who is further along has it right."""
