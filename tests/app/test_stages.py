@@ -18,7 +18,7 @@ from einklang.event import EngineCall
 from einklang.kernel.errors import EinklangError, InputError
 from einklang.sim.demo import definitions
 from einklang.store.book import SqliteBook
-from einklang.store.lake import Lake
+from einklang.store.lake import DuckPlans, Lake
 from einklang.testing.canonical import table_rows
 from tests.app.couples import decide, reading
 from tests.app.test_rebuild import differences
@@ -262,3 +262,22 @@ def test_a_split_gives_stages_back(tmp_path: Path) -> None:
         decide(book, engine, decided, now)
         assert {row[0]: (row[2], row[3]) for row in table_rows(book, "standing")} == apart
         assert differences(book, Lake(tmp_path), batch=1) == []
+
+
+def test_a_kept_stage_is_asked_person_by_person(tmp_path: Path) -> None:
+    """No plan has it, and says so; of the past it is as recorded, so whoever answers agrees with what was live."""
+    text = f"{{kind: stage, id: s, stages: [{{name: a, when: '{VIEW}', dwell: 5h}}]}}\n---\n"
+    with home(text + '{kind: segment, id: there, where: \'stage("s") == "a"\'}') as book:
+        append(book, [track("Product Viewed", START + HOUR)])
+        run(book, until=START + 9 * HOUR)
+        with book.snapshot() as reader:
+            state = engine_of(book).state
+            hours = [
+                hour for hour in range(9)
+                if segments.members(reader, state, Lake(tmp_path), "there", START + hour * HOUR, DuckPlans())
+            ]  # fmt: skip
+            (answer,) = segments.answered_by(reader, state, "there", DuckPlans())
+        assert hours == [1, 2, 3, 4, 5]
+        assert (answer["by"], "stage" in str(answer["because_of"])) == ("person", True), answer
+        rows = [row for row in table_rows(book, "history") if row[NAME].startswith("Segment ")]
+        assert [(row[CLOCK] - START) / HOUR for row in rows] == [1, 6]
