@@ -20,6 +20,7 @@ from einklang.app import (
     keys,
     language,
     queries_audience,
+    queries_exports,
     queries_groups,
     queries_objects,
     queries_products,
@@ -32,7 +33,7 @@ from einklang.measure import Report
 from einklang.web import drafts_api, refusals, sources_api
 
 API = Path(__file__).resolve().parents[2] / "console" / "src" / "api"
-TYPES, DATA, AUDIENCE = API / "types.ts", API / "data.ts", API / "audience.ts"
+TYPES, DATA, AUDIENCE, LISTS = API / "types.ts", API / "data.ts", API / "audience.ts", API / "lists.ts"
 INTERFACE = re.compile(r"^export interface (\w+)(?:<\w+>)?(?: extends (\w+))? \{\n(.*?)^\}", re.MULTILINE | re.DOTALL)
 FIELD = re.compile(r"^  (\w+)(\??):", re.MULTILINE)
 SAME = [
@@ -91,6 +92,12 @@ def test_interface_names_the_fields_of_the_answer(name: str) -> None:
 def test_data_names_the_fields_of_the_answer(name: str) -> None:
     """An interface of the pages about data and its answer have the same fields."""
     assert interfaces(DATA.read_text())[name] == fields(ANSWERS[name])
+
+
+@pytest.mark.parametrize("name", ["RefusedRow", "ListedAnswer", "ExportedAnswer", "ExportShown"])
+def test_lists_name_the_fields_of_the_answer(name: str) -> None:
+    """An interface of lists and exports and its answer have the same fields."""
+    assert interfaces(LISTS.read_text())[name] == fields(getattr(queries_exports, name))
 
 
 @pytest.mark.parametrize("name", ABOUT_SEGMENTS)
