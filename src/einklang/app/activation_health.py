@@ -111,7 +111,9 @@ def act(book: Book, definitions: Definitions, name: str, action: str, *, actor: 
         raise InputError("bad_action", f"no action {action[:40]!r}", where="action", mend="use " + " ".join(ACTIONS))
     if action == "replay" and destination.type != WEBHOOK:
         mend = f"a file is made anew: einklang destination run {name}"
-        raise InputError("bad_action", f"nothing of type `{destination.type}` can be replayed", where="action", mend=mend)
+        raise InputError(
+            "bad_action", f"nothing of type `{destination.type}` can be replayed", where="action", mend=mend
+        )
 
     def work(tx: Tx) -> Acted:
         # what is told change by change begins now, a file begins with everybody

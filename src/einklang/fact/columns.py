@@ -1,68 +1,59 @@
-"""Every column of the Book and of the lake: its type, unit and privacy class. A column not named here fails the tests.
+"""Every column of the Book and of the lake: type, unit and privacy class (fact.column). One not named fails the tests.
 
-Privacy classes, from the least to the most; a column has the class of the most that it may ever hold:
-
-    none        says nothing about a person by itself
-    pseudonym   leads to a person only through this home: ids of persons, runs and messages, keyed hashes
-    content     what a person did or is: properties, traits, texts made for one person
-    identifier  names or reaches a person directly: addresses, identifier values, raw bodies that hold them
-    secret      keys, and hashes that guard access
-
-Erasure, export and the scans of invariants 27 and 29 read this registry; the lake's schema is built from it.
+Erasure, export and the scans of invariants 27 and 29 read this registry.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from einklang.fact.column import (
+    BOOK_TYPES,
+    CLASSES,
+    CONTENT,
+    COUNT,
+    DECIMAL,
+    FLAG,
+    HASH,
+    IDENTIFIER,
+    JSON,
+    LAKE_TYPES,
+    NONE,
+    POSITION,
+    PSEUDONYM,
+    SECRET,
+    SEQ,
+    SHARE,
+    STATE,
+    US,
+    Column,
+    N,
+)
+from einklang.fact.column import book_column as _book
+from einklang.fact.columns_lake import LAKE
 
-NONE = "none"
-PSEUDONYM = "pseudonym"
-CONTENT = "content"
-IDENTIFIER = "identifier"
-SECRET = "secret"
-CLASSES = (NONE, PSEUDONYM, CONTENT, IDENTIFIER, SECRET)
-
-#: Microseconds since 1970-01-01T00:00:00Z.
-US = "us"
-#: Order of arrival in the log, order of processing in the log, running number in its table.
-POSITION = "position"
-SEQ = "seq"
-N = "n"
-JSON = "json"
-#: A decimal number; in the lake of 38 digits, 9 of them after the point.
-DECIMAL = "decimal"
-COUNT = "count"
-FLAG = "0 or 1"
-SHARE = "0 to 1"
-HASH = "hash"
-STATE = "JSON text"
-
-#: Types of the Book (SQLite STRICT) and of the lake (Delta).
-BOOK_TYPES = ("integer", "text", "blob", "real")
-LAKE_TYPES = ("int64", "int16", "int8", "string", "timestamp", "map", "bool", "double", "decimal")
-
-
-class Column(NamedTuple):
-    """One column. type: of BOOK_TYPES or LAKE_TYPES; unit: '' for plain text; null: may be absent."""
-
-    name: str
-    type: str
-    unit: str
-    privacy: str
-    null: bool = False
-
-
-def _book(name: str, type_: str, unit: str = "", privacy: str = NONE, *, null: bool = False) -> Column:
-    assert type_ in BOOK_TYPES, type_
-    assert privacy in CLASSES, privacy
-    return Column(name, type_, unit, privacy, null)
-
-
-def _lake(name: str, type_: str, unit: str = "", privacy: str = NONE, *, null: bool = False) -> Column:
-    assert type_ in LAKE_TYPES, type_
-    assert privacy in CLASSES, privacy
-    return Column(name, type_, unit, privacy, null)
-
+__all__ = [
+    "BOOK",
+    "BOOK_TYPES",
+    "CLASSES",
+    "CONTENT",
+    "COUNT",
+    "DECIMAL",
+    "FLAG",
+    "HASH",
+    "IDENTIFIER",
+    "JSON",
+    "LAKE",
+    "LAKE_TYPES",
+    "NONE",
+    "POSITION",
+    "PSEUDONYM",
+    "SECRET",
+    "SEQ",
+    "SHARE",
+    "STATE",
+    "US",
+    "Column",
+    "N",
+]
 
 _LANE = _book("lane", "integer")
 _PERSON = _book("person", "text", "", PSEUDONYM)
@@ -453,91 +444,5 @@ BOOK: dict[str, tuple[Column, ...]] = {
         _book("status", "integer"),
         _book("answer", "blob", "", IDENTIFIER),
         _book("at", "integer", US),
-    ),
-}
-
-_PERSON_ID = _lake("person_id", "string", "", PSEUDONYM)
-_LAKE_RUN = _lake("run", "string", "", PSEUDONYM)
-
-LAKE: dict[str, tuple[Column, ...]] = {
-    "events": (
-        _lake("position", "int64", POSITION),
-        _lake("seq", "int64", SEQ),
-        _lake("clock", "timestamp", US),
-        _lake("message_id", "string", "", PSEUDONYM),
-        _lake("person_id", "string", "", PSEUDONYM, null=True),
-        _lake("type", "string"),
-        _lake("name", "string"),
-        _lake("at", "timestamp", US),
-        _lake("received_at", "timestamp", US),
-        _lake("source", "string"),
-        _lake("touchpoint", "string"),
-        # kind -> value, the first of each kind
-        _lake("identifiers", "map", "", IDENTIFIER),
-        _lake("properties", "string", JSON, CONTENT),
-        _lake("context", "string", JSON, CONTENT),
-        _lake("origin", "int8"),
-        _lake("machine", "bool"),
-        _lake("format", "int16"),
-        # all pairs [kind, value] in order, only where `identifiers` cannot hold them
-        _lake("identifiers_all", "string", JSON, IDENTIFIER, null=True),
-    ),
-    "persons": (_PERSON_ID, _lake("living_id", "string", "", PSEUDONYM)),
-    "assignments": (
-        _lake("n", "int64", N),
-        _PERSON_ID,
-        _lake("scope", "string"),
-        _LAKE_RUN,
-        _lake("journey", "string"),
-        _lake("step", "string"),
-        _lake("arm", "string"),
-        _lake("probability", "double", SHARE),
-        _lake("salt_version", "int64"),
-        _lake("eligible_at", "timestamp", US),
-        _lake("decided_at", "timestamp", US),
-        _lake("would_contact", "bool"),
-        _lake("suppressed_by", "string"),
-        _lake("contacted_at", "timestamp", US, null=True),
-        _lake("channel", "string"),
-        _lake("propensity", "double", SHARE),
-        _lake("cost", "decimal", DECIMAL, null=True),
-        _lake("contaminated", "bool"),
-    ),
-    "verdicts": (
-        _lake("n", "int64", N),
-        _PERSON_ID,
-        _lake("seq", "int64", SEQ),
-        _lake("clock", "timestamp", US),
-        _LAKE_RUN,
-        _lake("journey", "string"),
-        _lake("step", "string"),
-        _lake("message", "string"),
-        _lake("channel", "string"),
-        _lake("verdict", "string"),
-        _lake("reason", "string"),
-        _lake("until", "timestamp", US, null=True),
-        _lake("detail", "string", "", CONTENT),
-    ),
-    "outcomes": (
-        _lake("n", "int64", N),
-        _PERSON_ID,
-        _lake("scope", "string"),
-        _LAKE_RUN,
-        _lake("seq", "int64", SEQ),
-        _lake("at", "timestamp", US),
-        _lake("value", "decimal", DECIMAL, CONTENT, null=True),
-    ),
-    "messages": (
-        _lake("n", "int64", N),
-        _lake("key", "string", "", PSEUDONYM),
-        _PERSON_ID,
-        _LAKE_RUN,
-        _lake("journey", "string"),
-        _lake("step", "string"),
-        _lake("message", "string"),
-        _lake("channel", "string"),
-        _lake("status", "string"),
-        _lake("reason", "string"),
-        _lake("clock", "timestamp", US),
     ),
 }
