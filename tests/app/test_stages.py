@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -215,18 +216,18 @@ def test_changed_rules_are_felt_at_once() -> None:
 
 def test_folds_before_did_not_keep_stages(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """A log of then is folded as it was; from the first entry of the new version on, everybody stands somewhere."""
-    with home(NOTED) as book:
+    with ExitStack() as until:
         with monkeypatch.context() as old:
-            old.setattr("einklang.app.state.FOLD", stages.SINCE - 1)
-            old.setattr("einklang.app.sources.FOLD", stages.SINCE - 1)
+            for place in ("state", "sources"):
+                old.setattr(f"einklang.app.{place}.FOLD", stages.SINCE - 1)
+            book = until.enter_context(home(NOTED + "# of a home of then"))
             append(book, [track("Product Viewed", START)])
-            # a home of then begins before its first tick
-            book.transact(lambda tx: tx.write("meta_put", [("fold", str(stages.SINCE - 1))]))
             run(book, until=START + DAY)
-        assert told(book, "need") == []
+            assert (told(book, "need"), list(table_rows(book, "standing"))) == ([], [])
         append(book, [EngineCall("identify", userId="w", at=START + DAY + 1, messageId="w")])
         run(book, until=START + 2 * DAY)
         assert [row[1:] for row in told(book, "need")] == [(None, "informs")]
+        assert differences(book, Lake(tmp_path), batch=1) == []
 
 
 def test_the_rules_of_the_page_are_those_of_the_demo() -> None:
