@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from math import comb
+from random import Random
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.stats import binom
 
-from einklang.audience.estimate import Count, estimated, exactly
+from einklang.audience.estimate import Count, drawn, estimated, exactly
 
 
 def chance(k: int, looked_at: int, having: int, population: int) -> float:
@@ -59,3 +61,29 @@ def test_two_thousand_of_a_million(hits: int, low: int, high: int) -> None:
     """The size that screens ask: what is seen nowhere may still be 0.18 % of the people; a half is known to 2.2 %."""
     found = estimated(hits, 2_000, 1_000_000)
     assert (found.low, found.high) == pytest.approx((low, high), abs=20)
+
+
+def test_a_share_of_an_unknown_number_has_both_intervals() -> None:
+    """The ends are the binomial quantiles at the ends of the interval for the number, as scipy has them."""
+    for hits, looked_at, population, share in [
+        (0, 40, 90, 0.5),
+        (40, 40, 90, 0.25),
+        (3, 200, 50_000, 0.1),
+        (9, 9, 9, 1.0),
+    ]:
+        known, found = estimated(hits, looked_at, population, 0.0125), drawn(hits, looked_at, population, share)
+        assert found.low == max(0, binom.ppf(0.0125, known.low, share))
+        assert found.high == max(0, binom.ppf(0.9875, known.high, share))
+        assert found.low <= found.estimate <= found.high
+
+
+def test_a_share_is_within_its_interval() -> None:
+    """Of 400 samples, each drawn and then drawn from again, at most a twentieth lie outside."""
+    random, missed = Random(5), 0
+    for _ in range(400):
+        population, having, share = 500, random.randint(0, 500), random.choice((0.05, 0.5, 0.9))
+        hits = len([one for one in random.sample(range(population), 60) if one < having])
+        taken = sum(random.random() < share for _ in range(having))
+        found = drawn(hits, 60, population, share)
+        missed += not found.low <= taken <= found.high
+    assert missed <= 20

@@ -77,7 +77,7 @@ def estimate(said: Data) -> Data:
     whole = found if found["kind"] != "condition" else found | {"kind": "all", "steps": [found]}
     reach = {"channel": "email", "consented": _count(812), "reachable": _count(790), "under_caps": _count(641)}
     told = {"fault": None, "persons": PERSONS, "looked_at": 2_000, "exact": False, "at": "2026-11-23T10:00:00Z"}
-    return told | {"count": whole["remaining"], "funnel": whole, "reach": [reach]}
+    return told | {"count": whole["remaining"], "funnel": whole, "reach": [reach], "drawn": None, "fixed": False}
 
 
 FIELDS = [

@@ -8,7 +8,11 @@ from typing import Any
 import pytest
 
 from einklang.app import estimates
-from einklang.audience.estimate import Count
+from einklang.app.apply import apply
+from einklang.app.run import settle_definitions
+from einklang.app.yaml import parse_text
+from einklang.audience.estimate import Count, exactly
+from einklang.kernel.errors import NotFound
 from einklang.kernel.time import DAY
 from einklang.store.lake import Lake, ship_all
 from tests.web.homes import SERVER_KEY, Home, call, home
@@ -151,6 +155,42 @@ def test_a_sample_tells_an_interval(shop: Home, monkeypatch: pytest.MonkeyPatch)
     whole = estimates.Estimator(shop.book, shop.services.salt)
     monkeypatch.undo()
     assert exact == whole.estimate(definitions, estimates.EstimateAsked(text=TEXT), now=shop.time)
+
+
+def test_a_segment_is_estimated_with_its_sample_its_moment_and_its_list(
+    shop: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A share of those for whom it holds, to the person where all are asked, else with an interval; of a frozen segment
+    those who are in it; who is on a list is a member too.
+    """
+    given = """
+{kind: segment, id: half, where: 'trait.country == "DE"', sample: {share: 0.5}}
+---
+{kind: segment, id: as-of, where: 'person.known', frozen: "2020-01-01T00:00:00Z"}
+---
+{kind: segment, id: listed, where: 'trait.country == "DE"', manual: true}
+"""
+    apply(shop.book, parse_text(given, "more.yaml"), now=shop.time)
+    settle_definitions(shop.book, shop.engine())
+    definitions = shop.engine().state.definitions
+
+    def told(segment: str, **more: Any) -> estimates.Estimate:
+        said = estimates.EstimateAsked(text='trait.country == "DE"', segment=segment, **more)
+        return estimates.Estimator(shop.book, shop.services.salt).estimate(definitions, said, now=shop.time)
+
+    half, germans = shop.book.read("members_of", "half"), len([n for n in EVERYBODY if german(n)])
+    assert (told("half").count, told("half").drawn) == (exactly(len(half)), 0.5)
+    assert told("as-of").count == exactly(0)
+    assert told("listed").count == exactly(germans)
+    monkeypatch.setattr(estimates, "PERSONS_MAX", 25)
+    monkeypatch.setattr(estimates, "PERSONS_MIN", 25)
+    some, all_of_them = told("half").count, told("").count
+    assert some is not None
+    assert all_of_them is not None
+    assert some.low < len(half) < some.high < all_of_them.high
+    assert told("half", exact=True).count == exactly(len(half))
+    with pytest.raises(NotFound):
+        told("nobody")
 
 
 @pytest.mark.parametrize("reached", [0, 1_000])

@@ -57,6 +57,8 @@ export interface Estimate {
   count: Count | null;
   funnel: Step | null;
   reach: Reach[];
+  drawn: number | null;
+  fixed: boolean;
 }
 
 export interface Field {
@@ -191,9 +193,9 @@ export const expressionQuery = (said: Said) =>
     placeholderData: keepPreviousData,
   });
 
-export const estimateQuery = (said: Said, exact: boolean) =>
+export const estimateQuery = (said: Said, exact: boolean, segment: string) =>
   queryOptions({
-    queryKey: ['estimate', said, exact], queryFn: () => post<Estimate>('/api/estimates', { ...said, exact }), staleTime: 30_000, gcTime: 60_000,
+    queryKey: ['estimate', said, exact, segment], queryFn: () => post<Estimate>('/api/estimates', { ...said, exact, segment }), staleTime: 30_000, gcTime: 60_000,
     placeholderData: keepPreviousData, retry: false,
   });
 

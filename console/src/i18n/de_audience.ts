@@ -125,6 +125,8 @@ export const deAudience: typeof enAudience = {
     channel: 'Kanal',
     consented: 'eingewilligt',
     reachable: 'mit Adresse',
+    fixed: 'Dieses Segment ist eingefroren: niemand kommt mehr dazu oder geht, was immer Sie schreiben. Das sind, die darin sind.',
+    drawn: (share: string, of: string) => `Eine Stichprobe: ${share} von ${of}, auf die die Bedingungen zutreffen.`,
     underCaps: 'nicht zu oft kontaktiert',
     nobody: 'Von ihnen hat noch niemand eingewilligt, kontaktiert zu werden.',
     fault: 'Das lässt sich noch nicht zählen',

@@ -118,6 +118,8 @@ export const enAudience = {
     channel: 'Channel',
     consented: 'agreed',
     reachable: 'with an address',
+    fixed: 'Nobody enters or leaves this segment any more, whatever you write: these are the people in it.',
+    drawn: (share: string, of: string) => `A sample: ${share} of ${of} for whom the conditions hold.`,
     underCaps: 'not contacted too often',
     nobody: 'Nobody of them agreed to be contacted yet.',
     fault: 'This cannot be counted yet',

@@ -120,7 +120,7 @@ function Editor({ segment, first }: { segment: Segment | undefined; first: Draft
   const [asked] = useDebouncedValue(useMemo(() => saidOf(draft, language), [draft, language]), PAUSE_MS);
   const [exactly, setExactly] = useState<Said | null>(null);
   const told = useQuery(expressionQuery(asked));
-  const estimate = useQuery(estimateQuery(asked, exactly === asked));
+  const estimate = useQuery(estimateQuery(asked, exactly === asked, segment?.id ?? ''));
   const save = useSave(segment, choices.data?.segments.map((one) => one.id) ?? []);
   const touched = useRef(false);
   const put = (next: Partial<Draft>) => { touched.current = true; setDraft({ ...draft, ...next }); };

@@ -70,11 +70,13 @@ function Figures({ estimate, items, busy, onExact }: { estimate: Estimate & { co
     <Card title={t.estimate.title}>
       <div role="status" aria-live="polite" aria-atomic="true" data-busy={busy} className={css.figure}>
         <b>{f.number(count.estimate)}</b> {t.estimate.persons(count.estimate, '').trim()} <span className={ui.dim}>{t.estimate.of(f.number(estimate.persons))}</span>
-        {!estimate.exact && <div className={css.interval}>{shown(count)}</div>}
+        {count.low !== count.high && <div className={css.interval}>{shown(count)}</div>}
       </div>
       <p className={`${ui.dim} ${ui.small}`} style={{ margin: '0.4rem 0 0' }}>
         {estimate.exact ? t.estimate.exact : t.estimate.sampled(f.number(estimate.looked_at), f.number(estimate.persons))} {t.estimate.at(f.moment(estimate.at))}
       </p>
+      {estimate.fixed && <p className={ui.small}>{t.estimate.fixed}</p>}
+      {estimate.drawn !== null && <p className={ui.small}>{t.estimate.drawn(f.percent(estimate.drawn, 1), shown(funnel.remaining))}</p>}
       {!estimate.exact && <Button mt="xs" size="compact-sm" variant="default" loading={busy} onClick={onExact}>{t.estimate.exactly}</Button>}
       {funnel.steps.length > 0 && (
         <>
@@ -95,7 +97,7 @@ export function Funnel({ asked, tree, onExact }: { asked: UseQueryResult<Estimat
   const { data } = asked;
   if (data === undefined) return <Card title={t.estimate.title}><Rows count={3} height={30} /></Card>;
   const { count, funnel, fault } = data;
-  const items = tree === null ? [] : groupOf(tree).items;
+  const items = tree === null || data.fixed ? [] : groupOf(tree).items;
   if (count === null || funnel === null) {
     return (
       <Card title={t.estimate.fault}>

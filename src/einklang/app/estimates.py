@@ -18,15 +18,18 @@ from einklang.app import estimates_exact
 from einklang.app.contact import MARKETING, Facts
 from einklang.app.crowds import Lake
 from einklang.app.definitions import Definitions
+from einklang.app.estimates_meant import Meant, meant_by, share_of
 from einklang.app.funnel import ALL, ANY, ONE, Part, conditions, parts_of
 from einklang.app.language import Asked, Fault, fault_of, read_tree
 from einklang.app.ports import Book, Reader
 from einklang.app.state import State
 from einklang.app.working import Live, WorkingSet
+from einklang.audience.drawn import Draw
 from einklang.audience.estimate import Count, estimated, exactly
+from einklang.audience.estimate import drawn as drawn_of
 from einklang.content.message import CHANNELS
 from einklang.decide.door import GATES
-from einklang.expr import Condition, ExprError, Scope, check_tree
+from einklang.expr import Condition, ExprError, Scope, check_tree, parse
 from einklang.fact.moment import Request
 from einklang.kernel import ids, time
 from einklang.kernel.errors import InputError
@@ -51,8 +54,11 @@ _DOOR = dict(GATES)
 
 
 class EstimateAsked(Asked, forbid_unknown_fields=True):
-    """As for expressions, and: exact: ask everybody; purpose: for which reach is counted."""
+    """As for expressions, and: exact: ask everybody; purpose: for which reach is counted; segment: the one, if there is
+    one already, whose condition it is to be: its sample, moment and list count.
+    """
 
+    segment: str = ""
     exact: bool = False
     purpose: str = MARKETING
 
@@ -86,6 +92,8 @@ class Reach(msgspec.Struct, frozen=True):
 
 class Estimate(msgspec.Struct, frozen=True):
     """persons: how many there are; looked_at: how many of them were asked; exact: all. at: of what moment it tells.
+    count: of members; drawn: the share of those for whom the condition holds that are members, if not all are; fixed:
+    nobody enters or leaves any more, whatever the condition says: the funnel tells of the members.
 
     Intervals hold the true number in at least 95 of 100 samples. Without `count` there is a fault.
     """
@@ -98,6 +106,8 @@ class Estimate(msgspec.Struct, frozen=True):
     count: Count | None = None
     funnel: Step | None = None
     reach: list[Reach] = []
+    drawn: float | None = None
+    fixed: bool = False
 
 
 class Answers:
@@ -123,6 +133,13 @@ class Answers:
     def holding(self, key: str, condition: Condition | None, size: int) -> int:
         """The same of one condition; nobody where there is none."""
         return 0 if condition is None else self._once((key, size), lambda n: condition.holds(self._views[n]))
+
+    def drawn(self, draw: Draw | None, members: int, size: int) -> int:
+        """Of the members those that a sample takes."""
+        if draw is None or draw.share is None:
+            return members
+        salt, now = self.state.salt, self.state.clock
+        return members & self._once((f"draw {draw}", size), lambda n: draw.takes(salt, self.people[n].person.id, now))
 
     def reach(self, channel: str, purpose: str, size: int) -> list[int]:
         """Who passes each stage on this channel: consent, an address that may be used, caps. It is the door that is
@@ -181,14 +198,17 @@ def reach_counts(answers: Answers, members: int, purpose: str, size: int) -> lis
     return counts
 
 
-def tally(answers: Answers, whole: Part, purpose: str, size: int) -> list[int]:
-    """All counts of an estimate."""
-    members = answers.of(whole, size)
-    return [*funnel_counts(answers, whole, size), *reach_counts(answers, members, purpose, size)]
+def tally(answers: Answers, whole: Part, purpose: str, size: int, draw: Draw | None) -> list[int]:
+    """All counts of an estimate; as the last one the members."""
+    members = answers.drawn(draw, answers.of(whole, size), size)
+    reach = reach_counts(answers, members, purpose, size)
+    return [*funnel_counts(answers, whole, size), *reach, members.bit_count()]
 
 
-def _told(whole: Part, counts: Iterator[int], says: Callable[[int], Count], persons: int) -> tuple[Step, list[Reach]]:
-    """The counts as an answer. How many persons there are at all is known."""
+def _told(
+    whole: Part, counts: Iterator[int], says: Callable[[int], Count], persons: int, drawn: Callable[[int], Count]
+) -> tuple[Step, list[Reach]]:
+    """The counts as an answer. How many persons there are at all is known. drawn: of members."""
 
     def step(part: Part) -> Step:
         alone, remaining, missing = (says(next(counts)) for _ in range(3))
@@ -201,7 +221,7 @@ def _told(whole: Part, counts: Iterator[int], says: Callable[[int], Count], pers
     for channel in CHANNELS:
         known, *stages = (next(counts) for _ in range(4))
         if known:
-            reach.append(Reach(channel, *(says(stage) for stage in stages)))
+            reach.append(Reach(channel, *(drawn(stage) for stage in stages)))
     return funnel, reach
 
 
@@ -234,16 +254,24 @@ class Estimator:
             source, tree = read_tree(asked)
             scope = Scope(asked.site, definitions.catalog)
             check_tree(tree, source, scope)
-            whole = parts_of(tree, scope)
+            meant = meant_by(definitions, asked.segment, source, now)
+            whole = parts_of(tree if meant.text == source else parse(meant.text), scope)
         except ExprError as error:
             return Estimate(fault_of(error))
         with self._book.snapshot() as reader:
             with self._guard:
                 sample = self._fresh(reader, definitions, now)
                 if not asked.exact or len(sample.answers.people) >= sample.persons:
-                    return of_sample(sample, whole, asked.purpose)
+                    return self._fixed(reader, meant, of_sample(sample, whole, asked.purpose, meant.draw))
             with self._counting:
-                return self._exact(reader, sample, whole, asked.purpose, now)
+                return self._fixed(reader, meant, self._exact(reader, sample, whole, asked.purpose, now, meant.draw))
+
+    @staticmethod
+    def _fixed(reader: Reader, meant: Meant, told: Estimate) -> Estimate:
+        """Whoever is in a segment that is frozen is in it: they are counted, however they were found."""
+        if not meant.fixed or told.fault is not None:
+            return told
+        return msgspec.structs.replace(told, count=exactly(len(reader.read("members_of", meant.fixed))), fixed=True)
 
     def _fresh(self, reader: Reader, definitions: Definitions, now: int) -> Sample:
         """The sample, read again where it is old and something happened since."""
@@ -267,14 +295,16 @@ class Estimator:
         self._sample = sample
         return sample
 
-    def _exact(self, reader: Reader, sample: Sample, whole: Part, purpose: str, now: int) -> Estimate:
+    def _exact(
+        self, reader: Reader, sample: Sample, whole: Part, purpose: str, now: int, draw: Draw | None
+    ) -> Estimate:
         """Everybody is asked: by plan where they are many and it can, else some at a time."""
         persons = sample.persons
         state = _state(self._salt, sample.answers.state.definitions, reader, now)
         if self._lake is not None and persons >= PLAN_PERSONS:
             told = estimates_exact.masks(reader, state, self._lake, whole)
             if told is not None:
-                return self._by_plan(state, sample, whole, purpose, *told)
+                return self._by_plan(state, sample, whole, purpose, draw, *told)
         looks = persons * (_LOAD_LOOKS + _looks(whole, sample.answers))
         if looks > EXACT_LOOKS_MAX:
             minutes = looks // 10_000_000 // 60
@@ -286,14 +316,23 @@ class Estimator:
             while page := [row[0] for row in reader.read("persons_page", lane, after, _PAGE)]:
                 after = page[-1]
                 people = _loaded(state, page)
-                counts = tally(Answers(state, people), whole, purpose, len(people))
+                counts = tally(Answers(state, people), whole, purpose, len(people), draw)
                 totals = [a + b for a, b in zip(totals or [0] * len(counts), counts, strict=True)]
                 asked += len(people)
-        funnel, reach = _told(whole, iter(totals), exactly, asked)
-        return Estimate(None, asked, asked, True, time.format_moment(now), funnel.remaining, funnel, reach)
+        totals = totals or [0] * len(tally(Answers(state, []), whole, purpose, 0, draw))
+        funnel, reach = _told(whole, iter(totals), exactly, asked, exactly)
+        at = time.format_moment(now)
+        return Estimate(None, asked, asked, True, at, exactly(totals[-1]), funnel, reach, share_of(draw))
 
     def _by_plan(
-        self, state: State, sample: Sample, whole: Part, purpose: str, everybody: list[str], masks: dict[str, int]
+        self,
+        state: State,
+        sample: Sample,
+        whole: Part,
+        purpose: str,
+        draw: Draw | None,
+        everybody: list[str],
+        masks: dict[str, int],
     ) -> Estimate:
         """The funnel by plan; the reach of the members one by one, of too many of them by the sample."""
         size = len(everybody)
@@ -301,18 +340,20 @@ class Estimator:
         counts, members = funnel_counts(answers, whole, size), answers.of(whole, size)
         told = reversed(format(members, f"0{size}b"))
         chosen = [person for person, said in zip(everybody, told, strict=True) if said == "1"]
+        if draw is not None:
+            chosen = [person for person in chosen if draw.takes(state.salt, person, state.clock)]
         totals = [0] * (4 * len(CHANNELS))
         for first in range(0, len(chosen) if len(chosen) <= REACH_MAX else 0, _PAGE):
             people = _loaded(state, chosen[first : first + _PAGE])
             more = reach_counts(Answers(state, people), -1, purpose, len(people))
             totals = [a + b for a, b in zip(totals, more, strict=True)]
-        funnel, reach = _told(whole, iter([*counts, *totals]), exactly, size)
+        funnel, reach = _told(whole, iter([*counts, *totals]), exactly, size, exactly)
         if len(chosen) > REACH_MAX:
             with self._guard:
                 sample.answers.state.read_from(state.reader)
-                reach = of_sample(sample, whole, purpose).reach
+                reach = of_sample(sample, whole, purpose, draw).reach
         at = time.format_moment(state.clock)
-        return Estimate(None, size, size, True, at, funnel.remaining, funnel, reach)
+        return Estimate(None, size, size, True, at, exactly(len(chosen)), funnel, reach, share_of(draw))
 
 
 def _loaded(state: State, people: list[str]) -> list[Live]:
@@ -321,17 +362,27 @@ def _loaded(state: State, people: list[str]) -> list[Live]:
     return [live for live in map(state.working.get, people) if live is not None]
 
 
-def of_sample(sample: Sample, whole: Part, purpose: str) -> Estimate:
+def of_sample(sample: Sample, whole: Part, purpose: str, draw: Draw | None = None) -> Estimate:
     """What the sample says of everybody."""
     answers = sample.answers
     size = min(len(answers.people), LOOKS_MAX // max(1, _looks(whole, answers)))
     if size < min(ASKED_MIN, len(answers.people)):
         return Estimate(_too_costly("too much to look at while typing, even of few persons"))
     population = max(sample.persons, len(answers.people))
-    counts = tally(answers, whole, purpose, size)
-    funnel, reach = _told(whole, iter(counts), lambda hits: estimated(hits, size, population), population)
+    share = None if size == population else share_of(draw)
+
+    def says(hits: int) -> Count:
+        return estimated(hits, size, population)
+
+    def members(hits: int) -> Count:
+        return says(hits) if share is None else drawn_of(hits, size, population, share)
+
+    # who is drawn is counted where all were asked; of others it is known how many of those for whom it holds
+    counts = tally(answers, whole, purpose, size, draw if share is None else None)
+    funnel, reach = _told(whole, iter(counts), says, population, members)
     at = time.format_moment(sample.at)
-    return Estimate(None, population, size, size == population, at, funnel.remaining, funnel, reach)
+    count = funnel.remaining if draw is None or draw.share is None else members(counts[-1])
+    return Estimate(None, population, size, size == population, at, count, funnel, reach, share_of(draw))
 
 
 def _looks(whole: Part, answers: Answers) -> int:
