@@ -11,6 +11,7 @@ from einklang.app.activation_audience import Audience, changes, wanted
 from einklang.app.apply import check
 from einklang.app.yaml import parse_text
 from einklang.kernel.errors import InputError
+from einklang.kernel.time import HOUR, format_moment
 from tests.deliver.post import ADDRESS, Post, post
 
 DEFINITIONS = """
@@ -75,6 +76,17 @@ def test_who_goes_in_whatever_way_is_in_the_next_removals() -> None:
         )  # fmt: skip
         assert not set(add) & set(remove)
         assert asked(it).left_out == {"no_consent": 1}
+
+
+def test_a_consent_that_ended_is_none() -> None:
+    """Given for an hour it is told, and an hour later removed, although nobody said anything."""
+    with post(DEFINITIONS) as it:
+        member(it, "u0", ADDRESS)
+        said(it, "u0", "Given", address=ADDRESS, expires_at=format_moment(it.now + HOUR))
+        it.tick()
+        assert asked(it).lines == {line(ADDRESS)}
+        it.now += HOUR
+        assert (asked(it).lines, asked(it).left_out) == (set(), {"no_consent": 1})
 
 
 @pytest.mark.parametrize("guarded", [True, False])
