@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
-from einklang.expr import Catalog, ExprError, Scope, check, compile_crowd, compile_one, explain
+from einklang.expr import Catalog, ExprError, Scope, check, compile_crowd, compile_one, explain, sql_lacks
 from einklang.expr.types import EventShape, Type, type_of
 from einklang.kernel.time import DAY
 from tests.expr.agreement import comparable
 from tests.expr.fakes import FakeEvent, FakeView
-from tests.expr.people import NOW, Chance, crowd_of, person, view_of
+from tests.expr.people import NOW, STEP, Chance, crowd_of, person, view_of
 
 COMPUTED = {
     "spent": 'events("A").sum(amount)',
@@ -111,3 +112,38 @@ def test_what_the_place_knows_is_not_known_inside() -> None:
     with pytest.raises(ExprError) as caught:
         check("trait.late", Scope("when", catalog))
     assert caught.value.code == "root_not_here"
+
+
+def _cases(chance: Chance, number: int) -> dict[str, Any]:
+    """A person with random words of cases: orphans, repeats, another process."""
+    rows, opened = [], set()
+    for seq in range(chance.below(9)):
+        process, case = chance.pick(["complaint", "complaint", "dunning"]), chance.pick("abc")
+        name = chance.pick(["Case Opened", "Case Opened", "Case Closed", "Case Advanced"])
+        if name != "Case Opened" or case not in opened:
+            opened.add(case if name == "Case Opened" else "")
+            rows.append(
+                {"name": name, "at": NOW - chance.below(4) * STEP, "seq": seq, "person": f"p_{number}", "source": "erp",
+                 "touchpoint": "", "machine": False, "properties": {"process": process, "case_id": case}}
+            )  # fmt: skip
+    return person(chance, number) | {"events": rows}
+
+
+def test_open_cases_are_those_that_nobody_closed() -> None:
+    """Function, plan and looking at all events agree, over random histories."""
+    checked = check('openCases("complaint")', Scope("deny", Catalog()))
+    assert checked.needs.events == {"Case Opened", "Case Closed"}
+    chance = Chance(7)
+    people = [_cases(chance, number) for number in range(40)]
+    wanted = []
+    for who in people:
+        told = [(one["name"], one["properties"]) for one in who["events"]]
+        opened, closed = (
+            {said["case_id"] for name, said in told if (name, said["process"]) == (f"Case {what}", "complaint")}
+            for what in ("Opened", "Closed")
+        )
+        wanted.append(len(opened - closed))
+    assert len(set(wanted)) >= 3
+    assert [compile_one(checked).value(view_of(who)) for who in people] == wanted
+    assert list(compile_crowd(checked).values(crowd_of(people), NOW)["n"]) == wanted
+    assert sql_lacks(checked, "duckdb") == sql_lacks(checked, "spark") == []

@@ -270,8 +270,8 @@ class State:
         """The person at the present clock."""
         return PersonView(live, self.clock, self.rules, self._consent)
 
-    def _consent(self, live: Live, channel: str, purpose: str) -> tuple[bool, int | None]:
-        """Whether at least one address is permitted, and since when, by the last word about each.
+    def _consent(self, live: Live, channel: str, purpose: str, *, asked: bool = False) -> tuple[bool, int | None]:
+        """Whether at least one address is permitted, and since when, if that is asked.
 
         Permitted: since when it has been without a break, or since the person is known where no consent is needed. Not:
         since it ended; None if it never was.
@@ -284,7 +284,10 @@ class State:
         if own is not None:
             addresses.add(own)
         if self.fold >= 5:
-            return consents.lasting(self, live, channel, purpose, addresses - {""})
+            if asked:
+                return consents.lasting(self, live, channel, purpose, addresses - {""})
+            there = any(self.permits(live, channel, address, purpose, "marketing") for address in addresses - {""})
+            return there, None
         since: dict[bool, list[int]] = {True: [], False: []}
         for address in addresses - {""}:
             word = status_of(live.person.permissions, channel, purpose, address, consent=known.basis == "consent")

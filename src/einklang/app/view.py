@@ -235,7 +235,7 @@ class PersonView:
 
     def consent_since(self, channel: str, purpose: str) -> int | None:
         """Since when it is permitted, or is not."""
-        _, since = self.permits(self.live, channel, purpose)
+        _, since = self.permits(self.live, channel, purpose, asked=True)
         return None if since is None else int(since)
 
     def consent_flip(self) -> int | None:

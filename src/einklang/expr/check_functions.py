@@ -24,6 +24,7 @@ from einklang.expr.types import (
     TIMESTAMP,
     Type,
 )
+from einklang.expr.write import quoted
 from einklang.kernel.errors import InputError
 from einklang.kernel.time import Duration, parse_duration
 
@@ -161,6 +162,15 @@ class Functions(Names):
             here = self._make(tree, "const", STRING, data=stage)
             found = self._make(tree, "cond", STRING, (self.said(when, condition=True), here, found))
         return found
+
+    def _call_openCases(self, tree: Tree) -> Term:
+        """The cases of a process that were opened and not closed, by the events that say so."""
+        process = quoted(self._literal(tree.args[0], "the id of a process"))
+        opened, closed = (
+            f'events("Case {what}").where(process == {process}).list(case_id)' for what in ("Opened", "Closed")
+        )
+        text = f"size({opened}.filter(c, !(c in {closed})))"
+        return self.elsewhere(tree, f"openCases({process})", "score", lambda: self.said(text))
 
     def _call_inJourney(self, tree: Tree) -> Term:
         return self._make(tree, "injourney", BOOL, (), self._known_id(tree.args[0], "journey", self.catalog.journeys))

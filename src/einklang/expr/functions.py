@@ -57,7 +57,7 @@ FUNCTIONS: dict[str, Fn] = {
     "lower": Fn(("string",), "string"),
     "score": Fn(("literal",), "number"),
     "stage": Fn(("literal",), "string"),
-    "openCases": Fn(("literal",), "number", later=True),
+    "openCases": Fn(("literal",), "number"),
     "table": Fn(("literal", "any"), "map", later=True),
 }
 
