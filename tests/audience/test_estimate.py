@@ -78,7 +78,7 @@ def test_a_share_of_an_unknown_number_has_both_intervals() -> None:
 
 @pytest.mark.parametrize(("having", "share"), [(30, 0.5), (3, 0.1), (60, 0.9)])
 def test_a_share_is_within_its_interval(having: int, share: float) -> None:
-    """Over all samples, and all that can be drawn of those who have it, the interval holds the truth in 95 % or more."""
+    """Over all samples, and all that can be drawn of those who have it, the interval holds the truth in 95 of 100."""
     held = 0.0
     for hits in range(21):
         found = drawn(hits, 20, 90, share)
