@@ -1,7 +1,7 @@
 """What ad platforms take: how each wants an identifier written before it is hashed, and the columns of its file.
 
-One line is one identifier, never a whole person: so what is added and what is removed never speak of the same, and a
-file may be uploaded in whatever order.
+One line is one identifier, never a whole person: so what is added and what is removed never speak of the same, and the
+two files of a run may be uploaded in either order.
 
     google   Customer Match: https://support.google.com/google-ads/answer/7659867 (file and headers),
              https://developers.google.com/google-ads/api/reference/rpc/latest/OfflineUserAddressInfo (names),
