@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from einklang.app.ports import Each, Row
 from einklang.app.view import address_of
 from einklang.consent import address_key
-from einklang.event import Event
+from einklang.event import LISTED, UNLISTED, Event
 from einklang.identity import DEVICE, pair_of
 from einklang.identity.rules import ACCOUNT
 from einklang.kernel.ids import lane_of
@@ -61,7 +61,11 @@ class Foresight:
 
     def inputs(self, events: Sequence[Event]) -> None:
         """These events come next."""
-        theirs = [event for event in events if not event.origin and event.type not in ("row", "definition")]
+        theirs = [
+            event
+            for event in events
+            if (not event.origin and event.type not in ("row", "definition")) or event.name in (LISTED, UNLISTED)
+        ]
         remembered = self._state.remembered
         nodes = dict.fromkeys(node for event in theirs for node in event.identifiers)
         self._ask("identifier_get", [node for node in nodes if node not in remembered.owners])
