@@ -102,6 +102,7 @@ export const deAudience: typeof enAudience = {
       'Product List Viewed': 'Produktliste angesehen', 'Message Sent': 'Nachricht gesendet', 'Email Opened': 'E-Mail geöffnet', 'Email Link Clicked': 'Link in E-Mail angeklickt',
       'Signed Up': 'Registriert', 'Signed In': 'Angemeldet', 'Form Submitted': 'Formular abgeschickt', 'Consent Given': 'Einwilligung erteilt',
       'Consent Withdrawn': 'Einwilligung widerrufen', 'Application Opened': 'App geöffnet', 'Voucher Redeemed': 'Gutschein eingelöst',
+      'Stage Changed': 'Phase gewechselt', 'Stage Noted': 'Phase festgehalten',
     },
     element: (list, name) => `${name} (aus ${list})`,
   },
