@@ -89,6 +89,8 @@ _NOTE = {
     "required": ["stage", "name", "why"],
     "properties": {"stage": _TEXT, "name": _TEXT, "why": _WHY},
 }
+_NOTHING = {"type": "object", "additionalProperties": False}
+_AGAIN = {"type": "object", "properties": {"seq": {"type": "integer", "minimum": 0}}, "additionalProperties": False}
 _ESTIMATE = {
     "type": "object",
     "properties": {
@@ -122,6 +124,9 @@ _BODIES: dict[str, dict[str, Any]] = {
     "/api/dead-letters/replay": {"application/json": {"schema": _REPLAY}},
     "/api/products/{product_id}": {"application/json": {"schema": {"type": "object"}}},
     "/api/estimates": {"application/json": {"schema": _ESTIMATE}},
+    "/api/destinations/{destination_id}/pause": {"application/json": {"schema": _NOTHING}},
+    "/api/destinations/{destination_id}/resume": {"application/json": {"schema": _NOTHING}},
+    "/api/destinations/{destination_id}/replay": {"application/json": {"schema": _AGAIN}},
     "/api/segments/{segment_id}": {"application/json": {"schema": _SEGMENT}},
     "/api/definitions": {"application/yaml": {"schema": _TEXT}, "application/json": {"schema": {"type": "object"}}},
 }
