@@ -282,3 +282,12 @@ def test_a_kept_stage_is_asked_person_by_person(tmp_path: Path) -> None:
         assert (answer["by"], "stage" in str(answer["because_of"])) == ("person", True), answer
         rows = [row for row in table_rows(book, "history") if row[NAME].startswith("Segment ")]
         assert [(row[CLOCK] - START) / HOUR for row in rows] == [1, 6]
+
+
+def test_a_slip_in_a_stage_is_a_hint() -> None:
+    """An event that nobody declared, and one that is near."""
+    text = "{kind: stage, id: s, stages: [{name: a, when: 'events(\"Order Complete\").exists()'}]}"
+    with home(NOTED) as book:
+        applied = apply(book, parse_text(text, "f.yaml"), now=START)
+    assert [hint.partition(":")[0] for hint in applied.hints] == ["stage s.stages[0].when"]
+    assert "Order Completed" in applied.hints[0]

@@ -319,6 +319,10 @@ class Handler(BaseHTTPRequestHandler):
                 return self.person(who, rest, query)
             case ["choices"]:
                 return 200, audience.CHOICES
+            case ["stages"]:
+                return 200, {"items": [] if empty else audience.STAGE_COUNTS, "next": None}
+            case ["stages", _, "changes"]:
+                return 200, audience.STAGE_CHANGES
             case ["stages", _, "why"]:
                 return 200, audience.WHY_STAGE
             case ["overlap"]:

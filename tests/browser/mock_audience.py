@@ -127,6 +127,15 @@ STAGES: list[Data] = [
         "since": "2026-11-20T09:00:00Z", "notes": ["information", "decision"],
     }
 ]  # fmt: skip
+STAGE_COUNTS: list[Data] = [
+    {
+        "id": "buying", "title": {"de": "Weg der Kundschaft", "en": "Customer journey"}, "note": None,
+        "stages": [{"name": "purchase", "persons": 310}, {"name": "use", "persons": 1_204}], "none": 17,
+    }
+]  # fmt: skip
+STAGE_CHANGES: Data = {
+    "since": "2026-10-24T10:00:00Z", "changes": [{"was": "purchase", "to": "use", "changes": 96}],
+}  # fmt: skip
 _RULE: Data = {"text": "count() >= 2", "value": True, "held": True, "children": []}
 WHY_STAGE: Data = {
     "person_id": "p_4fk2x9", "label": "Ada Lovelace", "stage": "buying", "name": "use",

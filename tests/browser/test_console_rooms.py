@@ -176,6 +176,10 @@ def test_a_person_shows_the_stage_and_takes_a_note(visit: Visit, mock_api: MockA
     expect(card.get_by_role("status")).to_contain_text("Noted")
     said = {"stage": "buying", "name": "decision", "why": "asked at the fair"}
     assert mock_api.posted[-1] == ("/api/persons/p_4fk2x9/stages", said)
+    page = visit("/segments")
+    expect(page.get_by_role("row", name="use 1,204")).to_be_visible()
+    page.get_by_text("Changes of the last 30 days").click()
+    expect(page.get_by_text("purchase → use:")).to_be_visible()
 
 
 def test_journey_shows_where_people_stand(visit: Visit) -> None:

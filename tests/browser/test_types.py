@@ -65,6 +65,7 @@ ABOUT_SEGMENTS: dict[str, type[msgspec.Struct]] = {
     "Trend": queries_audience.Trend, "User": queries_audience.User,
     "Health": queries_audience.Health,
     "WhyMember": queries_audience.WhyMember, "StageSince": queries_stages.StageSince,
+    "StageItem": queries_stages.StageItem, "StageChanges": queries_stages.Changes,
     "RungWhy": queries_stages.RungWhy, "StageWhy": queries_stages.StageWhy,
 }  # fmt: skip
 

@@ -158,6 +158,20 @@ export interface StageSince {
   notes: string[];
 }
 
+/** How many persons are in each stage of a definition, and in none. */
+export interface StageItem {
+  id: string;
+  title: Text;
+  note: string | null;
+  stages: { name: string; persons: number }[];
+  none: number;
+}
+
+export interface StageChanges {
+  since: string;
+  changes: { was: string | null; to: string | null; changes: number }[];
+}
+
 export interface RungWhy {
   name: string;
   here: boolean;
@@ -223,3 +237,8 @@ export const stagesOfQuery = (id: string) =>
 
 export const whyStageQuery = (stage: string, person: string) =>
   queryOptions({ queryKey: ['why-stage', stage, person], queryFn: () => get<StageWhy>(withQuery(`/api/stages/${part(stage)}/why`, { person })) });
+
+export const stagesQuery = queryOptions({ queryKey: ['stages'], queryFn: () => get<Page<StageItem>>('/api/stages') });
+
+export const stageChangesQuery = (stage: string, days: number) =>
+  queryOptions({ queryKey: ['stage-changes', stage, days], queryFn: () => get<StageChanges>(withQuery(`/api/stages/${part(stage)}/changes`, { days })) });

@@ -8,6 +8,7 @@ import { useNow } from '../ui/now';
 import { Card, Code, Empty, Failure, PageHead, Pill, Rows, TableWrap } from '../ui/parts';
 import ui from '../ui/ui.module.css';
 import { Upload } from './Lists';
+import { StageCounts } from './stages';
 
 const EXAMPLE = `kind: segment
 id: active-shopper
@@ -71,6 +72,7 @@ export function Segments() {
           )}
         </Card>
       )}
+      <StageCounts />
       <details className={ui.fold}><summary>{t.lists.upload}</summary><Card><Upload /></Card></details>
     </>
   );

@@ -1,12 +1,12 @@
 import { Button, Select } from '@mantine/core';
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { type FormEvent, useState } from 'react';
-import { type StageSince, stagesOfQuery, whyStageQuery } from '../api/audience';
+import { stageChangesQuery, type StageItem, type StageSince, stagesOfQuery, stagesQuery, whyStageQuery } from '../api/audience';
 import { post } from '../api/client';
 import { useWords } from '../i18n';
 import { Notice, Reason } from '../ui/ask';
 import { useNow } from '../ui/now';
-import { Card, Failure, Pill, Rows } from '../ui/parts';
+import { Card, Failure, Pill, Rows, TableWrap } from '../ui/parts';
 import ui from '../ui/ui.module.css';
 import css from './person.module.css';
 import { Node } from './Why';
@@ -98,4 +98,52 @@ export function Stages({ id }: { id: string }) {
       <ul className={css.facts}>{data.items.map((one) => <Row key={one.stage} one={one} person={id} />)}</ul>
     </Card>
   );
+}
+
+const DAYS = 30;
+
+function Changes({ id }: { id: string }) {
+  const { t, f } = useWords();
+  const { data, error } = useQuery(stageChangesQuery(id, DAYS));
+  if (error !== null) return <Failure error={error} />;
+  if (data === undefined) return <Rows count={2} height={30} />;
+  if (data.changes.length === 0) return <p className={ui.dim}>{t.stages.noChanges}</p>;
+  return (
+    <ul className={css.facts}>
+      {data.changes.map((one) => (
+        <li className={css.fact} key={`${one.was}>${one.to}`}>
+          {t.stages.change(one.was ?? t.stages.none, one.to ?? t.stages.none)} <b>{f.number(one.changes)}</b>
+        </li>
+      ))}
+    </ul>
+  );
+}
+
+function Counts({ one }: { one: StageItem }) {
+  const { t, f, say } = useWords();
+  const [open, setOpen] = useState(false);
+  const rows = [...one.stages, { name: t.stages.none, persons: one.none }];
+  return (
+    <Card title={say(one.title, one.id)}>
+      <TableWrap label={say(one.title, one.id)}>
+        <table className={ui.table}>
+          <thead><tr><th scope="col">{t.stages.noted}</th><th scope="col" className={ui.num}>{t.persons.title}</th></tr></thead>
+          <tbody>
+            {rows.map((row, place) => <tr key={place}><th scope="row">{row.name}</th><td className={ui.num}>{f.number(row.persons)}</td></tr>)}
+          </tbody>
+        </table>
+      </TableWrap>
+      <details className={ui.fold} onToggle={(event) => setOpen(event.currentTarget.open)}>
+        <summary>{t.stages.changes(f.number(DAYS))}</summary>
+        {open && <Changes id={one.id} />}
+      </details>
+    </Card>
+  );
+}
+
+/** How many are where on the way, by need. */
+export function StageCounts() {
+  const { data, error, refetch } = useQuery(stagesQuery);
+  if (error !== null) return <Failure error={error} retry={() => void refetch()} />;
+  return <>{data?.items.map((one) => <Counts key={one.id} one={one} />)}</>;
 }

@@ -27,6 +27,10 @@ def hints(definitions: Definitions, keys: set[Key]) -> list[str]:
             found.update(_expression(definitions, definitions.checked[f"segment:{name}"], place))
         elif kind == "journey":
             found.update(_journey(definitions, name))
+        elif kind == "stage":
+            for place, checked in definitions.checked.items():
+                if place.startswith(f"stage {name}."):
+                    found.update(_expression(definitions, checked, place))
         elif kind == "message":
             found.update(_message(definitions, definitions.messages[name]))
     found.update(keeps.hints(definitions, keys))
