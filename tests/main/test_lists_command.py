@@ -52,7 +52,6 @@ def test_a_list_from_a_file_to_a_file(tmp_path: Path, capsys: pytest.CaptureFixt
     newest, older = ask(capsys, folder, "exports")["exports"]
     assert (newest["hash"], newest["there"], older["persons"]) == (done["hash"], True, 0)
     assert ask(capsys, folder, "segment", "upload", "vip", str(rows), "--remove")["unlisted"] == 1
-    assert ask(capsys, folder, "verify")["ok"]
     for words in (("upload", "vip"), ("count", "vip", "more"), ("export", "vip")):
         assert "wrong_usage" in ask(capsys, folder, "segment", *words, status=2)
     assert "not_a_list" in ask(capsys, folder, "segment", "upload", "german", str(rows), status=1)
