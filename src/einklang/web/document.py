@@ -89,6 +89,21 @@ _NOTE = {
     "required": ["stage", "name", "why"],
     "properties": {"stage": _TEXT, "name": _TEXT, "why": _WHY},
 }
+_UPLOAD = {
+    "type": "object",
+    "required": ["rows"],
+    "properties": {"rows": _TEXT, "action": {"enum": ["add", "remove", "replace"]}, "create": {"type": "boolean"}},
+}
+_FREEZE = {"type": "object", "required": ["list"], "properties": {"list": _TEXT, "title": {"type": ["string", "null"]}}}
+_EXPORT = {
+    "type": "object",
+    "required": ["purpose"],
+    "properties": {
+        "columns": {"type": "array", "items": _TEXT},
+        "format": {"enum": ["csv", "parquet"]},
+        **dict.fromkeys(("purpose", "channel"), _TEXT),
+    },
+}
 _NOTHING = {"type": "object", "additionalProperties": False}
 _AGAIN = {"type": "object", "properties": {"seq": {"type": "integer", "minimum": 0}}, "additionalProperties": False}
 _ESTIMATE = {
@@ -124,6 +139,9 @@ _BODIES: dict[str, dict[str, Any]] = {
     "/api/dead-letters/replay": {"application/json": {"schema": _REPLAY}},
     "/api/products/{product_id}": {"application/json": {"schema": {"type": "object"}}},
     "/api/estimates": {"application/json": {"schema": _ESTIMATE}},
+    "/api/segments/{segment_id}/list": {"application/json": {"schema": _UPLOAD}},
+    "/api/segments/{segment_id}/freeze": {"application/json": {"schema": _FREEZE}},
+    "/api/segments/{segment_id}/exports": {"application/json": {"schema": _EXPORT}},
     "/api/destinations/{destination_id}/pause": {"application/json": {"schema": _NOTHING}},
     "/api/destinations/{destination_id}/resume": {"application/json": {"schema": _NOTHING}},
     "/api/destinations/{destination_id}/replay": {"application/json": {"schema": _AGAIN}},
