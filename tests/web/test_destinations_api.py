@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ from einklang.app.state import State
 from einklang.channel import Answer
 from einklang.kernel.time import DAY
 from tests.deliver.test_webhooks import Hooks, nothing_older
-from tests.web.homes import BASE, LINK_KEY, SALT, SERVER_KEY, Home, call, home
+from tests.web.homes import BASE, LINK_KEY, SALT, SERVER_KEY, Home, call, home, run
 
 DEFINITIONS = """
 {kind: trait, id: vip, type: bool}
@@ -33,7 +32,7 @@ def told(it: Home, hooks: Hooks) -> None:
     work = Webhooks(it.book, state, hooks, it.services.now, nothing_older)
     while ready := work.due()[0]:
         for name in ready:
-            asyncio.run(work.serve(name))
+            run(work.serve(name))
 
 
 @pytest.fixture
