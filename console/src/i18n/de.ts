@@ -216,6 +216,7 @@ export const de: Dictionary = {
     definition: 'Definition',
     condition: 'Bedingung',
     listens: 'Hört auf',
+    time: 'das Vergehen der Zeit',
     listensText: 'Eine Person wird neu geprüft, sobald sich eines davon ändert.',
     usedBy: 'Verwendet von',
     unused: 'Noch verwendet es keine Journey.',

@@ -216,6 +216,7 @@ export const en = {
     definition: 'Definition',
     condition: 'Condition',
     listens: 'Listens to',
+    time: 'the passing of time',
     listensText: 'A person is asked again whenever one of these changes.',
     usedBy: 'Used by',
     unused: 'No journey uses it yet.',

@@ -10,6 +10,7 @@ import ui from '../ui/ui.module.css';
 import { personName } from '../ui/names';
 import { ListsOf } from './Lists';
 import { People } from './people';
+import { Listens, PlainCondition } from './SegmentPlain';
 import { Built, HealthOf, OverlapOf, TrendOf, WhyMember } from './SegmentMore';
 
 function Members({ id, onWhy }: { id: string; onWhy: (person: string) => void }) {
@@ -69,7 +70,7 @@ export function Segment() {
       <div className={ui.columns}>
         <div className={ui.side}>
           <Card title={t.segments.condition}>
-            {segment.words[language] !== undefined && <p style={{ margin: '0 0 0.8rem' }}>{segment.words[language]}</p>}
+            <PlainCondition where={segment.where} words={segment.words[language]} />
             {segment.where === '' ? <p style={{ margin: 0 }}>{t.lists.isListText}</p> : <Code text={segment.where} label={t.segments.condition} wrap />}
           </Card>
           <TrendOf id={id} />
@@ -81,12 +82,7 @@ export function Segment() {
           <Built building={segment.building} />
           <ListsOf id={id} manual={segment.manual} />
           <HealthOf id={id} />
-          {segment.listens.length > 0 && (
-            <Card title={t.segments.listens}>
-              <div className={`${ui.dim} ${ui.small}`} style={{ marginBottom: 8 }}>{t.segments.listensText}</div>
-              <span className={ui.pills}>{segment.listens.map((one) => <Pill key={one}>{one}</Pill>)}</span>
-            </Card>
-          )}
+          <Listens listens={segment.listens} />
           <Card title={t.segments.definition}><Code text={segment.definition} label={t.segments.definition} wrap /></Card>
         </div>
       </div>

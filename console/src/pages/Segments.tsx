@@ -72,8 +72,8 @@ export function Segments() {
           )}
         </Card>
       )}
-      <StageCounts />
-      <details className={ui.fold}><summary>{t.lists.upload}</summary><Card><Upload /></Card></details>
+      <div style={{ display: 'grid', gap: '1rem', marginTop: '1rem' }}><StageCounts /></div>
+      <details className={ui.fold} style={{ marginTop: '1rem' }}><summary>{t.lists.upload}</summary><Card><Upload /></Card></details>
     </>
   );
 }
