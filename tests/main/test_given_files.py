@@ -160,9 +160,15 @@ def test_destinations_hold_the_members_through_merges_and_time(tmp_path: Path) -
         assert home.book.read("alias_count")[0][0] > 0
         noted = [row[11] for row in home.book.read("all_export") if row[3] == "new"]
         assert set(noted) == reader.names
+        assert home.book.read("tail_page", 0, 9) == []
         assert stand_of(home.book, "sent").notes.startswith('{"members":0,"left_out":{"no_consent":')
         assert verify_home(home, books_only=False)["ok"]
         assert batches.tidy(home.book, home.path / "destinations", home.now() + KEEP_US) == []
+        assert Destinations(home, home.now).once(whatever=True) == 0
+        shutil.rmtree(home.path / "destinations")
+        reader.known, reader.names = {}, set()
+        assert Destinations(home, home.now).once() == 5
+        all_right(home, reader)
         day(home, random, 5)
         last = sorted(path.name for path in reader.folder.glob("new-*"))
         assert batches.tidy(home.book, home.path / "destinations", home.now() + KEEP_US) == last != []

@@ -74,7 +74,7 @@ def prepare(job: Job) -> Batch | None:
         return None
     full = raw.mode == "full"
     told = given if full else differences(job.given, given)
-    if not full and not told.height:
+    if not full and job.given is not None and not told.height:
         return None
     said = {
         "segment": segment, "destination": destination.id, "actor": f"destination:{destination.id}",

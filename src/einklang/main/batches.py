@@ -55,6 +55,11 @@ def silent(_: str) -> None:
     """Nobody wants to know what is done next."""
 
 
+def has(folder: Path) -> bool:
+    """Whether it is known what the destination has, or a batch is on its way."""
+    return (folder / _GIVEN).is_file() or (folder / _NEXT / _MANIFEST).is_file()
+
+
 def given(folder: Path) -> pl.DataFrame | None:
     """What the destination has; None: it was given nothing yet."""
     path = folder / _GIVEN

@@ -46,11 +46,11 @@ class Destinations:
         known = stands(self.home.book)
         self.later, served = None, 0
         for name, found in sorted(self._definitions().items()):
-            due = self._due(found, known.get(name, Stand(name)), seq) if found[0].type in SERVE else None
+            due = self._due(found, known.get(name, Stand(name)), seq)
             if due is None or stopping():
                 continue
             if due <= now or whatever:
-                served += bool(self._guarded(name, now))
+                served += self._guarded(name, now)
             else:
                 self.later = due if self.later is None else min(due, self.later)
         self._tidy(now)
@@ -62,7 +62,7 @@ class Destinations:
             raise NotFound(
                 "unknown_destination", f"no destination {name[:60]!r}", mend="see: einklang destination list"
             )
-        return self._serve(name, self.now())
+        return self._serve(name, self.now()) or 0
 
     def _definitions(self) -> dict[str, tuple[Destination, int]]:
         """Destination and version by id; read again when other definitions are in force."""
@@ -76,27 +76,33 @@ class Destinations:
     def _seq(self) -> int:
         return int(self.home.book.read("counter_value", "seq")[0][0])
 
-    @staticmethod
-    def _due(found: tuple[Destination, int], stand: Stand, seq: int) -> int | None:
+    def _due(self, found: tuple[Destination, int], stand: Stand, seq: int) -> int | None:
         """When it is to be served; None: not before something happens."""
         destination, version = found
-        if not destination.live or stand.held:
+        if destination.type not in SERVE or not destination.live or stand.held:
             return None
+        if stand.cursor and not stand.error and not batches.has(self.home.path / FOLDER / stand.id):
+            return 0  # its folder is lost, or was never there, as after a restore
         if stand.version == version and stand.cursor == seq and not stand.error:
             return None
         return stand.again_at if stand.error else stand.done_at + destination.every_us if stand.done_at else 0
 
-    def _guarded(self, name: str, now: int) -> int:
+    def _guarded(self, name: str, now: int) -> bool:
+        """Whether it was given a batch. Whatever goes wrong, the others are served, unless the Book is away."""
         try:
-            return self._serve(name, now)
-        except (EinklangError, OSError) as error:
+            return self._serve(name, now) is not None
+        except Exception as error:
             self.home.book.check()
-            line = error.line() if isinstance(error, EinklangError) else str(error)
-            log.warning("a destination was not served", destination=name, error=line)
+            expected = isinstance(error, EinklangError | OSError)
+            line = error.line() if isinstance(error, EinklangError) else f"{type(error).__name__}: {error}"
+            log.warning(
+                "a destination was not served", destination=name, error=line, exc_info=None if expected else error
+            )
             failed(self.home.book, name, line, now)
-            return 0
+            return False
 
-    def _serve(self, name: str, now: int) -> int:
+    def _serve(self, name: str, now: int) -> int | None:
+        """Rows of the batch that it was given; None: it had all."""
         folder, book = self.home.path / FOLDER / name, self.home.book
         batches.settle(book, folder, step=self._step)
         state = self.home.reading_state()
@@ -105,9 +111,14 @@ class Destinations:
             seq = int(reader.read("counter_value", "seq")[0][0])
             stand = stand_of(reader, name)
             formed = from_json(stand.notes).get(AS, form_of(destination)) == form_of(destination)
-            job = Job(destination, stand, reader, state, batches.given(folder) if formed else None, seq, now)
+            given = batches.given(folder) if formed else None
+            if given is None:
+                stand.cursor = 0  # from the beginning
+            job = Job(destination, stand, reader, state, given, seq, now)
             batch = SERVE[destination.type](job) if stand.cursor < seq else None
         if batch is not None:
+            if given is None:
+                book.transact(lambda tx: put_stand(tx, msgspec.structs.replace(stand_of(tx, name), cursor=0)))
             batches.publish(book, folder, job, version, batch, step=self._step)
             for path in () if formed else folder.glob(f"{name}.*"):
                 if path.name not in batch.files:  # of another form: nobody keeps it up to date
@@ -116,7 +127,7 @@ class Destinations:
         fresh = {"version": version, "cursor": max(seq, stand.cursor), "done_at": now, "tried_at": now, "error": ""}
         well = msgspec.structs.replace(stand, **fresh, again_at=0, attempts=0)
         book.transact(lambda tx: put_stand(tx, msgspec.structs.replace(well, held=stand_of(tx, name).held)))
-        return 0
+        return None
 
     def _tidy(self, now: int) -> None:
         if self._tidied is None or now >= self._tidied + _TIDY_EVERY_US:
