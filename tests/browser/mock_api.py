@@ -65,6 +65,20 @@ def spoiled(body: Any, payloads: Iterator[str], inside: bool = False) -> Any:
     return f"{body} {next(payloads)}" if inside and isinstance(body, str) else body
 
 
+#: The lists about data, and what names a row of each.
+RECORDS: dict[str, tuple[list[dict[str, Any]], str]] = {
+    "sources": (records.SOURCES, "id"),
+    "arrivals": (records.ARRIVALS, "source"),
+    "destinations": (records.DESTINATIONS, "id"),
+    "exports": (audience.EXPORTS, "file"),
+    "refusals": (records.REFUSALS, "n"),
+    "catalog": (records.CATALOG, "name"),
+    "dead-letters": (records.LETTERS, "position"),
+    "reviews": (records.REVIEWS, "id"),
+    "products": (records.PRODUCTS, "product_id"),
+}
+
+
 class MockApi(ThreadingHTTPServer):
     """The server and what a test may turn: `empty` answers like a new home, `broken` is a path prefix that fails."""
 
@@ -292,19 +306,8 @@ class Handler(BaseHTTPRequestHandler):
                 return 200, {"items": [] if empty else data.events(query), "next": None}
             case ["persons"]:
                 return 200, {"items": [] if empty else data.persons(query.get("q", "")), "next": None}
-            case [
-                "sources"
-                | "destinations"
-                | "exports"
-                | "arrivals"
-                | "refusals"
-                | "catalog"
-                | "dead-letters"
-                | "reviews"
-                | "products",
-                *rest,
-            ]:
-                return self.record(parts[0], rest, query)
+            case [kind, *rest] if kind in RECORDS:
+                return self.record(kind, rest, query)
             case ["groups", "company"]:
                 return 200, {"items": [] if empty else [records.GROUP], "next": None}
             case ["groups", "company", "k-7"]:
@@ -358,18 +361,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def record(self, kind: str, rest: list[str], query: dict[str, str]) -> Answer:
         """The lists about data, and one of them."""
-        lists: dict[str, tuple[list[dict[str, Any]], str]] = {
-            "sources": (records.SOURCES, "id"),
-            "arrivals": (records.ARRIVALS, "source"),
-            "destinations": (records.DESTINATIONS, "id"),
-            "exports": (audience.EXPORTS, "file"),
-            "refusals": (records.REFUSALS, "n"),
-            "catalog": (records.CATALOG, "name"),
-            "dead-letters": (records.LETTERS, "position"),
-            "reviews": (records.REVIEWS, "id"),
-            "products": (records.PRODUCTS, "product_id"),
-        }
-        rows, key = lists[kind]
+        rows, key = RECORDS[kind]
         if rest[1:] == ["deliveries"]:
             return 200, {"items": records.DELIVERIES, "next": None}
         if rest:
