@@ -225,7 +225,7 @@ class World:
             append(self.book, [self.call() for _ in range(random.randint(1, 3))], received_at=self.now)
         elif chance < 0.75:
             self.now += random.choice((1, HOUR, 7 * HOUR, 20 * HOUR, 3 * DAY))
-        elif chance < 0.85:
+        elif chance < (0.95 if self.splits else 0.85):
             self.staff()
         elif chance < 0.9 and not self.book.read("definitions_waiting"):
             self.rules.append((random.randint(20, 50), random.randint(1, 3), random.randint(1, 40)))
@@ -260,7 +260,7 @@ class World:
             else:
                 with self.book.snapshot() as reader:
                     state = reading(self.book)
-                    if self.splits and self.random.random() < 0.5:
+                    if self.splits and self.random.random() < 0.7:
                         decided = stitching.split(reader, state, one, [], actor="staff:t", why="two")
                     else:
                         decided = stitching.merge(reader, state, one, other, actor="staff:t", why="one")

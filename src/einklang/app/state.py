@@ -465,22 +465,9 @@ class State:
         reason: str,
     ) -> None:
         """One row a change of status of a message."""
-        n = self.count("messages")
-        self.out.add(
-            "message_log_put",
-            n,
-            key,
-            live.lane,
-            live.person.id,
-            run,
-            journey,
-            step,
-            message,
-            channel,
-            status,
-            str(reason),
-            self.clock,
-        )
+        n, person = self.count("messages"), live.person.id
+        told = run, journey, step, message, channel, status, str(reason), self.clock
+        self.out.add("message_log_put", n, key, live.lane, person, *told)
 
     def withdraw(self, live: Live, run: Run, step: str, key: str) -> None:
         """A message that was ready when its run ended is not sent."""
