@@ -88,6 +88,18 @@ def test_only_what_a_change_concerns_is_looked_at(
         assert differences(book, Lake(tmp_path), batch=2) == []
 
 
+def test_who_is_only_looked_at_does_not_stay_in_memory() -> None:
+    """A look at everybody leaves those in memory who were there, and nobody else."""
+    rule = "{kind: segment, id: hot, where: 'score(\"heat\") > %d'}"
+    with home(RULES) as book:
+        append(book, [EngineCall("track", "Seen", userId=f"u{n}", messageId=f"m{n}", at=START) for n in range(5)])
+        busy, idle = run(book, until=START + DAY), engine_of(book)
+        for number, (engine, kept) in enumerate(((busy, 5), (idle, 0))):
+            apply(book, list(documents(rule % (number + 1))), now=START + DAY)
+            settle_definitions(book, engine)
+            assert len(engine.state.working.living()) == kept
+
+
 def test_another_policy_asks_only_for_what_is_held(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Who waits at the door is asked for again under the new policy; who came through is not looked at."""
     with home(HELD) as book:

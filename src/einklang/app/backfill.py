@@ -202,7 +202,7 @@ def take_step(
         return
     look = what["build"] == "look"
     for person in what["persons"]:
-        live = state.working.get(living(person))
+        live = state.working.passing(living(person))
         if live is not None:
             if look:
                 live.person.shadows.clear()

@@ -71,7 +71,7 @@ def work(
         changed, told = again(person, sweep.kinds) if sweep.kinds else ((), ())
         for other in changed:
             act(other, partial(moments.everything, other, told=told))
-        live = state.working.get(person)
+        live = state.working.passing(person)
         if live is not None and sweep.retell:
             traits.retell(live, state)
         if live is not None and sweep.index:

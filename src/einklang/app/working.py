@@ -271,6 +271,7 @@ class WorkingSet:
         self.bytes_max = bytes_max
         self._persons: OrderedDict[str, Live] = OrderedDict()
         self._dirty: dict[str, Live] = {}
+        self._passing: set[str] = set()
         self._bytes = 0
         self.reader: Reader | None = None
 
@@ -294,6 +295,12 @@ class WorkingSet:
         self._persons[person] = live
         self._weigh(live)
         return live
+
+    def passing(self, person: str) -> Live | None:
+        """The same of somebody who is looked at for no event of their own: not kept when that is written."""
+        if person not in self._persons:
+            self._passing.add(person)
+        return self.get(person)
 
     def holds(self, person: str) -> bool:
         """Whether the person is in memory."""
@@ -340,6 +347,9 @@ class WorkingSet:
             if live.gone:
                 self._persons.pop(live.person.id, None)
         self._dirty.clear()
+        for person in self._passing & self._persons.keys():
+            self._bytes -= self._persons.pop(person).weighed
+        self._passing.clear()
         while self._bytes > self.bytes_max:
             self._bytes -= self._persons.popitem(last=False)[1].weighed
 
@@ -353,6 +363,7 @@ class WorkingSet:
         """Drop everything: the write set was not applied, or somebody else wrote."""
         self._persons.clear()
         self._dirty.clear()
+        self._passing.clear()
         self._bytes = 0
 
 
