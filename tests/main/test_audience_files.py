@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import shutil
 from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
@@ -17,7 +18,7 @@ from einklang.app.sources import LiveSource
 from einklang.app.working import from_json, to_json
 from einklang.app.yaml import parse_text
 from einklang.kernel.time import HOUR
-from einklang.main import clock
+from einklang.main import clock, moving
 from einklang.main import home as homes
 from einklang.main.destinations import Destinations
 from tests.live.servers import make
@@ -172,3 +173,22 @@ def test_another_platform_lets_the_first_one_go(world: World) -> None:
     world.tick()
     world.serve()
     assert world.upload() == {"google": set(), "tiktok": sha("ada@shop.example")}
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_a_copied_home_still_takes_back_what_was_given(world: World, tmp_path: Path, whole: bool) -> None:
+    """Files that nobody fetched are in the copy, and who withdraws there is removed.
+
+    whole: the control is a copy without what was given, which cannot take anything back.
+    """
+    world.serve()
+    moving.backup(world.home.book, world.home.lake, tmp_path / "copy", progress=lambda _: None)
+    with homes.opened(tmp_path / "copy", base_url="http://127.0.0.1:8787", writer=True) as home:
+        there = World(home)
+        there.now = world.now
+        assert there.upload() == {"google": sha("ada@shop.example")}
+        if not whole:
+            shutil.rmtree(tmp_path / "copy" / "destinations")
+        there.say("u1", "ada@shop.example", word="Withdrawn")
+        there.serve()
+        assert there.upload() == {"google": set() if whole else sha("ada@shop.example")}

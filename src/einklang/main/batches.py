@@ -31,7 +31,8 @@ from einklang.app.working import to_json
 from einklang.store.lake import give
 
 FOLDER = "destinations"
-_NEXT, _MANIFEST, _GIVEN, _TABLE = ".next", "manifest.json", ".given.parquet", ".table.parquet"
+GIVEN = ".given.parquet"
+_NEXT, _MANIFEST, _TABLE = ".next", "manifest.json", ".table.parquet"
 _DESTINATION, _CLOCK, _FILE = 3, 1, 11
 Step = Callable[[str], None]
 
@@ -57,12 +58,12 @@ def silent(_: str) -> None:
 
 def has(folder: Path) -> bool:
     """Whether it is known what the destination has, or a batch is on its way."""
-    return (folder / _GIVEN).is_file() or (folder / _NEXT / _MANIFEST).is_file()
+    return (folder / GIVEN).is_file() or (folder / _NEXT / _MANIFEST).is_file()
 
 
 def given(folder: Path) -> pl.DataFrame | None:
     """What the destination has; None: it was given nothing yet."""
-    path = folder / _GIVEN
+    path = folder / GIVEN
     return pl.read_parquet(path) if path.is_file() else None
 
 
@@ -75,7 +76,7 @@ def publish(book: Book, folder: Path, job: Job, version: int, batch: Batch, *, s
     hashes = [draw(folder / _NEXT / name) for name, draw in sorted(batch.files.items())]
     if batch.table is not None:
         hashes.append(write_frame(folder / _NEXT / _TABLE, batch.table[0]))
-    write_frame(folder / _NEXT / _GIVEN, batch.given)
+    write_frame(folder / _NEXT / GIVEN, batch.given)
     names = sorted(batch.files) + ([TABLE] if batch.table is not None else [])
     digest = hashes[0] if len(hashes) == 1 else sha256(" ".join(hashes).encode()).hexdigest()
     manifest = Manifest(
@@ -105,7 +106,7 @@ def settle(book: Book, folder: Path, *, step: Step = silent) -> Manifest | None:
         step("table")
         if (waiting / _TABLE).is_file():
             give(folder / TABLE, pl.read_parquet(waiting / _TABLE), manifest.upto, replace=manifest.replace)
-    _move(waiting / _GIVEN, folder / _GIVEN, step)
+    _move(waiting / GIVEN, folder / GIVEN, step)
     _sync(folder)
     step("book")
     book.transact(lambda tx: _note(tx, manifest))

@@ -1,8 +1,8 @@
 """`backup` and `restore`: a home in another folder, and its Book in another store.
 
 A copy grows in `DIR.part` and gets its name once it is whole and on the disk: what has its name is a home. It holds
-the Book, and the lake as it was at the Book's marks. Left out is the folder of mails that `run` wrote: the Book has
-them all.
+the Book, the lake as it was at the Book's marks, and what ad platforms were given: nobody else could take it back.
+Left out is the folder of mails that `run` wrote, of which the Book has all, and files that are made again from it.
 """
 
 from __future__ import annotations
@@ -14,7 +14,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from einklang.app.working import from_json
 from einklang.kernel.errors import Conflict, InputError
+from einklang.main.batches import FOLDER, GIVEN
 from einklang.main.books import BOOK_FILE, note, there
 from einklang.store.book import AnyBook, PostgresBook, SqliteBook
 from einklang.store.book.connect import LOCK_FILE, RESERVE_FILE
@@ -115,10 +117,29 @@ def _rest(part: Path, lake: Lake, progress: Progress) -> dict[str, Any]:
     with SqliteBook.open(part, writer=False) as copy:
         marks = {table: copy.read("ship_mark", table) for table in TABLES}
         seq = copy.read("counter_value", "seq")[0][0]
+        _audiences(copy, lake.root.parent / FOLDER, part / FOLDER)
     at = {table: found[0] for table, found in marks.items() if found}
     count = copy_lake(lake, part / "lake", at, progress=progress)
     checkpoint.copy_to(lake.root, part / "lake", seq)
     return {"entries": seq, "lake_files": count}
+
+
+def _audiences(book: SqliteBook, source: Path, target: Path) -> None:
+    """Copy what was given to ad platforms, and the files that nobody has fetched yet.
+
+    What was given comes first: a batch that is published meanwhile is then told once more, and never not at all.
+    """
+    for kind, name, _, body in book.read("definitions_active"):
+        folder = source / str(name)
+        if kind != "destination" or from_json(body).get("type") != "audience" or not folder.is_dir():
+            continue
+        (target / str(name)).mkdir(mode=0o700, parents=True)
+        for path in [folder / GIVEN, *sorted(folder.glob(f"{name}-*.csv"))]:
+            with suppress(FileNotFoundError):  # fetched meanwhile
+                shutil.copyfile(path, target / str(name) / path.name)
+                (target / str(name) / path.name).chmod(0o600)
+                _sync(target / str(name) / path.name)
+        _sync(target / str(name))
 
 
 def _sync(path: Path) -> None:
