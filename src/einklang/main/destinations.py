@@ -37,7 +37,7 @@ class Destinations:
         self._tidied: int | None = None
         self._known: dict[str, tuple[Destination, int]] = {}
         self._stamp: int | None = None
-        #: when the next one is due, as far as it is known what to give
+        #: when the next one is due, as far as it is known what to give, or old files are looked for
         self.later: int | None = None
 
     def once(self, *, whatever: bool = False, stopping: Callable[[], bool] = lambda: False) -> int:
@@ -54,6 +54,8 @@ class Destinations:
             else:
                 self.later = due if self.later is None else min(due, self.later)
         self._tidy(now)
+        looked = now + time.DAY
+        self.later = looked if self.later is None else min(looked, self.later)
         return served
 
     def one(self, name: str) -> int:
