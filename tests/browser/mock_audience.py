@@ -115,7 +115,7 @@ MORE: dict[str, Data] = {
     "why": {
         "person_id": "p_4fk2x9", "label": "Ada Lovelace", "segment": "active-shopper", "member": True,
         "since": "2026-11-01T09:00:00Z", "held": True, "at": "2026-11-23T10:00:00Z",
-        "rule": {"text": "count() >= 2", "value": True, "held": True, "children": []},
+        "rule": {"text": "count() >= 2", "value": True, "held": True, "children": []}, "apart": "",
     },
 }  # fmt: skip
 

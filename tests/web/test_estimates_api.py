@@ -191,6 +191,12 @@ def test_a_segment_is_estimated_with_its_sample_its_moment_and_its_list(
     assert told("half", exact=True).count == exactly(len(half))
     with pytest.raises(NotFound):
         told("nobody")
+    apart = {
+        (why["member"], why["held"], why["apart"])
+        for n in EVERYBODY
+        for why in [shop.get(f"/api/segments/half/why?person=userId:u-{n}").json()]
+    }
+    assert apart == {(True, True, ""), (False, True, "sample"), (False, False, "")}
 
 
 @pytest.mark.parametrize("reached", [0, 1_000])

@@ -147,6 +147,7 @@ export interface WhyMember {
   held: boolean;
   at: string;
   rule: ExplainNode;
+  apart: string;
 }
 
 /** In which stage of a definition a person is, null in none; notes: the stages that staff may note. */

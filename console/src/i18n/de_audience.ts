@@ -134,6 +134,7 @@ export const deAudience: typeof enAudience = {
     waiting: 'Sobald die Bedingung wieder lesbar ist, folgen die Zahlen.',
   },
   audience: {
+    apart: { sample: 'Die Bedingungen entscheiden nicht allein: nur eine Stichprobe der Personen, auf die sie zutreffen, ist darin.', frozen: 'Die Bedingungen entscheiden nicht mehr: dieses Segment ist eingefroren, niemand kommt dazu oder geht.', building: 'Die Bedingungen wurden geändert, und alle werden noch geprüft: so lange gelten die früheren.' } as Record<string, string>,
     whyTitle: 'Warum ist jemand (nicht) dabei?',
     whyText: 'E-Mail, Kundennummer oder Kennung einer Person. Mitglieder lassen sich auch aus ihrer Liste fragen.',
     whyPerson: 'Person',

@@ -126,6 +126,7 @@ export const enAudience = {
     waiting: 'As soon as the condition can be read again, the figures follow.',
   },
   audience: {
+    apart: { sample: 'The conditions alone do not decide: only a sample of the people they hold for is in it.', frozen: 'The conditions no longer decide: nobody enters or leaves this segment any more.', building: 'The conditions were changed, and everybody is being looked at: until then the earlier ones count.' } as Record<string, string>,
     whyTitle: 'Why is somebody (not) in it?',
     whyText: 'E-mail, customer number or id of a person. Members can be asked from their list.',
     whyPerson: 'Person',

@@ -50,6 +50,7 @@ export function WhyMember({ id, asked, onAsk }: { id: string; asked: string; onA
               <div>
                 <b><Link to="/persons/$id" params={{ id: why.data.person_id }} className={ui.link ?? ''}>{personName(why.data.label, t)}</Link> {why.data.member ? t.audience.isIn : t.audience.isNot}</b>
                 {why.data.since !== null && <p>{t.audience.since(f.ago(why.data.since, now))}</p>}
+                {t.audience.apart[why.data.apart] !== undefined && <p>{t.audience.apart[why.data.apart]}</p>}
               </div>
             </div>
             <ul className={person.tree}><Node node={why.data.rule} /></ul>

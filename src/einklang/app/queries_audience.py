@@ -11,11 +11,13 @@ from typing import Any
 import msgspec
 import polars as pl
 
+from einklang.app import backfill
 from einklang.app.answers import shown
 from einklang.app.definitions import Definitions
 from einklang.app.find import load
 from einklang.app.ports import Reader
 from einklang.app.queries_log import Columns
+from einklang.app.segments import draws_of
 from einklang.app.state import State
 from einklang.app.working import from_json, label_of
 from einklang.expr import ExplainNode, ExprError, cost_of, explain, parse, to_words
@@ -35,7 +37,8 @@ _CHANGES = {"Segment Entered": 1, "Segment Left": -1}
 
 class WhyMember(msgspec.Struct):
     """member: as the live state has it, since when; held: what the rule says at this moment; rule: the tree of it, each
-    part with its value and in words.
+    part with its value and in words. apart: why somebody for whom it holds is no member, or the other way
+    round: `sample`, `frozen`, `building`; "" where both say the same, or time has not caught up.
     """
 
     person_id: str
@@ -46,6 +49,7 @@ class WhyMember(msgspec.Struct):
     held: bool
     at: str
     rule: Any
+    apart: str = ""
 
 
 class Meeting(msgspec.Struct):
@@ -113,7 +117,20 @@ def why(reader: Reader, state: State, name: str, person: str, now: Micros) -> Wh
     member = known is not None and known.member
     since = shown(known.since) if known is not None else None
     at = time.format_moment(now)
-    return WhyMember(live.person.id, label_of(live.person), name, member, since, rule.held is True, at, in_words(rule))
+    held = rule.held is True
+    apart = _apart(reader, state, name) if held is not member else ""
+    return WhyMember(live.person.id, label_of(live.person), name, member, since, held, at, in_words(rule), apart)
+
+
+def _apart(reader: Reader, state: State, name: str) -> str:
+    """Why the rule alone does not say who is a member."""
+    build = backfill.now(reader)
+    if build is not None and name in build.names:
+        return "building"
+    draw = draws_of(state.definitions).get(name)
+    if draw is None:
+        return ""
+    return "frozen" if draw.frozen is not None and draw.frozen < state.clock else "sample" if draw.share else ""
 
 
 def in_words(node: ExplainNode) -> dict[str, Any]:
