@@ -22,7 +22,7 @@ from einklang.app.working import Live
 from einklang.app.yaml import parse_text
 from einklang.channel import Parcel, Receipt, SmtpChannel, sent
 from einklang.kernel import time
-from einklang.store.book import AnyBook
+from einklang.store.book import SqliteBook
 from tests.app.worlds import engine_of, home
 
 NOW = time.parse_moment("2027-03-01T09:00:00Z")
@@ -77,7 +77,7 @@ class Memory:
 class Post:
     """One Book and one clock; `tell` appends through station 1, `tick` works off, `hand` hands over."""
 
-    def __init__(self, book: AnyBook) -> None:
+    def __init__(self, book: SqliteBook) -> None:
         self.book = book
         self.engine = engine_of(book)
         self.source = LiveSource()

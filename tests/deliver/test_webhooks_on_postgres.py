@@ -24,7 +24,7 @@ def test_the_same_on_postgres(cluster: Cluster) -> None:
     with PostgresBook.create(cluster.url(schema=schema), SALT) as book:
         apply(book, list(documents(DEFINITIONS)), now=NOW)
         settle_definitions(book, engine_of(book))
-        it = Post(book)
+        it = Post(book)  # type: ignore[arg-type]  # it does the same
         bad = [True]
         hooks = Hooks(lambda item: Answer("failed", 400, "HTTP 400") if bad[0] else Answer("sent", 200))
         tell(it, hooks)
