@@ -185,6 +185,8 @@ KINDS = frozenset(
         "var",
         "goal",
         "journey",
+        "bucket",
+        "stage",
     ]
 )
 

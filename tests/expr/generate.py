@@ -38,6 +38,8 @@ SCOPE = Scope(
         traits={name[6:]: type_of(kind) for name, kind in DECLARED.items() if name.startswith("trait.")},
         events={name: EventShape(properties=_PROPERTIES) for name in ("A", "B", "C", "Email Opened", "Message Opened")},
         catalogs={"shelf": {"label": type_of("string"), "until": type_of("date")}},
+        stages={"path": (("new", "true"), ("old", "false"))},
+        kept=frozenset({"path"}),
         currency="EUR",
     ),
     steps={"s": "contact"},
@@ -250,7 +252,7 @@ class Writer:
 
     def leaf_number(self) -> list[Callable[[], str]]:
         found = self.of("0", "1", "2", "0.5", "3.333333333", "300000000000000001", "trait.points", "trait.points")
-        found += self.of('group("firm").trait.staff', 'group("house").size()')
+        found += self.of('group("firm").trait.staff', 'group("house").size()', 'bucket("s")')
         return found + (self.of("amount", "paid") if self.inside and not self.element else [])
 
     def inner_number(self) -> list[Callable[[], str]]:
@@ -310,7 +312,7 @@ class Writer:
 
     def leaf_string(self) -> list[Callable[[], str]]:
         found = self.of('"a"', '"Bonn"', '""', '"5"', "trait.city", "trait.city", "person.country", *self.texts)
-        found += self.of("entry.touchpoint", "journey.id", 'group("house").id', 'group("firm").role')
+        found += self.of("entry.touchpoint", "journey.id", 'stage("path")', 'group("house").id', 'group("firm").role')
         found += self.of(f'lookup("shelf", {self.key()}).label')
         return found + (self.of("code", "event.touchpoint", "event.name") if self.inside and not self.element else [])
 
@@ -334,7 +336,12 @@ class Writer:
         return self.chance.pick(found)
 
     def leaf_timestamp(self) -> list[Callable[[], str]]:
-        found = self.of("changedAt(trait.x)", 'changedAt(segment("vip"))', 'changedAt(consent("email", "news"))')
+        found = self.of(
+            'changedAt(stage("path"))',
+            "changedAt(trait.x)",
+            'changedAt(segment("vip"))',
+            'changedAt(consent("email", "news"))',
+        )
         found += self.of(
             "trait.seen", "trait.seen", f'timestamp("{format_moment(NOW - self.chance.below(20) * STEP)}")', "entry.at"
         )

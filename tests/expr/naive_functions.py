@@ -13,6 +13,7 @@ from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
+from hashlib import blake2b
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -205,12 +206,22 @@ class Functions:
     def f_reachable(self, args: tuple[Tree, ...], env: dict[str, Any]) -> Any:
         return args[0].value in self.person["channels"]
 
+    def f_stage(self, args: tuple[Tree, ...], env: dict[str, Any]) -> Any:
+        return self.person["stages"].get(args[0].value, (None, None))[0]
+
+    def f_bucket(self, args: tuple[Tree, ...], env: dict[str, Any]) -> Any:
+        data = f"salt|bucket:{args[0].value}|{self.person['id']}".encode()
+        bits = int.from_bytes(blake2b(data, digest_size=8).digest(), "big") // 2**11
+        return Fraction(10**9 * bits // 2**53, 10**9)
+
     def f_changedAt(self, args: tuple[Tree, ...], env: dict[str, Any]) -> Any:
         if args[0].kind == "field":
             return moment(self.person["changed"].get(args[0].value))
         if args[0].value == "consent":
             return moment(self.person["agreed"].get(tuple(part.value for part in args[0].args)))
         name = args[0].args[0].value
+        if args[0].value == "stage":
+            return moment(self.person["stages"].get(name, (None, None))[1])
         return moment(self.person["joined"].get(name)) if name in self.person["segments"] else None
 
     def f_duration(self, args: tuple[Tree, ...], env: dict[str, Any]) -> Any:

@@ -169,6 +169,9 @@ def person(chance: Chance, number: int) -> dict[str, Any]:
         }
         if chance.share(0.7)
         else {},
+        "stages": {"path": (chance.pick(["new", "old", "5"]), NOW - chance.below(9) * STEP)}
+        if chance.share(0.7)
+        else {},
     }
 
 
@@ -216,6 +219,7 @@ def view_of(who: dict[str, Any], now: Micros = NOW) -> FakeView:
         events=[FakeEvent(**event) for event in who["events"]],
         segments={name: who["joined"].get(name) for name in who["segments"]},
         trait_times=who["changed"],
+        stages=who["stages"],
         consent_times=who["agreed"],
         journeys=who["journeys"],
         channels=who["channels"],

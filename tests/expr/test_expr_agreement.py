@@ -12,8 +12,19 @@ import msgspec
 import polars as pl
 import pytest
 
-from einklang.expr import compile_one, crowd_groups, crowd_sets, dates, numbers, python, python_names, rows, runtime
+from einklang.expr import (
+    compile_one,
+    crowd_groups,
+    crowd_sets,
+    dates,
+    numbers,
+    python,
+    python_names,
+    rows,
+    runtime,
+)
 from einklang.expr.crowd import Run
+from einklang.expr.crowd_reach import ALONE, SUPPORTED
 from einklang.expr.crowd_values import equal, is_null
 from einklang.expr.flip import Flips
 from einklang.kernel.time import HOUR, Micros
@@ -47,6 +58,11 @@ def test_cases_are_many_and_sharp(world: World) -> None:
     edges = world.edges()
     assert edges["edge"] >= edges["cases"] / 5, edges
     assert min(edges["null"], edges["equal times"], edges["bound"]) >= 40, edges
+
+
+def test_every_kind_of_node_is_asked() -> None:
+    """What engines know is what the suite asks, but for objects, which have one of their own (test_expr_objects)."""
+    assert KINDS | {"objects"} == SUPPORTED | ALONE.keys()
 
 
 @pytest.mark.slow
@@ -287,10 +303,29 @@ def _crowd_forgets_what_must_not_come(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(crowd_sets.Sets, "_narrow_followed_without", without)
 
 
+def _crowd_weeks_begin_on_sunday(patch: pytest.MonkeyPatch) -> None:
+    def start_of(day: Any, period: str) -> Any:
+        return dates.start_of(day + timedelta(days=1) if day else day, period)
+
+    patch.setattr("einklang.expr.crowd.start_of", start_of)
+
+
+def _crowd_closed_window(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(
+        crowd_sets.Sets, "_narrow_within", lambda self, term, made: made.filter(pl.col("at") >= self.now - term.data)
+    )
+    right = crowd_sets.Sets._events
+    patch.setattr(
+        crowd_sets.Sets, "_events", lambda self, term, level, machine, _: right(self, term, level, machine, None)
+    )
+
+
 @pytest.mark.parametrize(
     ("plant", "ops"),
     [
         (_crowd_nth_skips_one, ("nth",)),
+        (_crowd_weeks_begin_on_sunday, ("start_of",)),
+        (_crowd_closed_window, ("within",)),
         (_crowd_forgets_what_must_not_come, ("followed_without",)),
         (_crowd_not_equal_of_sql, ("ne",)),
         (_crowd_since_inclusive, ("since",)),

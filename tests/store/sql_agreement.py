@@ -66,6 +66,7 @@ ANCHORS = (
     'events("B").list(code).exists(v0, v0 in events("A").list(code))',
     'events("A", "B").within("2d").nth(2, event.at)',
     'events("A").each(items).nth(2, c)',
+    'startOf("month", trait.ends)',
     'lookup("shelf", events("A").last(code)).label == null && lookup("shelf", trait.city).until < today',
     'events("A").each(items).where(lookup("shelf", c).label == "Shoe").count()',
 )

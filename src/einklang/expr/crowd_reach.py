@@ -36,7 +36,6 @@ ALONE: dict[str, str] = {
     "of": "`of(step.ID)`: what a run sent",
     "entry": "`entry`: of a run",
     "entryprop": "`entry`: of a run",
-    "given": "`entry`: of a run that is to begin",
     "step": "`step.ID`: of a run",
     "var": "`vars.NAME`: of a run",
     "goal": "`goal`: of a run",
