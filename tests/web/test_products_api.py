@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from einklang.app.imports import import_file
+from einklang.kernel.time import parse_moment
 from tests.web.homes import SERVER_KEY, Home, call, home
 
 SHOE: dict[str, Any] = {
@@ -61,6 +62,16 @@ def test_one_record_has_texts_prices_stock_and_relations(shop: Home) -> None:
     assert (shoe["stock"], shoe["branches"]) == (3, {"berlin": 3, "ulm": 0})
     assert shoe["accessories"] == [{"product_id": "lace", "name": "Lace"}, {"product_id": "wax", "name": None}]
     assert (shoe["substitutes"], shoe["properties"]["colour"]) == ([], "red")
+
+
+def test_the_list_has_the_price_of_now(shop: Home) -> None:
+    """Price and currency of each row of the list are those of the record."""
+    for moment in (shop.time, parse_moment("2027-03-02T00:00:00Z")):
+        shop.time = moment
+        listed = next(one for one in shop.get("/api/products").json()["items"] if one["product_id"] == "shoe/1")
+        shoe = read(shop)
+        assert (listed["price"], listed["properties"]["currency"]) == (shoe["price"], shoe["currency"])
+    assert listed["price"] == 40.5
 
 
 @pytest.mark.parametrize(

@@ -308,7 +308,7 @@ class Journey(msgspec.Struct):
 
 
 class Product(msgspec.Struct):
-    """A row of the catalog `products`; `properties` is the whole row."""
+    """A row of the catalog `products`; `properties` is the whole row, with the price and currency that hold now."""
 
     product_id: str
     name: str | None

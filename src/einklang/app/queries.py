@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Protocol
@@ -13,6 +13,7 @@ from einklang.app import answers
 from einklang.app.answers import Page, shown
 from einklang.app.find import person_id
 from einklang.app.ports import Reader, Row
+from einklang.app.products import as_of
 from einklang.app.working import from_json
 from einklang.consent import split_key
 from einklang.fact.person import Permission, Person, Run
@@ -271,14 +272,16 @@ def _run(body: bytes) -> answers.PersonRun:
 _PRODUCTS_AT_ONCE = 1_000
 
 
-def products(reader: Reader, cursor: str, limit: int, q: str = "") -> Page[answers.Product]:
-    """The catalog `products` in order of its key. q: part of the key, name, category or brand, whatever its case."""
+def products(reader: Reader, cursor: str, limit: int, q: str = "", *, now: int) -> Page[answers.Product]:
+    """The catalog `products` in order of its key, with the prices of now. q: part of the key, name, category or brand,
+    whatever its case.
+    """
     limit_of(limit)
     found: list[answers.Product] = []
     low = q.casefold()
     while rows := reader.read("catalog_page", "products", cursor, max(limit + 1, _PRODUCTS_AT_ONCE if q else 0)):
         for key, body in rows:
-            one = _product(key, from_json(body))
+            one = _product(key, as_of(from_json(body), now))
             if any(low in (text or "").casefold() for text in (key, one.name, one.category, one.brand)):
                 found.append(one)
             if len(found) > limit:
@@ -287,10 +290,10 @@ def products(reader: Reader, cursor: str, limit: int, q: str = "") -> Page[answe
     return Page(found)
 
 
-def _product(key: str, row: dict[str, Any]) -> answers.Product:
+def _product(key: str, row: Mapping[str, Any]) -> answers.Product:
     name, category, brand = (
         value if isinstance(value := row.get(field), str) else None for field in ("name", "category", "brand")
     )
     price = row.get("price")
     money = price if isinstance(price, int | Decimal) and not isinstance(price, bool) else None
-    return answers.Product(key, name, category, brand, money, row)
+    return answers.Product(key, name, category, brand, money, dict(row))

@@ -305,7 +305,8 @@ def report(state: State, journey_id: Id) -> Response[Report]:
 @get("/api/products", opt=READ, sync_to_thread=True)
 def products(state: State, q: FromQuery[str] = "", cursor: Cursor = "", limit: Limit = 50) -> Page[answers.Product]:
     """The catalog of products; `q` is any part of id, name, category or brand."""
-    return queries.products(wired(state).services.book, cursor, limit, q)
+    services = wired(state).services
+    return queries.products(services.book, cursor, limit, q, now=services.now())
 
 
 # --- the server itself ---
