@@ -106,11 +106,12 @@ def exports(reader: Reader, folder: Path, cursor: str, limit: int) -> Page[Expor
         raise InputError("bad_cursor", f"not a cursor: {cursor[:40]!r}", where="cursor", mend="use `next` of the page")
     rows = reader.read("exports_before", int(cursor) if cursor else _EVER, limit + 1)
     found = []
-    for seq, clock, segment, destination, *texts, fields, persons, left_out, digest, file in rows[:limit]:
+    for row in rows[:limit]:
+        seq, clock, segment, destination, actor, purpose, form, fields, persons, left_out, digest, file = row
         there = not destination and (folder / file).is_file()
         found.append(
             ExportShown(
-                seq, time.format_moment(clock), segment, destination, *texts, from_json(fields), persons,
+                seq, time.format_moment(clock), segment, destination, actor, purpose, form, from_json(fields), persons,
                 from_json(left_out), digest, file, there,
             )
         )  # fmt: skip
