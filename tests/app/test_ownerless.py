@@ -121,6 +121,22 @@ def test_any_cutting_merges_and_a_rebuild_agree(seed: int, tmp_path: Path) -> No
     assert len(hashes) == 1
 
 
+@pytest.mark.parametrize("batches", [[1], [5_000]])
+def test_of_two_who_are_named_with_it_the_first_in_the_log_is_the_owner(batches: list[int]) -> None:
+    """Not who happened to be named at an earlier time, and not the latest; in one tick as in several."""
+    sent = [
+        EngineCall("track", "Invoice Issued", userId=user, messageId=user, properties={"invoice_id": "i1"}, at=at)
+        for user, at in (("u2", START + 3 * HOUR), ("u0", START + HOUR), ("u1", START + 4 * HOUR))
+    ]
+    paid = EngineCall("track", "Invoice Paid", messageId="p", properties={"invoice_id": "i1"}, at=START + 5 * HOUR)
+    with home(DEFINITIONS) as book:
+        for part in (sent[:1], [*sent[1:], paid]):
+            append(book, part)
+            run(book, batches)
+        (row,) = (row for row in table_rows(book, "history") if row[MESSAGE] == "p")
+        assert row[0] == person_id(book, "userId:u2")
+
+
 def test_what_waits_is_kept_until_its_owner_comes() -> None:
     """Nobody has it yet: it waits where it can be seen, belongs to nobody, and is folded with its own time."""
     paid = EngineCall("track", "Invoice Paid", messageId="e1", properties={"invoice_id": "i1"}, at=START + HOUR)
