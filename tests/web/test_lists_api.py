@@ -29,14 +29,11 @@ def shop(tmp_path: Path) -> Iterator[Home]:
         yield made
 
 
-def ask(it: Home, method: str, path: str, body: Any = None, status: int = 200, **more: Any) -> Any:
-    """An answer as JSON, asked with the server key."""
-    headers = {"Authorization": f"Bearer {SERVER_KEY}"} | more
-    found = (
-        it.call(method, path, headers=headers, json=body)
-        if body is not None
-        else it.call(method, path, headers=headers)
-    )
+def ask(it: Home, method: str, path: str, body: Any = None, status: int = 200, *, key: str = "") -> Any:
+    """An answer as JSON, asked with the server key. key: of a request that is repeated."""
+    headers = {"Authorization": f"Bearer {SERVER_KEY}"} | ({"Idempotency-Key": key} if key else {})
+    more = {} if body is None else {"json": body}
+    found = it.call(method, path, headers=headers, **more)
     assert found.status_code == status, found.text
     return found.json()
 
@@ -44,10 +41,10 @@ def ask(it: Home, method: str, path: str, body: Any = None, status: int = 200, *
 def test_a_list_is_made_of_rows_and_frozen(shop: Home) -> None:
     """Rows by number with their reasons; the same request twice acts once; the list tells that it is one."""
     rows = {"rows": 'person,userId\r\nuserId:ann,\r\n,"bob"\r\n,carl\r\n'}
-    done = ask(shop, "POST", "/api/segments/vip/list", rows, **{"Idempotency-Key": "k"})
+    done = ask(shop, "POST", "/api/segments/vip/list", rows, key="k")
     assert (done["rows"], done["listed"], done["rejected"], done["reasons"]) == (3, 2, 1, {"unknown_person": 1})
     assert [(one["row"], one["code"]) for one in done["refused"]] == [(4, "unknown_person")]
-    assert ask(shop, "POST", "/api/segments/vip/list", rows, **{"Idempotency-Key": "k"}) == done
+    assert ask(shop, "POST", "/api/segments/vip/list", rows, key="k") == done
     shop.tick()
     shown = {one["id"]: one for one in ask(shop, "GET", "/api/segments")["items"]}
     assert (shown["vip"]["members"], shown["vip"]["manual"], shown["seen"]["manual"]) == (2, True, False)
