@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from einklang.expr import Catalog, EventShape, Scope, check, compile_one, type_of
+from einklang.expr import Catalog, EventShape, Scope, check, compile_one, explain, type_of
 from einklang.kernel.time import DAY, HOUR
 from tests.expr.fakes import FakeEntry, FakeEvent, FakeView, at
 
@@ -353,10 +353,16 @@ def test_bounds_of_windows_are_half_open() -> None:
 
 
 def test_list_keeps_the_newest_thousand() -> None:
-    """A list of more than 1,000 values is cut to the newest."""
+    """A list of more than 1,000 values is cut to the newest, and `why` says so, of exactly 1,000 it does not."""
     view = FakeView(NOW, events=[FakeEvent("A", NOW - 2000 + number, {"n": number}, number) for number in range(1200)])
     found = compile_one(check('events("A").list(n)', SCOPE)).value(view)
     assert (len(found), found[0], found[-1]) == (1000, 200, 1199)
+    cut = {
+        text: "list_cut" in str(explain(check(text, SCOPE), view))
+        for text in ('1 in events("A").list(n)', 'events("A").where(n >= 200).list(n).sum() > 1', "[1].exists(x, true)")
+    }
+    assert list(cut.values()) == [True, False, False], cut
+    assert "list_cut" in str(explain(check('[1].exists(x, x in events("A").list(n))', SCOPE), view))
 
 
 def test_equal_times_keep_their_order() -> None:

@@ -150,7 +150,7 @@ export interface ExplainNode {
   held: boolean | null;
   children: ExplainNode[];
   /** Why there is no value, where the parts do not tell. */
-  note?: 'too_many_members';
+  note?: 'too_many_members' | 'list_cut';
 }
 
 export interface WhyVerdict {

@@ -199,7 +199,7 @@ export const de: Dictionary = {
     noVerdicts: 'Es gab keine Entscheidung: Diese Person stand nie an der Tür dieser Journey.',
     holds: 'gilt',
     fails: 'gilt nicht',
-    notes: { too_many_members: 'Die Gruppe hat mehr Mitglieder, als sich gemeinsam abfragen lassen (1.000): Die Bedingung gilt hier für niemanden.' },
+    notes: { too_many_members: 'Die Gruppe hat mehr Mitglieder, als sich gemeinsam abfragen lassen (1.000): Die Bedingung gilt hier für niemanden.', list_cut: 'Die Liste ist länger als 1.000: Die neuesten zählen.' },
     value: 'Wert',
     noJourneysTitle: 'Noch gibt es keine Journey',
     noJourneysText: 'Sobald eine Journey angelegt ist, lässt sich hier fragen, warum eine Person kontaktiert wurde oder nicht.',

@@ -199,7 +199,7 @@ export const en = {
     noVerdicts: 'No decision was made: this person never stood at the door of this journey.',
     holds: 'holds',
     fails: 'does not hold',
-    notes: { too_many_members: 'The group has more members than can be asked together (1,000): the condition holds for nobody in it.' },
+    notes: { too_many_members: 'The group has more members than can be asked together (1,000): the condition holds for nobody in it.', list_cut: 'The list is longer than 1,000: the newest count.' },
     value: 'value',
     noJourneysTitle: 'There is no journey yet',
     noJourneysText: 'Once a journey is applied you can ask here why a person was or was not contacted.',

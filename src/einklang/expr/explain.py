@@ -8,16 +8,20 @@ from typing import Any
 import msgspec
 
 from einklang.expr.check import Checked
+from einklang.expr.crowd_sets import free_names
 from einklang.expr.errors import one_line
 from einklang.expr.python import plain, term_function
 from einklang.expr.rows import members_asked
-from einklang.expr.tree import Term
-from einklang.expr.types import Type
+from einklang.expr.tree import Term, walk
+from einklang.expr.types import BOOL, NUMBER, Type
 from einklang.expr.view import View
+from einklang.kernel.limits import LIST_ITEMS_MAX
 from einklang.kernel.time import DAY, HOUR, MINUTE, SECOND, Micros, format_moment
 
 #: A group has more members than can be asked together (kernel.limits.GROUP_MEMBERS_MAX).
 TOO_MANY = "too_many_members"
+#: A list has more values than are kept: the newest count (kernel.limits.LIST_ITEMS_MAX).
+CUT = "list_cut"
 #: Parts that say nothing beyond their own text.
 _SILENT = frozenset({"const", "duration", "list", "map"})
 #: Parts whose arguments speak of a row of their own and have no value outside of it: their first argument may have one.
@@ -26,7 +30,7 @@ _ROWS = frozenset(["exists", "count", "sum", "avg", "min", "max", "distinct", "f
 
 class ExplainNode(msgspec.Struct, frozen=True):
     """A part of a rule. text: as written; value: as JSON (moments and durations as text); held: of conditions, else
-    None; note: why there is no value where the parts do not tell: `too_many_members`.
+    None; note: what the parts do not tell: why there is no value (`too_many_members`), or not all of it (`list_cut`).
     """
 
     text: str
@@ -47,8 +51,21 @@ def _node(source: str, term: Term, view: View) -> ExplainNode:
     held = found is True if term.type.kind == "bool" else None
     children = tuple(_node(source, part, view) for part in _parts(term))
     asked = members_asked(term)
-    note = TOO_MANY if asked and view.too_many(asked) else msgspec.UNSET
+    note = TOO_MANY if asked and view.too_many(asked) else CUT if _cut(term, view) else msgspec.UNSET
     return ExplainNode(text, as_json(found, term.type), held, children, note)
+
+
+def _cut(term: Term, view: View) -> bool:
+    """Whether a list that is made here, or in the body of a macro, is not all there is."""
+    asked = walk(term.args[1]) if term.op.startswith("macro_") else (term,)
+    return any(_longer(part, view) for part in asked if part.op == "list_rows" and not free_names(part))
+
+
+def _longer(term: Term, view: View) -> bool:
+    rows, value = term.args
+    known = Term("where", rows.type, (rows, Term("has", BOOL, (value,))), term.data)
+    count = term_function(Term("count", NUMBER, (known,), term.data))(view)
+    return bool(count > LIST_ITEMS_MAX)
 
 
 def _parts(term: Term) -> list[Term]:
