@@ -8,13 +8,16 @@ from typing import Any
 import pytest
 
 from einklang.app import segments
+from einklang.app.persons import show
 from einklang.event import EngineCall
 from einklang.kernel.time import format_moment
 from einklang.store.lake import Lake
-from tests.app.test_prices import CLOCK, NAME, members, table_rows
+from einklang.testing.canonical import table_rows
+from tests.app.test_prices import CLOCK, NAME, members
 from tests.app.test_rebuild import differences
 from tests.app.test_wakes import track
 from tests.app.worlds import DAY, HOUR, START, append, engine_of, home, run
+from tests.deliver.post import ADDRESS, MINUTE, NOW, Memory, post
 
 DEFINITIONS = """
 {kind: purpose, id: service, title: {de: Service, en: Service}, basis: contract}
@@ -102,3 +105,29 @@ def test_what_ends_is_left_and_refused(batch: int, tmp_path: Path) -> None:
                 found = segments.members(reader, engine_of(book).state, Lake(tmp_path), "permitted", at)
                 assert len(found) == wanted
         assert differences(book, Lake(tmp_path), batch=batch) == []
+
+
+@pytest.mark.parametrize(("minutes", "arrived"), [(59, True), (60, False)])
+def test_a_consent_that_ends_before_the_hand_over(minutes: int, arrived: bool) -> None:
+    """What was permitted at the decision is not handed over once the consent has ended by itself."""
+    with post() as it:
+        it.person(consent=False)
+        ends = format_moment(it.now + 60 * MINUTE)
+        it.tell("Consent Given", channel="email", purpose="marketing", address=ADDRESS, expires_at=ends)
+        it.tell("Product Added", name="shoe")
+        it.tick()
+        assert it.statuses() == ["ready"]
+        it.hand(channel := Memory(), after=minutes * MINUTE - (it.now - NOW))
+        assert bool(channel.got) == arrived
+        assert it.statuses() == (["sent"] if arrived else ["failed"])
+
+
+def test_when_it_ends_is_shown() -> None:
+    """To whom asks for the person, where it ends; else nothing is said of an end."""
+    with home(JOURNEY) as book:
+        append(book, [known(START), said("Given", START + HOUR, ends=START + DAY)])
+        append(book, [track("Consent Given", START, "u", channel="sms", purpose="marketing", address="+491")])
+        run(book, until=START + 2 * HOUR)
+        with book.snapshot() as reader:
+            told = {one["channel"]: one.get("expires_at") for one in show(reader, "userId:u")["consents"]}
+        assert told == {"email": format_moment(START + DAY), "sms": None}

@@ -12,7 +12,6 @@ from einklang.app import deliver
 from einklang.channel import Parcel, Receipt, failed, sent, unknown
 from einklang.decide import door
 from einklang.kernel.errors import EinklangError, Unavailable
-from einklang.kernel.time import format_moment
 from tests.app.dice import Random
 from tests.deliver.post import ADDRESS, DAY, DEFINITIONS, HOUR, MINUTE, NOW, SEEDS, Memory, Post, post
 
@@ -89,21 +88,6 @@ def races() -> list[str]:
 def test_an_earlier_withdrawal_always_wins() -> None:
     """Nothing is handed over after a withdrawal was acknowledged, sequenced or not, over random interleavings."""
     assert races() == []
-
-
-@pytest.mark.parametrize(("minutes", "arrived"), [(59, True), (60, False)])
-def test_a_consent_that_ends_before_the_hand_over(minutes: int, arrived: bool) -> None:
-    """What was permitted at the decision is not handed over once the consent has ended by itself."""
-    with post() as it:
-        it.person(consent=False)
-        ends = format_moment(it.now + 60 * MINUTE)
-        it.tell("Consent Given", channel="email", purpose="marketing", address=ADDRESS, expires_at=ends)
-        it.tell("Product Added", name="shoe")
-        it.tick()
-        assert it.statuses() == ["ready"]
-        it.hand(channel := Memory(), after=minutes * MINUTE - (it.now - NOW))
-        assert bool(channel.got) == arrived
-        assert it.statuses() == (["sent"] if arrived else ["failed"])
 
 
 def test_a_check_at_queue_time_would_not_do(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -84,6 +84,7 @@ export interface Consent {
   source: string;
   wording: string;
   evidence: string;
+  expires_at: string;
 }
 
 export interface PersonRun {

@@ -144,6 +144,7 @@ export const de: Dictionary = {
     consents: 'Einwilligungen',
     noConsents: 'Es liegt keine Einwilligung vor, also geht keine Werbung hinaus.',
     consentDetail: 'Nachweis',
+    consentUntil: 'gilt bis',
     consentWording: 'Wortlaut',
     consentSource: 'Quelle',
     consentEvidence: 'Beleg',

@@ -144,6 +144,7 @@ export const en = {
     consents: 'Consents',
     noConsents: 'No consent is on record, so no marketing message goes out.',
     consentDetail: 'Proof',
+    consentUntil: 'valid until',
     consentWording: 'Wording',
     consentSource: 'Source',
     consentEvidence: 'Evidence',

@@ -31,7 +31,7 @@ function ConsentRow({ consent }: { consent: Consent }) {
     <li className={`${css.fact} ${css.consent}`}>
       <div style={{ minWidth: 0 }}>
         <b style={{ fontWeight: 600 }}>{word(t.words.purpose, consent.purpose)}</b> {t.timeline.via(word(t.words.channel, consent.channel))}
-        <small style={{ overflowWrap: 'anywhere' }}>{consent.address}{consent.address !== '' && ' · '}{f.moment(consent.at)}</small>
+        <small style={{ overflowWrap: 'anywhere' }}>{consent.address}{consent.address !== '' && ' · '}{f.moment(consent.at)}{consent.expires_at && ` · ${t.person.consentUntil} ${f.moment(consent.expires_at)}`}</small>
       </div>
       <div><Pill tone={CONSENT_TONE[consent.status] ?? 'gray'}>{word(t.words.consent, consent.status)}</Pill></div>
       <details className={css.more}>

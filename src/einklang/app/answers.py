@@ -92,7 +92,7 @@ class TraitValue(msgspec.Struct):
 
 
 class Consent(msgspec.Struct):
-    """The last word about one channel, address and purpose, with its proof."""
+    """The last word about one channel, address and purpose, with its proof. expires_at: when it ends, "": never."""
 
     channel: str
     address: str
@@ -102,6 +102,7 @@ class Consent(msgspec.Struct):
     source: str
     wording: str
     evidence: str
+    expires_at: str = ""
 
 
 class SegmentSince(msgspec.Struct):

@@ -30,6 +30,7 @@ def show(reader: Reader, text: str) -> dict[str, Any]:
                 "status": permission.status,
                 "at": _moment(permission.at),
             }
+            | ({"expires_at": _moment(permission.until)} if permission.until else {})
         )
     return {
         "person_id": person.id,

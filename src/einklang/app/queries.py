@@ -245,8 +245,8 @@ def _consents(ledger: list[Row], permissions: dict[str, Permission]) -> list[ans
         channel, purpose, address, _ = split_key(key)
         row = proofs.get((word.seq, channel, purpose, word.status))
         source, wording, evidence = (row[7], row[8], row[10]) if row else ("", "", "")
-        at = shown(word.at) or ""
-        found.append(answers.Consent(channel, address, purpose, word.status, at, source, wording, evidence))
+        at, ends = shown(word.at) or "", shown(word.until or None) or ""
+        found.append(answers.Consent(channel, address, purpose, word.status, at, source, wording, evidence, ends))
     return found
 
 

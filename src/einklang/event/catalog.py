@@ -226,7 +226,7 @@ OWN_EVENTS: dict[str, dict[str, str]] = {
     "Message Complained": _REACTION,
     "Message Unsubscribed": _REACTION,
     "Consent Requested": _CONSENT,
-    "Consent Given": _CONSENT,
+    "Consent Given": {**_CONSENT, "expires_at": "timestamp"},
     "Consent Withdrawn": _CONSENT,
     "Voucher Issued": {"voucher": "string", "code": "string", "value": "money", "expires_at": "timestamp"},
     "Voucher Redeemed": {"voucher": "string", "code": "string", "value": "money", "order_id": "string"},
