@@ -23,7 +23,9 @@ from einklang.app.yaml import Document, parse_text
 from einklang.event import EngineCall, expand
 from einklang.kernel.errors import Conflict, InputError
 
-__all__ = ["Applied", "Body", "apply", "check", "in_force", "save_segment", "schema"]
+__all__ = [
+    "Applied", "Body", "apply", "check", "check_list", "in_force", "save_list", "save_segment", "schema",
+]  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +136,29 @@ def save_segment(book: Book, name: str, said: Mapping[str, Any], *, opened: str 
         return parse_text(
             to_json({**doc, **{key: value for key, value in said.items() if value is not None}}), "body.json"
         )
+
+    return _apply(book, made, now)
+
+
+def check_list(name: str, doc: Mapping[str, Any]) -> None:
+    """Raises Conflict `not_a_list` for a segment on which nobody can be put by hand."""
+    if doc.get("manual") is not True:
+        mend = "add `manual: true` to it, or give the list another id"
+        raise Conflict("not_a_list", f"the members of {name[:60]!r} follow a condition", mend=mend)
+
+
+def save_list(book: Book, name: str, title: str | None, *, now: int) -> Applied:
+    """Make a segment whose members are put on it by hand, unless it is there, or waits to be put in force.
+
+    Raises Conflict `not_a_list` if a segment of this id is none, and InputError.
+    """
+
+    def made(known: Docs) -> list[Document]:
+        if ("segment", name) in known:
+            check_list(name, known["segment", name][0])
+            return []
+        body = {"kind": "segment", "id": name, "manual": True} | ({"title": title} if title else {})
+        return [Document(body, "list")]
 
     return _apply(book, made, now)
 

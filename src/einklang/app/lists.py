@@ -15,13 +15,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from einklang.app.appending import append_within
-from einklang.app.apply import apply, in_force
+from einklang.app.apply import check_list, in_force, save_list
 from einklang.app.definitions import Definitions
 from einklang.app.find import person_id
 from einklang.app.import_rows import Row, RowRefused, text_of
 from einklang.app.imports import CHUNK, Table
 from einklang.app.ports import Book, Reader, Tx
-from einklang.app.yaml import Document
 from einklang.event import LISTED, UNLISTED, EngineCall, clean
 from einklang.identity import DEVICE
 from einklang.identity import Rules as IdentityRules
@@ -92,7 +91,8 @@ def upload(
     definitions = in_force(book)
     kinds = definitions.identity.kinds
     _check_columns(table, kinds)
-    result = Listed(segment, new=_made(book, definitions, segment, action, None, now=now))
+    _check_list(definitions, segment, action)
+    result = Listed(segment)
     with book.snapshot() as reader:
         named = dict[str, tuple[str, str]]()
         for number, row in table.rows:
@@ -116,6 +116,7 @@ def upload(
         on = list(named.values())
         if action == "remove":
             on, off = off, on
+    result.new = bool(save_list(book, segment, None, now=now).changes)
     result.listed, result.unlisted = len(on), len(off)
     _append(book, segment, UNLISTED, off, by=by, now=now)
     _append(book, segment, LISTED, on, by=by, now=now)
@@ -138,32 +139,24 @@ def freeze(
         raise NotFound("unknown_segment", f"no segment {source[:60]!r}", mend="see: einklang segment")
     if ("segment", segment) in definitions.docs and book.read("members_page", segment, "", 1):
         raise Conflict("list_exists", f"segment {segment[:60]!r} has members already", mend="give the list another id")
-    result = Listed(segment, new=_made(book, definitions, segment, "add", title, now=now))
     with book.snapshot() as reader:
         named = [_lasting(reader, definitions.identity, (PERSON, person)) for person in people]
-    result.rows = result.listed = len(named)
+    result = Listed(segment, bool(save_list(book, segment, title, now=now).changes), len(named), len(named))
     _append(book, segment, LISTED, named, by=by, now=now)
     return result
 
 
-def _made(book: Book, definitions: Definitions, segment: str, action: str, title: str | None, *, now: int) -> bool:
-    """Whether the list had to be defined. Raises Conflict `not_a_list`, InputError."""
-    doc = definitions.docs.get(("segment", segment))
-    if doc is not None:
-        if doc[0].get("manual") is not True:
-            mend = "add `manual: true` to it, or give the list another id"
-            raise Conflict("not_a_list", f"the members of {segment[:60]!r} follow a condition", mend=mend)
-        if action == "replace" and doc[0].get("where"):
+def _check_list(definitions: Definitions, segment: str, action: str) -> None:
+    """Raises Conflict `not_a_list`, NotFound."""
+    doc, _ = definitions.docs.get(("segment", segment), ({}, ""))
+    if doc:
+        check_list(segment, doc)
+        if action == "replace" and doc.get("where"):
             mend = "remove those who are to go"
             raise Conflict("not_a_list", f"{segment[:60]!r} has a condition beside its list", mend=mend)
-        return False
-    if action == "remove":
+    elif action == "remove":
         known = ", ".join(name for (kind, name), (body, _) in sorted(definitions.docs.items()) if _is_list(kind, body))
         raise NotFound("unknown_segment", f"no list {segment[:60]!r}", mend=f"known: {known or 'none'}")
-    body: dict[str, Any] = {"kind": "segment", "id": segment, "manual": True}
-    apply(book, [Document(body | ({"title": title} if title else {}), "list")], now=now)
-    return True
-
 
 def _is_list(kind: str, body: dict[str, Any]) -> bool:
     return kind == "segment" and body.get("manual") is True
