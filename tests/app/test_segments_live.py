@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from einklang.app import backfill, stitching, survey
+from einklang.app import backfill, segments, stitching, survey
 from einklang.app.apply import apply
 from einklang.app.sources import LiveSource
 from einklang.app.state import State
@@ -209,6 +209,20 @@ class World:
             assert members == {person for person, found in expected.items() if found.get(name)}, (name, self.building())
         self.seen["compared"] += 1
 
+    def check_at(self, moment: int) -> None:
+        """Members at a moment of the past are those of the rule, for persons as they are joined and split now."""
+        people = defaultdict[str, list[Row]](list)
+        for row in table_rows(self.book, "history"):
+            if row[4] == 0 and row[AT] <= moment:
+                people[row[0]].append((*row[:CLOCK], min(row[CLOCK], moment), *row[CLOCK + 1 :]))
+        with self.book.snapshot() as reader:
+            known = {person for _, _, person, first_at in reader.read("all_identifier") if first_at <= moment}
+            for name in ("buyers", "lapsed", "good", "warm"):
+                members = segments.members_at(reader, reading(self.book), name, moment)
+                expected = {person for person in known if self.rules.of(people[person], moment)[name]}
+                assert set(members) == expected, (name, moment)
+                self.seen["members at"] += len(members)
+
     def told_once(self) -> None:
         """Who was never joined or split, nor got the events of a device, enters and leaves by turns."""
         people = defaultdict[str, list[Row]](list)
@@ -238,6 +252,8 @@ def live(seed: int, folder: Path) -> Counter[str]:
         assert steps is not None, world.building()
         world.told_once()
         assert world.building() is None
+        for days in (1, 5, 12):
+            world.check_at(START + days * DAY)
         assert differences(book, Lake(folder), batch=world.random.choice((1, 7, 5_000))) == []
         return world.seen
 
@@ -263,7 +279,7 @@ def test_members_are_right_while_definitions_change(tmp_path: Path) -> None:
     """At every moment the members shown are those of the definition in force: the old one until the switch."""
     seen = worlds(WORLDS, tmp_path)
     assert all(seen[name] > 2 * WORLDS for name in ("compared", "look", "tell")), seen
-    assert min(seen["planned"], seen["left out"], seen["score alone"]) > 0, seen
+    assert min(seen["planned"], seen["left out"], seen["score alone"], seen["members at"]) > 0, seen
 
 
 @pytest.mark.slow
