@@ -158,6 +158,7 @@ def _check_list(definitions: Definitions, segment: str, action: str) -> None:
         known = ", ".join(name for (kind, name), (body, _) in sorted(definitions.docs.items()) if _is_list(kind, body))
         raise NotFound("unknown_segment", f"no list {segment[:60]!r}", mend=f"known: {known or 'none'}")
 
+
 def _is_list(kind: str, body: dict[str, Any]) -> bool:
     return kind == "segment" and body.get("manual") is True
 
