@@ -72,6 +72,7 @@ class Listeners:
 
     def __init__(self, segments: Sequence[Segment | Ladder]) -> None:
         self.segments = segments
+        self.asks = [None if isinstance(one, Ladder) else one.condition.holds_until for one in segments]
         self.everyone = frozenset(range(len(segments)))
         needs = [segment.needs for segment in segments]
         self._events = _places((n, need.events) for n, need in enumerate(needs))
@@ -153,13 +154,14 @@ def refresh(
     Updates `memberships` and `stands` in place, before each change is given out: later ones and the caller see it.
     changed: called where only the next flip is another one.
     """
-    now, segments, flips = view.now, listeners.segments, Flips(view)
+    now, segments, asks, flips = view.now, listeners.segments, listeners.asks, Flips(view)
     todo, at = sorted(places), 0
     while at < len(todo):
         place = todo[at]
         at += 1
-        segment = segments[place]
-        if isinstance(segment, Ladder):
+        segment, ask = segments[place], asks[place]
+        if ask is None:
+            assert isinstance(segment, Ladder), "all others are asked"
             assert stands is not None, "where stages are asked they are kept"
             climb = _climb(segment, stands, view, changed)
             if climb is not None:
@@ -170,7 +172,7 @@ def refresh(
                 flips.forget()
             continue
         known = memberships.get(segment.id)
-        member, flips_at = segment.condition.holds_until(view, flips)
+        member, flips_at = ask(view, flips)
         if known is None or known.member != member:
             memberships[segment.id] = Membership(member, now, flips_at)
             if member or known is not None:

@@ -91,16 +91,18 @@ class Flips:
     def after(self, names: tuple[str, ...], bound: Micros) -> list[EventLike]:
         """What lies after a bound that moves; `leaves` notes who drops out."""
         past = self.past(names)
-        place = past.place(bound)
+        place = bisect_right(past.ats, bound)
         return past.events[place:] if place else past.events
 
     def _place(self, past: Past, bound: Micros | None) -> int:
         """Where the window begins, if there is one; the first to drop out is noted."""
         if bound is None:
             return 0
-        place = past.place(bound)
-        if place < len(past.ats):
-            self.note(past.ats[place] + self.now - bound)
+        ats = past.ats
+        if not ats or ats[-1] <= bound:
+            return len(ats)
+        place = 0 if ats[0] > bound else bisect_right(ats, bound)
+        self.note(ats[place] + self.now - bound)
         return place
 
     def recent(self, names: tuple[str, ...], bound: Micros) -> list[EventLike]:

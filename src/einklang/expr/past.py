@@ -34,13 +34,6 @@ class Past:
         self.ats = [event.at for event in self.events]
         self._sums: dict[str, _Sums] = {}
 
-    def place(self, after: Micros) -> int:
-        """The place of the first event after a moment."""
-        ats = self.ats
-        if not ats or ats[-1] <= after:
-            return len(ats)
-        return 0 if ats[0] > after else bisect_right(ats, after)
-
     def sums(self, name: str) -> _Sums:
         """Sums of a property of the events."""
         found = self._sums.get(name)
