@@ -60,6 +60,12 @@ key: loan_id
 states: [asked, granted]
 events: {{Loan Asked: asked, Loan Granted: granted}}
 owner: household
+---
+kind: stage
+id: buying
+stages: [{{name: visitor, when: 'true'}}, {{name: buyer, when: 'events("Order Completed").exists()'}}]
+---
+{{kind: segment, id: moved, where: 'changedAt(stage("buying")) > now - duration("2d")'}}
 """ + "".join(f"---\nkind: segment\nid: {name}\nwhere: '{rule}'\n" for name, rule in RULES.items())
 PLAN = "{kind: event, id: Order Completed, properties: {order_id: string}, schema: {required: [order_id]}"
 CHANGES = (
@@ -152,6 +158,7 @@ class Life:
             return {"type": "track", "event": event, "properties": properties}
 
         where = {"address": address} if random.random() < 0.6 else {}
+        ends = {"expires_at": time.format_moment(self.now + 2 * DAY)} if random.random() < 0.3 else {}
         order = {"order_id": f"o{self.number}"} if random.random() < 0.9 else {}
         consent = random.choice(("Given", "Given", "Given", "Withdrawn"))
         bounce = random.choice(("Email Bounced", "Email Marked as Spam", "Unsubscribed"))
@@ -166,7 +173,7 @@ class Life:
             {"type": "group", "groupId": f"g{named}", "traits": {"type": kind, "employees": number, **role}},
             {"type": "alias", "previousId": f"{random.choice('ud')}{random.randrange(PEOPLE)}"},
             {"type": "page", "name": "Home"},
-            track(f"Consent {consent}", channel="email", purpose="marketing", **where),
+            track(f"Consent {consent}", channel="email", purpose="marketing", **where, **ends),
             track(bounce, kind=random.choice(("hard", "soft")), **where),
             track("Product Added", cart_id=f"c{named}", price=random.choice((5, 25, 40)), name="Hat"),
             track("Product Added", cart_id=f"c{named}", price=30, name="Shoe"),
@@ -312,8 +319,8 @@ class Life:
         self.tick()
 
 
-#: Each of these two found a fault of ours when this test was written.
-SEEDS = range(1000, 1000 + WORLDS) if WORLDS else (1005, 1036)
+#: Each of these two fails where a guard is gone that this test made us find.
+SEEDS = range(1000, 1000 + WORLDS) if WORLDS else (1001, 1009)
 
 
 @pytest.mark.slow
