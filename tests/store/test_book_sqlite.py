@@ -394,13 +394,14 @@ def test_order_and_declarations_never_change(tmp_path: Path) -> None:
         sql(book, "UPDATE entry SET person = 'p_2' WHERE position = 1")
         sql(
             book,
-            "INSERT INTO ledger VALUES (1, 1, 1, 'p', 'email', 'a', 'm', 'given', 1, 1, 's', 'w', 'a', 'e', x'00')",
+            "INSERT INTO ledger VALUES (1, 1, 1, 'p', 'email', 'a', 'm', 'given', 1, 1, 's', 'w', 'a', 'e', x'00', 9)",
         )
         sql(book, "UPDATE ledger SET lane = 2, person = 'q'")
         for change in (
             "UPDATE entry SET seq = 2",
             "UPDATE entry SET clock = 6",
             "UPDATE ledger SET status = 'withdrawn'",
+            "UPDATE ledger SET until = 0",
         ):
             with pytest.raises(Conflict) as error:
                 sql(book, change)

@@ -96,9 +96,10 @@ def test_a_newer_home_is_refused(database_url: str) -> None:
 def test_the_ledger_is_append_only(database_url: str) -> None:
     """What was declared cannot be changed, whose it is can: the triggers hold on PostgreSQL too."""
     with PostgresBook.create(database_url, SALT) as book:
-        row = (1, 1, 1, "p", "email", "a", "m", "given", 1, 1, "s", "w", "a", "e", b"h")
+        row = (1, 1, 1, "p", "email", "a", "m", "given", 1, 1, "s", "w", "a", "e", b"h", 9)
         book.transact(lambda tx: tx.write("ledger_put", [row]))
-        for change, said in (("address = 'b'", "the ledger is append-only"), ("person = 'q'", "")):
+        refused = "the ledger is append-only"
+        for change, said in (("address = 'b'", refused), ("until = 0", refused), ("person = 'q'", "")):
             told = ""
             try:
                 book.transact(lambda tx, change=change: tx._cursor.execute(f"UPDATE ledger SET {change}".encode()))  # type: ignore[misc]  # bound early
