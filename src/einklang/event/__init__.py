@@ -21,7 +21,6 @@ from einklang.event.expand import (
     expand,
     message_identity,
 )
-from einklang.event.people import clean
 from einklang.event.names import (
     ALIASES,
     DRAFT_CLOSED,
@@ -33,6 +32,7 @@ from einklang.event.names import (
     canonical_name,
     names_of,
 )
+from einklang.event.people import clean
 from einklang.event.schemas import EventSchema, Violation, kind_of_value, shape_of
 from einklang.event.trust import SERVER, authenticated, server_source, trusted
 from einklang.event.wire import EngineCall
