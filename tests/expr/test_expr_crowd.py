@@ -10,7 +10,18 @@ import msgspec
 import polars as pl
 import pytest
 
-from einklang.expr import Catalog, Crowd, Scope, check, compile_crowd, crowd_supports, explain, type_of
+from einklang.expr import (
+    Catalog,
+    Crowd,
+    Scope,
+    check,
+    compile_crowd,
+    compile_one,
+    crowd_supports,
+    explain,
+    sql_lacks,
+    type_of,
+)
 from einklang.expr.crowd_reach import ALONE, SUPPORTED
 from einklang.expr.functions import FUNCTIONS, NARROWING, STRING_METHODS
 from einklang.expr.python import Generator
@@ -165,3 +176,16 @@ def test_explained_rule() -> None:
     length = explain(check('now - events("Order").last(event.at)', scope()), view)
     assert length.value == "1d"
     assert msgspec.json.decode(msgspec.json.encode(node))["children"][0]["held"] is True
+
+
+@pytest.mark.parametrize("asked", ["(trait.a == {})", "(trait.a in [{}])", "!(trait.a != {})"])
+def test_comparisons_of_comparisons_are_asked_person_by_person(asked: str) -> None:
+    """What plans would write out two to three times a level is refused there before it runs."""
+    text = dict.fromkeys((6, 7), "true")
+    for levels in text:
+        for _ in range(levels):
+            text[levels] = asked.format(text[levels])
+    scope = Scope("segment.where", Catalog())
+    assert [crowd_supports(check(text[levels], scope)) for levels in (6, 7)] == [[], ["eq"]]
+    assert [sql_lacks(check(text[levels], scope), "duckdb") for levels in (6, 7)] == [[], ["eq"]]
+    assert compile_one(check(text[7], scope)).value(FakeView(NOW, traits={"a": True})) is True

@@ -42,6 +42,10 @@ ALONE: dict[str, str] = {
     "journey": "`journey.NAME`: of a run",
 }
 _PATHS = frozenset({"prop", "elem", "trait", "grouptrait", "lookup", "field", "local"})
+#: Comparisons of comparisons: Polars and DuckDB write each out two to three times in the one around it, and look at the
+#: whole again each time: 11 of them take a second, 25 for ever. Nobody means so many; one person is asked at once.
+COMPARED_MAX = 6
+_COMPARE = frozenset({"eq", "ne", "in", "contains", "startsWith", "endsWith"})
 _LISTS = frozenset({"macro_filter", "macro_map", "list_rows"})
 
 
@@ -67,7 +71,13 @@ def crowd_supports(checked: Checked) -> list[str]:
         if source is not None and not literal_list and not is_list(source):
             missing.add(term.op)
     missing |= {"list"} if _stray_lists(checked.tree) else set()
+    missing |= {"eq"} if _compared(checked.tree) > COMPARED_MAX else set()
     return sorted(missing)
+
+
+def _compared(term: Term) -> int:
+    """How many comparisons stand inside each other."""
+    return (term.op in _COMPARE) + max(map(_compared, term.args), default=0)
 
 
 def _stray_lists(tree: Term) -> bool:

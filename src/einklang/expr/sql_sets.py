@@ -21,6 +21,8 @@ from einklang.kernel.time import Micros
 #: Of a pass: the kind of business objects ("" for events), the type of the group whose they are, and whether it is read
 #: once for the group.
 Owner = tuple[str, str, bool]
+#: A moment after all others.
+_NEVER = 2**63 - 1
 _EVENT_COLUMNS = ("at", "seq", "name", "touchpoint", "source", "machine", "properties")
 
 
@@ -249,7 +251,7 @@ class Sets(Lists):
 
     def _set_followed_without(self, term: Term, to: Set) -> None:
         follows, breaks = (self._of_followers(part, term.data[2], to, "(SELECT MIN({0})") for part in term.args[1:])
-        to.conditions.append(made("COALESCE({0} <= COALESCE({1}, {0}), FALSE)", follows, breaks))
+        to.conditions.append(made(f"COALESCE({{0}} <= COALESCE({{1}}, {_NEVER}), FALSE)", follows, breaks))
         to.asks = True
 
     def _set_notfollowed(self, term: Term, to: Set) -> None:
