@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Protocol
 
-from einklang.app.activation_body import body_of
+from einklang.app.activation_body import body_of, filled
 from einklang.app.activation_definitions import RawWebhook, patience_us
 from einklang.app.activation_health import WEBHOOK, record
 from einklang.app.apply import in_force
@@ -123,8 +123,11 @@ class Webhooks:
 
     async def serve(self, name: str) -> int:
         """Send what is due at one destination, a turn of it at most; how many it took. Raises Unavailable."""
-        destination, taken, tried = self._known[name], 0, 0
+        taken, tried = 0, 0
         while tried < _TURN:
+            destination = self._known.get(name)  # it may have been defined anew, or paused, meanwhile
+            if destination is None:
+                break
             stand = stand_of(self.book, name)
             if stand.held or stand.again_at > self.now():
                 break
@@ -165,9 +168,7 @@ class Webhooks:
         if after >= newest or room <= 0:
             return None
         wanted, upto = self._changes(reader, self._known[name].segments, after, newest, room)
-        self._state.read_from(reader)
-        self._state.clock = self.now()
-        rows = [self._row(self._known[name], row) for row in wanted]
+        rows = [(name, row[0], row[4], self.now(), 0, body_of(row)) for row in wanted]
         self._seen[name] = upto
         if not rows and upto - stand.cursor < _LAG_MAX:
             return None
@@ -195,9 +196,6 @@ class Webhooks:
             yield page
             after = page[-1][0]
 
-    def _row(self, destination: Destination, row: Row) -> Row:
-        return (destination.id, row[0], row[4], self.now(), 0, body_of(self._state, destination, row))
-
     def _taken(self, tx: Tx, name: str, rows: list[Row], upto: int) -> None:
         tx.write("delivery_put", rows)
         tx.write("destination_cursor", [(upto, name)])
@@ -221,12 +219,19 @@ class Webhooks:
         """What is sent next: one alone where the last ones failed."""
         raw, now = _raw(destination), self.now()
         due = [seq for moment, seq in self._heads(destination.id) if moment <= now]
-        found = []
-        for seq in due[: 1 if stand.attempts >= CIRCUIT else raw.at_once]:
-            for attempts, taken_at, body in self.book.read("delivery_get", destination.id, seq):
-                key = ids.keyed_id(self._salt, "webhook", "wh_", destination.id, str(seq))
-                post = Post(destination.id, raw.url, key, now // time.SECOND, body)
-                found.append(_Change(seq, attempts, taken_at, post))
+        found = list[_Change]()
+        if not due:
+            return found
+        with self.book.snapshot() as reader:
+            self._state.read_from(reader)
+            self._state.clock = now
+            for seq in due[: 1 if stand.attempts >= CIRCUIT else raw.at_once]:
+                for attempts, taken_at, body in reader.read("delivery_get", destination.id, seq):
+                    key = ids.keyed_id(self._salt, "webhook", "wh_", destination.id, str(seq))
+                    told = filled(self._state, destination, body)
+                    found.append(
+                        _Change(seq, attempts, taken_at, Post(destination.id, raw.url, key, now // time.SECOND, told))
+                    )
         return found
 
     # --- what became of it ------------------------------------------------------------------------------------------

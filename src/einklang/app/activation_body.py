@@ -3,8 +3,9 @@
     {"type": "segment.entered", "timestamp": "2027-03-01T09:00:00Z",
      "data": {"segment": "vip", "seq": 4711, "person": {"id": "p_...", "identifiers": {...}, "traits": {...}}}}
 
-Identifiers and traits are those of the moment at which the change was taken from the log, and only of a person who
-permits the purpose; of the others, and of who is gone, the id alone is told: that somebody left must arrive.
+Identifiers and traits are filled in at each attempt, as they are known then, and only of a person who permits the
+purpose then; of the others, and of who is gone, the id alone is told: that somebody left must arrive. So what waits, or
+is dead, holds nothing that somebody could withdraw.
 """
 
 from __future__ import annotations
@@ -22,18 +23,24 @@ from einklang.kernel import time
 from einklang.kernel.ids import lane_of
 
 
-def body_of(state: State, destination: Destination, row: Row) -> bytes:
-    """The bytes of one change, a row of `changes_after`, as the snapshot of `state` knows the person."""
+def body_of(row: Row) -> bytes:
+    """The bytes of one change that wait, a row of `changes_after`: of the person the id alone."""
     seq, at, _, name, who, properties = row
     told = from_json(properties)
     data: dict[str, Any] = {"segment": told.pop("segment"), "seq": seq, "person": {"id": who}, **told}
-    live = live_of(state.reader, who)
-    if live is not None:
-        data["person"] = {"id": live.person.id}
-        if not why_not(state, live, destination.purpose):
-            data["person"] |= _known(live.person, destination.raw)
     kind = "segment.entered" if name == "Segment Entered" else "segment.left"
     return to_json({"type": kind, "timestamp": time.format_moment(at), "data": data}).encode()
+
+
+def filled(state: State, destination: Destination, body: bytes) -> bytes:
+    """The bytes that are posted: with what the snapshot of `state` knows of the person and may tell."""
+    told = from_json(body.decode())
+    live = live_of(state.reader, told["data"]["person"]["id"])
+    if live is not None:
+        told["data"]["person"] = {"id": live.person.id}
+        if not why_not(state, live, destination.purpose):
+            told["data"]["person"] |= _known(live.person, destination.raw)
+    return to_json(told).encode()
 
 
 def live_of(reader: Reader, who: str) -> Live | None:

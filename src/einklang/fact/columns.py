@@ -297,7 +297,7 @@ BOOK: dict[str, tuple[Column, ...]] = {
         _book("taken_at", "integer", US),
         _book("next_at", "integer", US),
         _book("reason", "text", "", CONTENT),
-        _book("body", "blob", "", IDENTIFIER),
+        _book("body", "blob", "", PSEUDONYM),
     ),
     "suppression": (
         _book("address_hash", "blob", HASH, PSEUDONYM),
