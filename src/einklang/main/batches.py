@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -147,6 +147,24 @@ def tidy(reader: Reader, root: Path, now: int) -> list[str]:
                 path.unlink()
                 removed.append(name)
     return removed
+
+
+def remove(folder: Path, *, keep: Container[str]) -> None:
+    """Remove the forms that nobody keeps up to date any more. Raises OSError."""
+    for name in (f"{folder.name}.csv", f"{folder.name}.parquet"):
+        if name not in keep:
+            (folder / name).unlink(missing_ok=True)
+    if TABLE not in keep and (folder / TABLE).is_dir():
+        shutil.rmtree(folder / TABLE)
+
+
+def forget(folder: Path) -> None:
+    """Remove all but the batches that somebody may still fetch. Raises OSError."""
+    remove(folder, keep=())
+    shutil.rmtree(folder / _NEXT, ignore_errors=True)
+    (folder / GIVEN).unlink(missing_ok=True)
+    if folder.is_dir() and not any(folder.iterdir()):
+        folder.rmdir()
 
 
 def _sync(path: Path) -> None:

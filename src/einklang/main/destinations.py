@@ -11,20 +11,22 @@ import msgspec
 import structlog
 
 from einklang.app.activation_audience import prepare as prepare_audience
-from einklang.app.destinations import Destination, Stand, failed, put_stand, stand_of, stands
+from einklang.app.destinations import Destination, RawSync, Stand, failed, put_stand, stand_of, stands
 from einklang.app.exports import FOLDER as EXPORTS
 from einklang.app.exports import tidy as tidy_exports
-from einklang.app.syncs import AS, Batch, Job, form_of, prepare
+from einklang.app.syncs import AS, TABLE, Batch, Job, form_of, prepare
 from einklang.app.working import from_json
 from einklang.kernel import time
 from einklang.kernel.errors import EinklangError, NotFound
 from einklang.main import batches
 from einklang.main.batches import FOLDER, Step, silent
 from einklang.main.home import Home
+from einklang.store.lake import drop_replaced
 
 log = structlog.get_logger()
+AUDIENCE = "audience"
 #: type -> what is given next. Webhooks are told by another thread.
-SERVE: Mapping[str, Callable[[Job], Batch | None]] = {"file": prepare, "table": prepare, "audience": prepare_audience}
+SERVE: Mapping[str, Callable[[Job], Batch | None]] = {"file": prepare, "table": prepare, AUDIENCE: prepare_audience}
 #: Files are looked through so often for those whose time is over.
 _TIDY_EVERY_US = time.HOUR
 
@@ -122,9 +124,7 @@ class Destinations:
             if given is None:
                 book.transact(lambda tx: put_stand(tx, msgspec.structs.replace(stand_of(tx, name), cursor=0)))
             batches.publish(book, folder, job, version, batch, step=self._step)
-            for path in () if formed else folder.glob(f"{name}.*"):
-                if path.name not in batch.files:  # of another form: nobody keeps it up to date
-                    path.unlink()
+            batches.remove(folder, keep=_lasting(destination))
             return batch.sent
         fresh = {"version": version, "cursor": max(seq, stand.cursor), "done_at": now, "tried_at": now, "error": ""}
         well = msgspec.structs.replace(stand, **fresh, again_at=0, attempts=0)
@@ -135,4 +135,29 @@ class Destinations:
         if self._tidied is None or now >= self._tidied + _TIDY_EVERY_US:
             tidy_exports(self.home.book, self.home.path / EXPORTS, now, drafts=self._tidied is None)
             batches.tidy(self.home.book, self.home.path / FOLDER, now)
+            for name, stand in stands(self.home.book).items():
+                self._left_behind(name, from_json(stand.notes).get(AS))
             self._tidied = now
+
+    def _left_behind(self, name: str, served_as: str | None) -> None:
+        """Remove what lies there of forms of before, and what newer rows of a table have replaced."""
+        destination, _ = self._definitions().get(name, (None, 0))
+        folder = self.home.path / FOLDER / name
+        if destination is None or served_as is None or not folder.is_dir():
+            return
+        try:
+            if served_as == form_of(destination):  # else it is served in its new form first
+                batches.remove(folder, keep=_lasting(destination))
+                drop_replaced(folder / TABLE)
+            elif destination.type not in SERVE and served_as != AUDIENCE:  # what a platform has can still be taken back
+                batches.forget(folder)
+        except (EinklangError, OSError) as error:
+            log.warning("a destination was not tidied", destination=name, error=str(error))
+
+
+def _lasting(destination: Destination) -> tuple[str, ...]:
+    """What of its form lies in its folder for good."""
+    raw = destination.raw
+    if destination.type == TABLE:
+        return (TABLE,)
+    return (f"{destination.id}.{raw.format}",) if isinstance(raw, RawSync) and raw.mode == "full" else ()

@@ -5,7 +5,7 @@ everybody by DuckDB and Spark, `outgoing` gives rows to tables of others. Start 
 
 from einklang.store.lake.engine import DuckEngine, DuckPlans, SparkEngine, put_crowd
 from einklang.store.lake.log import read_log
-from einklang.store.lake.outgoing import give
+from einklang.store.lake.outgoing import drop_replaced, give
 from einklang.store.lake.shipper import refresh, ship, ship_all, ship_round, tidy
 from einklang.store.lake.table import Lake
 
@@ -14,6 +14,7 @@ __all__ = [
     "DuckPlans",
     "Lake",
     "SparkEngine",
+    "drop_replaced",
     "give",
     "put_crowd",
     "read_log",

@@ -16,6 +16,8 @@ from einklang.kernel.errors import Unavailable
 from einklang.store.lake import durable
 
 _APP = "einklang:destination"
+#: Who reads a table has so long to finish: then the files that newer versions have replaced go.
+_READING_HOURS = 24
 
 
 def give(folder: Path, frame: pl.DataFrame, upto: int, *, replace: bool) -> bool:
@@ -41,7 +43,26 @@ def give(folder: Path, frame: pl.DataFrame, upto: int, *, replace: bool) -> bool
         )
         durable.make_durable(folder, before)
     except (DeltaError, OSError) as error:
-        first = (str(error).strip().splitlines() or [""])[0]
-        mend = "check rights and space"
-        raise Unavailable("table_failed", first[:300], where=str(folder), mend=mend) from error
+        raise _failed(folder, error) from error
     return True
+
+
+def drop_replaced(folder: Path) -> None:
+    """Remove the files of replaced rows, which still name whoever is no longer there. Raises Unavailable."""
+    try:
+        if not DeltaTable.is_deltatable(folder.as_uri()):
+            return
+        handle = DeltaTable(folder.as_uri())
+        if not handle.vacuum(_READING_HOURS, enforce_retention_duration=False):
+            return
+        handle.create_checkpoint()
+        handle.vacuum(_READING_HOURS, dry_run=False, enforce_retention_duration=False)
+        handle.cleanup_metadata()
+        durable.make_durable(folder, handle.version() - 1)
+    except (DeltaError, OSError) as error:
+        raise _failed(folder, error) from error
+
+
+def _failed(folder: Path, error: Exception) -> Unavailable:
+    first = (str(error).strip().splitlines() or [""])[0]
+    return Unavailable("table_failed", first[:300], where=str(folder), mend="check rights and space")

@@ -1,0 +1,65 @@
+"""What a destination was given in another form, or before, does not stay behind: nobody would keep it up to date."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from einklang.app.apply import apply
+from einklang.app.run import settle_definitions
+from einklang.app.yaml import parse_text
+from einklang.main.commands import run_home
+from einklang.main.destinations import Destinations
+from einklang.main.home import Home
+from einklang.store.lake import outgoing
+from tests.app.dice import Random
+from tests.app.worlds import DAY, START
+from tests.main.test_given_files import a_home, day, members
+
+SEGMENT = """
+{kind: segment, id: recent, where: 'events("Seen").within("2d").exists()'}
+---
+{kind: trait, id: plan, type: string}
+---
+{kind: purpose, id: analytics, basis: legitimate_interest}
+---
+"""
+WEBHOOK = '{kind: destination, id: d, type: webhook, segment: recent, purpose: analytics, url: "https://x.example/"}'
+
+
+def _is(home: Home, said: str) -> set[str]:
+    """Define the destination so, serve it; what lies in its folder."""
+    text = said if said == WEBHOOK else f"{{kind: destination, id: d, segment: recent, purpose: analytics, {said}}}"
+    apply(home.book, parse_text(text, "f.yaml"), now=home.now())
+    settle_definitions(home.book, home.engine())
+    run_home(home, home.now())
+    Destinations(home, home.now).once(whatever=True)
+    folder = home.path / "destinations" / "d"
+    return {path.name for path in folder.iterdir()} if folder.is_dir() else set()
+
+
+def test_a_form_of_before_does_not_stay(tmp_path: Path) -> None:
+    """A table that became a file is gone, and a file that became a table; what became a webhook has no files."""
+    with a_home(tmp_path, SEGMENT) as home:
+        day(home, Random(1), 1)
+        assert _is(home, "type: table") == {"table", ".given.parquet"}
+        assert _is(home, "type: file") == {"d.csv", ".given.parquet"}
+        assert _is(home, "type: file, format: parquet") == {"d.parquet", ".given.parquet"}
+        assert _is(home, "type: table") == {"table", ".given.parquet"}
+        assert _is(home, WEBHOOK) == set()
+
+
+def test_a_full_table_keeps_no_copies_of_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Day after day in place of those before: when readers had their time the folder holds the members alone."""
+    monkeypatch.setattr(outgoing, "_READING_HOURS", 0)
+    with a_home(tmp_path, SEGMENT) as home:
+        random = Random(1)
+        for number in range(1, 7):
+            day(home, random, number)
+            assert "table" in _is(home, "type: table, columns: [trait.plan]")
+        files = list((home.path / "destinations" / "d" / "table").glob("*.parquet"))
+        held = {row for file in files for row in pl.read_parquet(file)["person_id"]}
+        assert held == set(members(home)) != set()
+        assert home.now() >= START + 6 * DAY
