@@ -147,6 +147,10 @@ def _move(sub: Any) -> None:
         sub, "restore", "make a new home from a backup; EINKLANG_DATABASE_URL says in which store", commands.restore
     )
     restore.add_argument("folder", metavar="DIR", help="of a backup, or a home on SQLite that nobody serves")
+    rebuild = _command(
+        sub, "rebuild", "copy the home, what is known made anew from the log; beside a running server", commands.rebuild
+    )
+    rebuild.add_argument("folder", metavar="DIR", help="the copy: a home as `backup` makes it")
 
 
 def _work(sub: Any) -> None:

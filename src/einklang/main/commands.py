@@ -122,6 +122,18 @@ def backup(args: Args) -> Answer:
     return 0, found
 
 
+def rebuild(args: Args) -> Answer:
+    """A copy of the home that follows from the log anew, beside a running server."""
+    from einklang.main.rebuild import rebuild
+    from einklang.main.verify import Progress
+
+    progress = Progress("rebuild")
+    with _open(args, writer=False) as home:
+        found = rebuild(home, Path(args.folder), progress=progress)
+    progress.close()
+    return 0, found
+
+
 def restore(args: Args) -> Answer:
     """A backup as a home."""
     progress = _Progress("restore")

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -27,8 +27,11 @@ from einklang.store.lake.copying import copy_lake
 from einklang.store.lake.table import TABLES
 
 
-def backup(book: AnyBook, lake: Lake, target: Path, *, progress: Progress) -> dict[str, Any]:
-    """A copy of one state, made beside a running server: a home on SQLite, wherever this one is.
+def backup(
+    book: AnyBook, lake: Lake, target: Path, *, progress: Progress, then: Callable[[Path], None] | None = None
+) -> dict[str, Any]:
+    """A copy of one state, made beside a running server: a home on SQLite, wherever this one is. then: what is done to
+    the whole copy before it gets its name.
 
     Raises Conflict `home_exists`, `unfinished_copy`, Unavailable.
     """
@@ -38,6 +41,8 @@ def backup(book: AnyBook, lake: Lake, target: Path, *, progress: Progress) -> di
         else:
             book.backup(part / BOOK_FILE)
         found = _rest(part, lake, progress)
+        if then is not None:
+            then(part)
     return {"home": str(target), **found}
 
 

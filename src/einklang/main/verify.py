@@ -64,7 +64,7 @@ class HomeLike(Protocol):
 
 def verify_home(home: HomeLike, *, books_only: bool) -> dict[str, Any]:
     """The findings about a home, at one snapshot; `ok` without any. Raises Unavailable, Conflict `too_early`."""
-    progress = _Progress()
+    progress = Progress()
     with one_state(home) as (reader, lake, base):
         progress.says("the books")
         found, figures = check_books(reader, lake, base)
@@ -188,10 +188,11 @@ def check_ledger(reader: Reader) -> list[str]:
     return _balance("rows of the consent ledger", counters.get("ledger", 0), last)
 
 
-class _Progress:
+class Progress:
     """How far it is, on a terminal. total: entries to fold."""
 
-    def __init__(self) -> None:
+    def __init__(self, what: str = "verify") -> None:
+        self._what = what
         self._shown = sys.stderr.isatty()
         self.total = 0
 
@@ -203,7 +204,7 @@ class _Progress:
     def says(self, what: str) -> None:
         """What is being done."""
         if self._shown:
-            sys.stderr.write(f"\rverify: {what:<60}")
+            sys.stderr.write(f"\r{self._what}: {what:<60}")
             sys.stderr.flush()
 
     def close(self) -> None:

@@ -93,3 +93,24 @@ def compare(source: Contents, copy: Contents, where: str) -> None:
             where=where,
             mend="check disk and memory of this machine, then copy again; the original is untouched",
         )
+
+
+def replace(file: Path, other: Path, tables: Iterable[str]) -> None:
+    """Put the rows of a second file of SQLite, of the same format, in the place of those of a file that nobody writes.
+
+    All tables or none. Raises Unavailable `copy_damaged`.
+    """
+    try:
+        connection = connect(file, Setup(), writer=True)
+        try:
+            connection.execute("ATTACH ? AS other", (str(other),))
+            with connection:
+                for table in tables:
+                    names = columns_of(table)
+                    connection.execute(f"DELETE FROM main.{table}")
+                    connection.execute(f"INSERT INTO main.{table} ({names}) SELECT {names} FROM other.{table}")
+        finally:
+            connection.close(True)
+    except apsw.Error as error:
+        mend = "check the disk, and start again"
+        raise Unavailable("copy_damaged", f"SQLite says: {str(error)[:200]}", where=str(file), mend=mend) from error
