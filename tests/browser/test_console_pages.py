@@ -115,7 +115,9 @@ STRETCH = """() => {
     if (node.data.trim()) node.data = longer(node.data);
   }
 }"""
-OVERFLOWS = """() => {
+#: Charts follow the width of their place in the frame after it has changed.
+OVERFLOWS = """async () => {
+  for (let n = 0; n < 2; n++) await new Promise(requestAnimationFrame);
   const found = [];
   const room = document.documentElement.clientWidth;
   const wide = document.documentElement.scrollWidth;
