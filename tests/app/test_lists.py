@@ -10,7 +10,7 @@ import pytest
 from einklang.app import lists, splitting, stitching
 from einklang.app.import_rows import RowRefused
 from einklang.app.imports import Table, table_of
-from einklang.app.run import settle_definitions
+from einklang.app.run import expand_pending, settle_definitions
 from einklang.app.segments import members, members_at
 from einklang.event import EngineCall
 from einklang.kernel.errors import Conflict, InputError, NotFound
@@ -187,3 +187,20 @@ def test_a_frozen_list_stays_what_it_was() -> None:
         assert (on_list(book, "kept"), on_list(book, "recent")) == (then, set())
         with pytest.raises(Conflict, match="has members already"):
             lists.freeze(book, "recent", "kept", [], title=None, by="test", now=START + 9 * DAY)
+
+
+def test_what_waits_is_not_forgotten_by_what_replaces_it() -> None:
+    """Before the tick that works an upload off: replaced, those of then are off; nothing is frozen over it."""
+    with home(TEXT) as book:
+        append(book, [EngineCall(type="track", event="Seen", userId=user, at=START) for user in ("a", "b", "c")])
+        run(book, until=START)
+        uploaded(book, [{"userId": "a"}, {"userId": "new"}, {"userId": "c"}], START, create=True)
+        uploaded(book, [{"userId": "c"}], START, action="remove")
+        assert uploaded(book, [{"userId": "b"}], START, action="replace").unlisted == 2
+        with pytest.raises(Conflict, match="has members already"):
+            lists.freeze(book, "other", "vip", [], title=None, by="test", now=START)
+        expand_pending(book, version="x")
+        with pytest.raises(Conflict, match="has members already"):
+            lists.freeze(book, "other", "vip", [], title=None, by="test", now=START)
+        run(book, until=START)
+        assert on_list(book) == {owners(book)["userId", "b"]}

@@ -172,7 +172,7 @@ def aimed(url: str, addresses: Sequence[str], inner: Nowhere, networks: str = ""
 
 @pytest.mark.parametrize(
     "address",
-    ["127.0.0.1", "10.0.0.8", "169.254.169.254", "0.0.0.0", "224.0.0.1", "::1", "fe80::1%eth0", "fd00::1",
+    ["127.0.0.1", "10.0.0.8", "169.254.169.254", "0.0.0.0", "224.0.0.1", "::1", "fe80::1%eth0", "fd00::1", "fec0::1",
      "::ffff:10.0.0.8", "2002:0a00:0008::1", "64:ff9b::a00:8"],
 )  # fmt: skip
 def test_no_request_reaches_an_address_that_is_not_public(address: str) -> None:

@@ -20,8 +20,9 @@ from einklang.app.definitions import Definitions
 from einklang.app.find import person_id
 from einklang.app.import_rows import Row, RowRefused, text_of
 from einklang.app.imports import CHUNK, Table
+from einklang.app.intake import from_row
 from einklang.app.ports import Book, Reader, Tx
-from einklang.event import LISTED, UNLISTED, EngineCall, clean
+from einklang.event import LISTED, UNLISTED, EngineCall, clean, expand
 from einklang.identity import DEVICE
 from einklang.identity import Rules as IdentityRules
 from einklang.kernel.errors import Conflict, InputError, NotFound
@@ -110,9 +111,9 @@ def upload(
             raise InputError("empty_file", "the file holds no rows", mend="check the file")
         gone = []
         if action == "replace":
-            gone = [row[0] for row in reader.read("members_of", segment) if row[0] not in named]
+            gone = [pair for key, pair in _there(reader, segment).items() if key not in named]
         named = {key: _lasting(reader, definitions.identity, pair) for key, pair in named.items()}
-        off = [_lasting(reader, definitions.identity, (PERSON, person)) for person in gone]
+        off = [_lasting(reader, definitions.identity, pair) for pair in gone]
         on = list(named.values())
         if action == "remove":
             on, off = off, on
@@ -121,6 +122,29 @@ def upload(
     _append(book, segment, UNLISTED, off, by=by, now=now)
     _append(book, segment, LISTED, on, by=by, now=now)
     return result
+
+
+def _there(reader: Reader, segment: str) -> dict[str, tuple[str, str]]:
+    """Who is on a list by all that was said, also by what the next tick works off: as `named` of an upload."""
+    found = {str(row[0]): (PERSON, str(row[0])) for row in reader.read("members_of", segment)}
+    for name, identifier in _waiting(reader, segment):
+        kind, value = identifier
+        rows = [(value,)] if kind == PERSON else reader.read("identifier_get", kind, value)
+        key = str(rows[0][0]) if rows else ":".join(identifier)
+        found.pop(key, None)
+        if name == LISTED:
+            found[key] = (PERSON, key) if rows else identifier
+    return found
+
+
+def _waiting(reader: Reader, segment: str) -> Iterator[tuple[str, tuple[str, str]]]:
+    """(what, identifier) that was said of a list and is not worked off yet, in order."""
+    events = [from_row(row) for row in reader.read("entry_pending_lists")]
+    for row in reader.read("tail_of_kind", "engine"):
+        events += expand(row[4], row[5], first_position=row[0], received_at=row[2], source=row[3])
+    for event in events:
+        if event.name in (LISTED, UNLISTED) and event.properties.get("segment") == segment:
+            yield event.name, event.identifiers[0]
 
 
 def members_now(reader: Reader, definitions: Definitions, segment: str) -> list[str]:
@@ -137,7 +161,9 @@ def freeze(
     definitions = in_force(book)
     if ("segment", source) not in definitions.docs:
         raise NotFound("unknown_segment", f"no segment {source[:60]!r}", mend="see: einklang segment")
-    if ("segment", segment) in definitions.docs and book.read("members_page", segment, "", 1):
+    with book.snapshot() as reader:
+        taken = bool(_there(reader, segment))
+    if taken:
         raise Conflict("list_exists", f"segment {segment[:60]!r} has members already", mend="give the list another id")
     with book.snapshot() as reader:
         named = [_lasting(reader, definitions.identity, (PERSON, person)) for person in people]

@@ -49,7 +49,8 @@ def is_allowed(address: str, networks: Iterable[Network]) -> bool:
         found = inner
     if any(found in network for network in networks):
         return True
-    return found.is_global and not found.is_multicast and not found.is_reserved
+    own = isinstance(found, IPv6Address) and found.is_site_local  # Python counts fec0::/10 among the global ones
+    return found.is_global and not (found.is_multicast or found.is_reserved or own)
 
 
 def _inner(address: IPv4Address | IPv6Address) -> IPv4Address | None:

@@ -79,6 +79,10 @@ FROM entry WHERE seq IS NULL AND at <= ? ORDER BY at, position LIMIT ?
 -- name: entry_pending_after
 SELECT position, at, received_at, origin, type, name, message_id, source, touchpoint, machine, identifiers, properties, context
 FROM entry WHERE seq IS NULL AND at <= ? AND (at, position) > (?, ?) ORDER BY at, position LIMIT ?
+-- What was said of lists and is not worked off yet.
+-- name: entry_pending_lists
+SELECT position, at, received_at, origin, type, name, message_id, source, touchpoint, machine, identifiers, properties, context
+FROM entry WHERE seq IS NULL AND name IN ('Segment Listed', 'Segment Unlisted') ORDER BY at, position
 -- name: entry_first_at
 SELECT MIN(at) FROM entry WHERE seq IS NULL AND at >= ?
 -- name: entry_pending_count
