@@ -115,6 +115,36 @@ def test_a_withdrawal_that_has_only_just_arrived_counts(tmp_path: Path) -> None:
         assert exported(book, tmp_path, purpose="analytics").left_out["withdrawn"] == 1
 
 
+def test_an_address_that_was_withdrawn_is_not_told(tmp_path: Path) -> None:
+    """Who permits the purpose by one address and withdrew it from another is told by the first alone; so is one whose
+    withdrawal has only just arrived. Other identifiers are told.
+    """
+    with home(TEXT) as book:
+        filled(book)
+        second = "second@x.example"
+        said = {"channel": "email", "purpose": "marketing", "address": second, "source": "form"}
+        calls = [EngineCall(type="identify", userId="u1", traits={"email": second}, at=START + DAY)]
+        calls += [
+            EngineCall(type="track", event=f"Consent {name}", userId="u1", properties=said, at=START + DAY + n)
+            for n, name in enumerate(("Given", "Withdrawn"), 1)
+        ]
+        append(book, calls[:2])
+        run(book, until=START + 2 * DAY)
+        columns = ("userId", "email")
+
+        def told() -> list[str]:
+            text = Path(exported(book, tmp_path / "exports", columns=columns).path).read_text().splitlines()
+            return next(line for line in text if line.startswith("u1,")).split(",", 1)[1].split(" ")
+
+        assert sorted(told()) == [second, "u1@x.example"]
+        append(book, calls[2:])
+        run(book, until=START + 3 * DAY)
+        assert told() == ["u1@x.example"]
+        key = address_key(bytes.fromhex(SALT), "email", "u0@x.example")
+        book.transact(lambda tx: tx.write("suppression_raise", [(key, "email", "marketing", "withdrawn", START)]))
+        assert exported(book, tmp_path / "exports", columns=columns).left_out["suppressed"] == 1
+
+
 def test_each_export_stands_in_the_log_and_in_the_list(tmp_path: Path) -> None:
     """Who, what, when, how many, for what, the hash of the file; a rebuild makes the same list."""
     with home(TEXT) as book:

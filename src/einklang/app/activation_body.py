@@ -14,11 +14,10 @@ from typing import Any
 
 from einklang.app.activation_definitions import RawWebhook
 from einklang.app.destinations import Destination
-from einklang.app.exports import why_not
+from einklang.app.exports import identifiers_of, why_not
 from einklang.app.ports import Reader, Row
 from einklang.app.state import State
 from einklang.app.working import Live, from_json, person_from, to_json
-from einklang.fact.person import Person
 from einklang.kernel import time
 from einklang.kernel.ids import lane_of
 
@@ -39,7 +38,7 @@ def filled(state: State, destination: Destination, body: bytes) -> bytes:
     if live is not None:
         told["data"]["person"] = {"id": live.person.id}
         if not why_not(state, live, destination.purpose):
-            told["data"]["person"] |= _known(live.person, destination.raw)
+            told["data"]["person"] |= _known(state, live, destination)
     return to_json(told).encode()
 
 
@@ -51,13 +50,14 @@ def live_of(reader: Reader, who: str) -> Live | None:
     return Live(person_from(rows[0][0]), [], []) if rows else None
 
 
-def _known(person: Person, raw: Any) -> dict[str, Any]:
-    """What the definition asks for and the person has."""
+def _known(state: State, live: Live, destination: Destination) -> dict[str, Any]:
+    """What the definition asks for and the person has and permits to tell."""
+    person, raw = live.person, destination.raw
     assert isinstance(raw, RawWebhook), "only webhooks have a body"
     found: dict[str, Any] = {}
     if raw.identifiers:
-        has = [(kind, value) for kind, value, _ in person.identifiers if kind in raw.identifiers]
-        found["identifiers"] = {kind: [v for k, v in has if k == kind] for kind in dict.fromkeys(k for k, _ in has)}
+        told = {kind: identifiers_of(state, live, kind, destination.purpose) for kind in raw.identifiers}
+        found["identifiers"] = {kind: values for kind, values in told.items() if values}
     if raw.traits:
         found["traits"] = {
             name: person.traits[name].value

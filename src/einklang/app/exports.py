@@ -25,7 +25,7 @@ from einklang.app.ports import Book, Reader
 from einklang.app.state import State
 from einklang.app.view import address_of
 from einklang.app.working import Live, from_json, person_from
-from einklang.consent import WITHDRAWN, address_key, split_key
+from einklang.consent import WITHDRAWN, address_key, split_key, status_of
 from einklang.kernel import ids, time
 from einklang.kernel.errors import InputError, NotFound, Unavailable
 
@@ -39,6 +39,8 @@ _FORMULA = re.compile(r"[=+\-@\t\r]")
 _NUMBER = re.compile(r"[+-]\d+(\.\d+)?")
 _DRAFT = ".draft"
 _REACHED = ("email", "phone")
+#: Kinds of identifiers that are addresses -> the channels that reach them.
+_REACH = {"email": ("email",), "phone": ("phone", "sms")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +87,7 @@ def rows(
             chosen.left_out[why] += 1
             continue
         chosen.persons += 1
-        yield [_cell(state, live, column, asked.segment) for column in chosen.columns]
+        yield [_cell(state, live, column, asked) for column in chosen.columns]
 
 
 def _load(reader: Reader, state: State, person: str, *, whole: bool) -> Live | None:
@@ -97,16 +99,30 @@ def _load(reader: Reader, state: State, person: str, *, whole: bool) -> Live | N
     return Live(person_from(found[0][0]), [], []) if found else None
 
 
-def _cell(state: State, live: Live, column: Column, segment: str) -> Any:
+def _cell(state: State, live: Live, column: Column, asked: Wanted) -> Any:
     if column.name == PERSON:
         return live.person.id
     if column.identifier:
-        return [value for kind, value, _ in live.person.identifiers if kind == column.identifier] or None
+        return identifiers_of(state, live, column.identifier, asked.purpose) or None
     if column.name == SINCE:
-        known = live.person.memberships.get(segment)
+        known = live.person.memberships.get(asked.segment)
         return known.since if known is not None and known.member else None
     assert column.rule is not None, "every other column has a rule"
     return cell_of(column, column.rule.value(state.view(live)))
+
+
+def identifiers_of(state: State, live: Live, kind: str, purpose: str) -> list[str]:
+    """The identifiers of a kind, but for addresses that were withdrawn, or are suppressed, for this purpose."""
+    return [
+        value
+        for known, value, _ in live.person.identifiers
+        if known == kind and not any(_refuses(state, live, where, value, purpose) for where in _REACH.get(kind, ()))
+    ]
+
+
+def _refuses(state: State, live: Live, channel: str, address: str, purpose: str) -> bool:
+    word = status_of(live.person.permissions, channel, purpose, address)
+    return (word is not None and word.status == WITHDRAWN) or state.suppressed(channel, address, purpose)
 
 
 def why_not(state: State, live: Live, purpose: str, channel: str = "") -> str:
