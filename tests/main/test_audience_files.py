@@ -175,6 +175,24 @@ def test_another_platform_lets_the_first_one_go(world: World) -> None:
     assert world.upload() == {"google": set(), "tiktok": sha("ada@shop.example")}
 
 
+def test_what_a_platform_has_is_not_forgotten_for_another_type(world: World) -> None:
+    """As a file it would not be known any more what to take back: that is refused, with the mend, until it is empty."""
+    world.serve()
+    world.upload()
+    text = DEFINITIONS.replace("type: audience", "type: file").replace(", platform: PLATFORM", ", columns: [userId]")
+    for written in (text, DEFINITIONS.replace("PLATFORM", "google")):
+        apply(world.home.book, parse_text(written, "more.yaml"), now=world.now)
+        settle_definitions(world.home.book, world.engine)
+        if written is text:
+            world.tick()
+            assert world.serve() == 0
+            assert "1 lines lie with an ad platform" in str(world.home.book.read("destination_get", "g")[0])
+    world.say("u1", "ada@shop.example", word="Withdrawn")
+    world.now += 10 * HOUR
+    world.serve()
+    assert world.upload() == {"google": set()}
+
+
 @pytest.mark.parametrize("whole", [True, False])
 def test_a_copied_home_still_takes_back_what_was_given(world: World, tmp_path: Path, whole: bool) -> None:
     """Files that nobody fetched are in the copy, and who withdraws there is removed.

@@ -17,7 +17,7 @@ from einklang.app.exports import tidy as tidy_exports
 from einklang.app.syncs import AS, TABLE, Batch, Job, form_of, prepare
 from einklang.app.working import from_json
 from einklang.kernel import time
-from einklang.kernel.errors import EinklangError, NotFound
+from einklang.kernel.errors import Conflict, EinklangError, NotFound
 from einklang.main import batches
 from einklang.main.batches import FOLDER, Step, silent
 from einklang.main.home import Home
@@ -114,8 +114,13 @@ class Destinations:
         with book.snapshot() as reader:
             seq = int(reader.read("counter_value", "seq")[0][0])
             stand = stand_of(reader, name)
-            formed = from_json(stand.notes).get(AS, form_of(destination)) == form_of(destination)
-            given = batches.given(folder) if formed else None
+            before = from_json(stand.notes).get(AS, form_of(destination))
+            held = batches.given(folder)
+            given = held if before == form_of(destination) else None
+            if before == AUDIENCE and given is None and held is not None and len(held):
+                what = f"{len(held)} lines lie with an ad platform, and only `type: {AUDIENCE}` can take them back"
+                mend = "give what is new an id of its own; let this one be an audience until nobody is left in it"
+                raise Conflict("still_given", what, where=f"destination {name}", mend=mend)
             if given is None:
                 stand.cursor = 0  # from the beginning
             job = Job(destination, stand, reader, state, given, seq, now)
