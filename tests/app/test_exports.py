@@ -145,6 +145,29 @@ def test_an_address_that_was_withdrawn_is_not_told(tmp_path: Path) -> None:
         assert exported(book, tmp_path / "exports", columns=columns).left_out["suppressed"] == 1
 
 
+def test_no_more_of_anything_leaves_other_bases_as_they_are(tmp_path: Path) -> None:
+    """As at the door: who withdrew everything on a channel is told by that address where consent is not the basis."""
+    with home(TEXT) as book:
+        filled(book)
+        said = {"channel": "email", "source": "form"}
+        append(
+            book, [EngineCall(type="track", event="Consent Withdrawn", userId="u0", properties=said, at=START + DAY)]
+        )
+        run(book, until=START + 2 * DAY)
+        told = {"columns": ("userId", "email"), "purpose": "analytics"}
+        assert b"u0,u0@x.example" in Path(exported(book, tmp_path / "exports", **told).path).read_bytes()
+        done = exported(book, tmp_path / "exports", columns=("userId", "email"))
+        assert b"u0" not in Path(done.path).read_bytes()
+        assert done.left_out == {"no_consent": 2, "withdrawn": 2}
+        said = {"purpose": "analytics", "source": "phone"}
+        append(
+            book, [EngineCall(type="track", event="Consent Withdrawn", userId="u3", properties=said, at=START + DAY)]
+        )
+        run(book, until=START + 3 * DAY)
+        for channel in ("", "email"):  # objected to on every channel, so on this one too
+            assert exported(book, tmp_path / "exports", **told, channel=channel).left_out == {"withdrawn": 1}
+
+
 def test_each_export_stands_in_the_log_and_in_the_list(tmp_path: Path) -> None:
     """Who, what, when, how many, for what, the hash of the file; a rebuild makes the same list."""
     with home(TEXT) as book:

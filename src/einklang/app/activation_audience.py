@@ -1,7 +1,7 @@
 """Ad audiences: the lines that a platform should hold now, and what has to be added and removed since it was last told.
 
 A line is one hashed identifier. It is wanted while its person is a member and permits the purpose for this very address
-(invariant 12). Who leaves, withdraws, changes an address or is erased is in the next file of removals, made in the same
+(invariant 12). Who leaves, withdraws or changes an address is in the next file of removals, made in the same
 run as the additions: what was given is kept as hashes, so a removal needs nothing that is still known of the person.
 """
 

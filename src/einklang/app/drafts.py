@@ -2,7 +2,7 @@
 
 A draft is as durable as an event, because it is one: each saving is a `Draft Saved` in the log of its owner, sending
 the form or giving it up a `Draft Closed`. Its latest state is read from the history of its owner and from the tail,
-so it is there at once, follows merges and splits, and is found by rebuild, export and erasure like everything else.
+so it is there at once, follows merges and splits, and is found by rebuild and export like everything else.
 A saving looks at what is there and appends in one transaction, so of two at once one wins in however many processes.
 
 Three ways lead to a draft: the token that its owner got when it was saved (signed, nobody can guess one), a short code

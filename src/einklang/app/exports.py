@@ -2,7 +2,7 @@
 
 Everybody who is left out is counted with the reason: who does not permit the purpose, and (for the purposes by consent)
 who can be reached at no permitted address. Nothing leaves without an entry of the log that says so before: the entry is
-durable, then the file gets its name. A file stays for `KEEP_US`; then, or when somebody is erased, it goes.
+durable, then the file gets its name. A file stays for `KEEP_US`, then it goes.
 """
 
 from __future__ import annotations
@@ -112,7 +112,10 @@ def _cell(state: State, live: Live, column: Column, asked: Wanted) -> Any:
 
 
 def identifiers_of(state: State, live: Live, kind: str, purpose: str) -> list[str]:
-    """The identifiers of a kind, but for addresses that were withdrawn, or are suppressed, for this purpose."""
+    """The identifiers of a kind, but for addresses that were withdrawn, or are suppressed, for this purpose.
+
+    As at the door, a withdrawal of everything concerns only purposes by consent.
+    """
     return [
         value
         for known, value, _ in live.person.identifiers
@@ -121,24 +124,25 @@ def identifiers_of(state: State, live: Live, kind: str, purpose: str) -> list[st
 
 
 def _refuses(state: State, live: Live, channel: str, address: str, purpose: str) -> bool:
-    word = status_of(live.person.permissions, channel, purpose, address)
+    by_consent = state.definitions.purposes[purpose].basis == "consent"
+    word = status_of(live.person.permissions, channel, purpose, address, consent=by_consent)
     return (word is not None and word.status == WITHDRAWN) or state.suppressed(channel, address, purpose)
 
 
 def why_not(state: State, live: Live, purpose: str, channel: str = "") -> str:
     """Why this person must be left out for a purpose, "" if not."""
-    known = state.definitions.purposes[purpose]
+    by_consent = state.definitions.purposes[purpose].basis == "consent"
     said = [
-        (where, address, permission.status)
+        (where, what, address, permission.status)
         for key, permission in live.person.permissions.items()
         for where, what, address, _ in (split_key(key),)
-        if what == purpose and channel in ("", where)
+        if (what == purpose or (by_consent and not what)) and (not channel or where in (channel, ""))
     ]
-    channels = {channel} if channel else {*_REACHED, *(where for where, _, _ in said)}
-    addresses = {(where, address) for where, address, _ in said if address}
+    channels = {channel} if channel else {*_REACHED, *(where for where, *_ in said if where)}
+    addresses = {(where, address) for where, what, address, _ in said if where and what and address}
     addresses |= {(where, own) for where in channels if (own := address_of(live, where))}
-    withdrew = any(status == WITHDRAWN for _, _, status in said)
-    if known.basis != "consent":  # whoever did not object, with or without an address
+    withdrew = any(status == WITHDRAWN for *_, status in said)
+    if not by_consent:  # whoever did not object, with or without an address
         return WITHDREW if withdrew or any(_withdrew(state, *one, purpose) for one in addresses) else ""
     given = [one for one in addresses if state.permits(live, *one, purpose, "marketing")]
     if not given:

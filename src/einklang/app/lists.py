@@ -162,10 +162,9 @@ def freeze(
     if ("segment", source) not in definitions.docs:
         raise NotFound("unknown_segment", f"no segment {source[:60]!r}", mend="see: einklang segment")
     with book.snapshot() as reader:
-        taken = bool(_there(reader, segment))
-    if taken:
-        raise Conflict("list_exists", f"segment {segment[:60]!r} has members already", mend="give the list another id")
-    with book.snapshot() as reader:
+        if _there(reader, segment):
+            what = f"segment {segment[:60]!r} has members already"
+            raise Conflict("list_exists", what, mend="give the list another id")
         named = [_lasting(reader, definitions.identity, (PERSON, person)) for person in people]
     result = Listed(segment, bool(save_list(book, segment, title, now=now).changes), len(named), len(named))
     _append(book, segment, LISTED, named, by=by, now=now)

@@ -1,7 +1,7 @@
 """Full and incremental sync: what a destination is given next, as the difference to what it was given last.
 
 No fold of entered and left: whoever is a member and permits the purpose, at one state of the log, against what was
-given. So merges, splits, changed definitions and values, withdrawals and erasures come out right by construction.
+given. So merges, splits, changed definitions and values, and withdrawals come out right by construction.
 
     full          all of them, in one file or table that takes the place of the one before
     incremental   who was added, changed or removed since, in a file of its own or as rows of a table
@@ -109,7 +109,7 @@ def _cells(frame: pl.DataFrame) -> Iterator[list[Any]]:
 
 def differences(before: pl.DataFrame | None, after: pl.DataFrame) -> pl.DataFrame:
     """Who was added, changed or removed, with the columns of `after`, in order of the persons; of who was removed the
-    values of before.
+    id alone: who withdrew must not be told of once more.
     """
     order = [CHANGE, *after.columns]
     if before is None:
@@ -119,7 +119,8 @@ def differences(before: pl.DataFrame | None, after: pl.DataFrame) -> pl.DataFram
         missing = [pl.lit(None, after.schema[name]).alias(name) for name in after.columns if name not in known]
         before = before.select(known).with_columns(missing).select(after.columns)
     columns = [name for name in after.columns if name != PERSON]
-    removed = before.join(after, on=PERSON, how="anti").with_columns(pl.lit(REMOVED).alias(CHANGE))
+    nothing = [pl.lit(None, after.schema[name]).alias(name) for name in columns]
+    removed = before.join(after, on=PERSON, how="anti").with_columns(pl.lit(REMOVED).alias(CHANGE), *nothing)
     added = after.join(before, on=PERSON, how="anti").with_columns(pl.lit(ADDED).alias(CHANGE))
     both = after.join(before, on=PERSON, how="inner", suffix="\0before")
     differs = [pl.col(name).ne_missing(pl.col(f"{name}\0before")) for name in columns]
