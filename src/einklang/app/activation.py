@@ -38,6 +38,8 @@ _LAG_MAX = 5_000
 _BACKOFF_US = tuple(n * time.SECOND for n in (5, 300, 1_800, 7_200, 18_000, 36_000, 50_400, 72_000, 86_400))
 CIRCUIT = 3
 _CIRCUIT_US = tuple(n * time.SECOND for n in (30, 120, 600, 1_800, 3_600))
+#: What is told.
+_NAMES = ("Segment Entered", "Segment Left")
 #: Without a secret nothing leaves; it is looked for again after this.
 _UNSIGNED_US = time.MINUTE
 UNSIGNED = "no secret: nothing is sent unsigned"
@@ -169,10 +171,10 @@ class Webhooks:
             return None
         wanted, upto = self._changes(reader, self._known[name].segments, after, newest, room)
         rows = [(name, row[0], row[4], self.now(), 0, body_of(row)) for row in wanted]
-        self._seen[name] = upto
         if not rows and upto - stand.cursor < _LAG_MAX:
+            self._seen[name] = upto  # what is to be written counts as seen once it is, by the cursor
             return None
-        return partial(self._taken, name=name, rows=rows, upto=upto)
+        return partial(self._taken, stand=stand, rows=rows, upto=upto)
 
     def _changes(
         self, reader: Reader, segments: Sequence[str], after: int, newest: int, room: int
@@ -196,7 +198,10 @@ class Webhooks:
             yield page
             after = page[-1][0]
 
-    def _taken(self, tx: Tx, name: str, rows: list[Row], upto: int) -> None:
+    def _taken(self, tx: Tx, stand: Stand, rows: list[Row], upto: int) -> None:
+        name = stand.id
+        if stand_of(tx, name).cursor != stand.cursor:
+            return  # another process took it in, and may have told it already
         tx.write("delivery_put", rows)
         tx.write("destination_cursor", [(upto, name)])
         tx.write("deliveries_expire", [(name, self.now() - KEEP_US)])
@@ -275,9 +280,6 @@ class Webhooks:
 
     def _unsigned(self, tx: Tx, name: str) -> None:
         tx.write("destination_failed", [(self.now(), self.now() + _UNSIGNED_US, UNSIGNED, name)])
-
-
-_NAMES = ("Segment Entered", "Segment Left")
 
 
 def _begin(tx: Tx, row: Row) -> None:
