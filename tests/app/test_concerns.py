@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 from einklang.app.apply import apply
+from einklang.app.concerns import concerns
+from einklang.app.definitions import Definitions, compile_all, merge
 from einklang.app.run import settle_definitions
 from einklang.app.working import Live, WorkingSet
 from einklang.event import EngineCall
@@ -86,6 +88,21 @@ def test_only_what_a_change_concerns_is_looked_at(
             0 if "> 2" in text else 5,
         )
         assert differences(book, Lake(tmp_path), batch=2) == []
+
+
+def compiled(text: str) -> Definitions:
+    """These definitions alone."""
+    return compile_all(merge({}, list(documents(text))), {})
+
+
+def test_a_purpose_that_is_not_there_any_more_has_changed() -> None:
+    """Nothing takes a definition away today; if it did, those who ask for consents would be looked at."""
+    rule = '{kind: segment, id: agreed, where: \'consent("email", "extra")\'}\n---\n'
+    before = compiled(rule + "{kind: purpose, id: extra, basis: legitimate_interest}")
+    after = compiled(rule + "{kind: purpose, id: extra, basis: legitimate_interest}")
+    assert not concerns(before, after, ()).everybody
+    del after.purposes["extra"]
+    assert concerns(before, after, ()).segments == {"agreed"}
 
 
 def test_who_is_only_looked_at_does_not_stay_in_memory() -> None:

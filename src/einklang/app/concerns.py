@@ -42,7 +42,7 @@ class Concerns:
 def concerns(before: Definitions, after: Definitions, changes: Sequence[dict[str, Any]]) -> Concerns:
     """What changes from one set of definitions to the next."""
     changed = {(change["kind"], change["id"]) for change in changes}
-    purposes = {name for name, known in before.purposes.items() if after.purposes[name] != known}
+    purposes = {name for name, known in before.purposes.items() if after.purposes.get(name) != known}
     old = {one.id: one for one in before.segments}
     found = {one.id for one in after.segments if one.id not in old or not _same(old[one.id], one)}
     consent = {one.id for one in after.segments if one.needs.consent} if purposes else set[str]()
