@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from einklang.app.deliver import Waiting
+from einklang.kernel.errors import Unavailable
 from einklang.kernel.ids import lane_of
 from einklang.kernel.limits import LANES
 from einklang.main import home as homes
@@ -123,3 +125,18 @@ def test_nobody_hands_over_before_the_ticks_have_started(two: tuple[Shared, Shar
     other.leases.somebody_ticks = True
     other.loop.deliver()
     assert len(other.channel.got) == 1
+
+
+def test_who_cannot_ask_for_its_lease_gives_and_tells_nothing(two: tuple[Shared, Shared]) -> None:
+    """While the database is away another process may have got the lease of the ticks: files and webhooks wait too."""
+    one, _ = two
+    one.loop.tick()
+
+    def away(*, started: bool) -> tuple[bool, bool]:
+        raise Unavailable("book_failed", f"the connection was reset, {started}")
+
+    one.loop._destinations = SimpleNamespace(once=lambda **_: pytest.fail("it gave files"))  # type: ignore[assignment]
+    one.leases.ticks = away  # type: ignore[method-assign]
+    with pytest.raises(Unavailable):
+        one.loop.tick()
+    assert one.loop.give() == IDLE_S

@@ -19,6 +19,7 @@ from einklang.app.run import run as run_until
 from einklang.app.run import settle_definitions
 from einklang.app.yaml import parse_text
 from einklang.event import EngineCall, body_of
+from einklang.kernel.errors import Conflict
 from einklang.main import batches
 from einklang.main.commands import run_home
 from einklang.main.destinations import Destinations
@@ -221,6 +222,30 @@ def test_a_batch_that_comes_twice_is_found(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setattr(batches, "_move", copied)
     with pytest.raises(AssertionError, match="a batch came twice"):
         killed_everywhere(tmp_path)
+
+
+def test_two_processes_give_one_after_the_other(tmp_path: Path) -> None:
+    """An engine that begins while the one before is still at a batch waits for it: no draft is lost or given twice."""
+    with a_home(tmp_path, TWO) as home:
+        random, reader, steps = Random(4), Reader(home), list[str]()
+        day(home, random, 1)
+        other = Destinations(home, home.now)
+
+        def step(what: str) -> None:
+            steps.append(what)
+            assert other.once(whatever=True) == 0
+            assert other.later == home.now()
+            with pytest.raises(Conflict, match="another process"):
+                other.one("new")
+
+        at = START + 2 * DAY
+        call = EngineCall(type="track", event="Seen", userId="u99", at=at)
+        home.book.append([Body(1, at, "import", "import", body_of([call]))])
+        run_until(home.book, home.engine(), at, mode="run")
+        Destinations(home, home.now, step=step).once(whatever=True)
+        assert {"drafts", "manifest", "book", "clean"} <= set(steps)
+        assert other.once(whatever=True) == 0
+        right(home, reader)
 
 
 def test_what_goes_wrong_with_one_is_its_own_matter(tmp_path: Path) -> None:

@@ -5,7 +5,11 @@ A destination is served again when its time has come and the log has moved on, o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import fcntl
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
 
 import msgspec
 import structlog
@@ -44,6 +48,13 @@ class Destinations:
 
     def once(self, *, whatever: bool = False, stopping: Callable[[], bool] = lambda: False) -> int:
         """Serve those whose time has come; how many were given something. whatever: all, at whatever time."""
+        with _alone(self.home.path) as alone:
+            if not alone:
+                self.later = self.now()
+                return 0
+            return self._once(whatever, stopping)
+
+    def _once(self, whatever: bool, stopping: Callable[[], bool]) -> int:
         now, seq = self.now(), self._seq()
         known = stands(self.home.book)
         self.later, served = None, 0
@@ -61,12 +72,16 @@ class Destinations:
         return served
 
     def one(self, name: str) -> int:
-        """Serve this one now; rows that it was given. Raises NotFound, EinklangError, OSError."""
+        """Serve this one now; rows that it was given. Raises NotFound, Conflict, EinklangError, OSError."""
         if name not in self._definitions():
             raise NotFound(
                 "unknown_destination", f"no destination {name[:60]!r}", mend="see: einklang destination list"
             )
-        return self._serve(name, self.now()) or 0
+        with _alone(self.home.path) as alone:
+            if not alone:
+                what, mend = "another process gives destinations their files", "try again in a moment"
+                raise Conflict("being_served", what, where=f"destination {name}", mend=mend)
+            return self._serve(name, self.now()) or 0
 
     def _definitions(self) -> dict[str, tuple[Destination, int]]:
         """Destination and version by id; read again when other definitions are in force."""
@@ -158,6 +173,23 @@ class Destinations:
                 batches.forget(folder)
         except (EinklangError, OSError) as error:
             log.warning("a destination was not tidied", destination=name, error=str(error))
+
+
+@contextmanager
+def _alone(path: Path) -> Iterator[bool]:
+    """Whether no other process writes files of destinations into this home now; it then waits for this one. An engine
+    that has lost its lease may still be at a batch when the next one begins.
+    """
+    handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            alone = True
+        except BlockingIOError:
+            alone = False
+        yield alone
+    finally:
+        os.close(handle)
 
 
 def _lasting(destination: Destination) -> tuple[str, ...]:

@@ -242,7 +242,11 @@ class Loop:
         """Whether this process ticks. Who takes over begins as after a start: how long nothing was done is noted."""
         if self._share is None:
             return True
-        self._ticking, fresh = self._share.ticks(started=self.source.started)
+        try:
+            self._ticking, fresh = self._share.ticks(started=self.source.started)
+        except Unavailable:
+            self._ticking = False  # the lease may be another's: what this process tells and gives waits too
+            raise
         if fresh:
             self.engine, self.source = self.home.engine(), LiveSource(self._surveyor.crowd)
             log.warning("this process ticks now")
