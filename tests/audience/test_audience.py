@@ -56,8 +56,8 @@ def test_a_segment_has_a_condition_or_a_list() -> None:
         parse({"kind": "segment", "id": "a"}, "f")
     assert (caught.value.code, caught.value.where) == ("missing_field", "f")
     (alone,) = parse({"kind": "segment", "id": "a", "manual": True}, "f").conditions()
-    both = parse({"kind": "segment", "id": "a", "manual": True, "where": "true || false"}, "f").conditions()
-    assert both == ("true || false", f"(true || false) || {alone}")
+    both = parse({"kind": "segment", "id": "a", "manual": True, "where": "true // all"}, "f").conditions()
+    assert both == ("true // all", f"(true // all\n) || {alone}"), "a comment ends with its line"
 
 
 @dataclass

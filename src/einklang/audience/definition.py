@@ -43,7 +43,9 @@ class RawSegment(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
         """What is written, if anything is, and as the last one what is asked."""
         if not self.manual:
             return (self.where,)
-        return (self.where, f"({self.where}) || {on_list(self.id)}") if self.where else (on_list(self.id),)
+        if not self.where:
+            return (on_list(self.id),)
+        return self.where, f"({self.where}\n) || {on_list(self.id)}"  # what is written may end with a comment
 
     def draw(self, where: str) -> Draw | None:
         """Which of those for whom the condition holds are members; None: all, as it holds. Raises InputError."""
