@@ -69,6 +69,18 @@ def test_a_list_is_made_of_rows_and_frozen(shop: Home) -> None:
         assert ask(shop, "POST", f"/api/segments/{path}", body, status)["code"] == code, path
 
 
+def test_a_list_of_many_addresses_is_taken(shop: Home) -> None:
+    """5 MB are, 17 MB are not; what is wrong at the end of the text leaves nothing of its beginning."""
+    many = "email\n" + "".join(f"{n:>041d}@shop.example\n" for n in range(4_000)).replace("@", "@" + "x" * 1_200 + ".")
+    assert 5_000_000 < len(many) < 6_000_000
+    done = ask(shop, "POST", "/api/segments/vip/list", {"rows": many})
+    assert (done["rows"], done["rejected"], len(done["refused"])) == (4_000, 4_000, 100)
+    ask(shop, "POST", "/api/segments/vip/list", {"rows": "email\n" + "x" * 17_000_000}, 413)
+    ask(shop, "POST", "/api/segments/vip/list", {"rows": 'userId\nann\n"bob\n'}, 400)
+    shop.tick()
+    assert ask(shop, "GET", "/api/segments/vip")["members"] == 0
+
+
 def test_an_export_is_recorded_fetched_and_listed(shop: Home, tmp_path: Path) -> None:
     """For a purpose, with its columns and their classes; by who may, and only what the log knows."""
     wanted = {"purpose": "service", "columns": ["person_id", "userId"]}

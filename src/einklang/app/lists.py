@@ -37,15 +37,20 @@ Refused = Callable[[int, RowRefused, Row], None]
 
 
 def table_of_text(text: str) -> Table:
-    """The rows of CSV that came as text. Raises InputError."""
+    """The rows of CSV that came as text, one after the other. It, and they, raise InputError."""
     csv.field_size_limit(_CELL_CHARS_MAX)
     reader = csv.reader(io.StringIO(text.removeprefix("\ufeff"), newline=""), strict=True)
-    try:
-        header = next(reader, [])
-        found = [(reader.line_num, cells) for cells in reader]
-    except csv.Error as error:
-        mend = "quote cells that hold commas, quotes or line ends"
-        raise InputError("bad_csv", str(error), where=f"rows:{reader.line_num}", mend=mend) from error
+
+    def lines() -> Iterator[tuple[int, list[str]]]:
+        try:
+            for cells in reader:
+                yield reader.line_num, cells
+        except csv.Error as error:
+            mend = "quote cells that hold commas, quotes or line ends"
+            raise InputError("bad_csv", str(error), where=f"rows:{reader.line_num}", mend=mend) from error
+
+    found = lines()
+    _, header = next(found, (1, []))
     if not header or "" in header or len(set(header)) < len(header):
         mend = f"begin with a line that names the columns, such as {PERSON} or email"
         raise InputError("bad_csv", "the first line does not name each column once", where="rows:1", mend=mend)

@@ -27,6 +27,8 @@ from einklang.web.sources_api import WRITE, body_of
 
 #: Of the rows that were refused so many are told one by one.
 REFUSED_MAX = 100
+#: A list of some 500,000 addresses. What is read of it at once is bounded by `Wired.uploading`.
+UPLOAD_BYTES_MAX = 16 * 1024 * 1024
 _TYPES = {"csv": "text/csv; charset=utf-8; header=present", "parquet": "application/vnd.apache.parquet"}
 FileName = Annotated[str, PathParameter(description="`file` of an export")]
 
@@ -81,27 +83,30 @@ async def _done(request: Req, state: State, raw: bytes, work: Callable[[], Any])
     return await found.once.answer(request, raw, answer)
 
 
-@post("/api/segments/{segment_id:str}/list", opt=WRITE, status_code=200)
+@post("/api/segments/{segment_id:str}/list", opt=WRITE, status_code=200, request_max_body_size=UPLOAD_BYTES_MAX)
 async def upload(request: Req, state: State, segment_id: Id) -> Response[ListedAnswer]:
     """Put those whom rows name on a list, take them off, or let it be these alone; a new id is a new list.
 
-    Rows that name nobody are refused, each with its reason. Larger files: `einklang segment upload`.
+    Rows that name nobody are refused, each with its reason. 16 MB at most; larger files: `einklang segment upload`.
     """
-    raw = await request.body()
-    said, services, refused = body_of(raw, Upload), wired(state).services, list[RefusedRow]()
+    services, refused = wired(state).services, list[RefusedRow]()
 
     def note(number: int, why: RowRefused, row: Row) -> None:
         if len(refused) < REFUSED_MAX:
             refused.append(RefusedRow(number, why.code, why.message, why.mend))
 
-    def work() -> ListedAnswer:
-        done = lists.upload(
-            services.book, plain(segment_id), lists.table_of_text(said.rows), action=said.action, create=said.create,
-            by=principal(request), now=services.now(), refused=note,
-        )  # fmt: skip
-        return queries_exports.listed(done, refused)
+    async with wired(state).uploading:
+        raw = await request.body()
+        said = body_of(raw, Upload)
 
-    return await _done(request, state, raw, work)  # type: ignore[return-value]  # encoded already
+        def work() -> ListedAnswer:
+            done = lists.upload(
+                services.book, plain(segment_id), lists.table_of_text(said.rows), action=said.action,
+                create=said.create, by=principal(request), now=services.now(), refused=note,
+            )  # fmt: skip
+            return queries_exports.listed(done, refused)
+
+        return await _done(request, state, raw, work)  # type: ignore[return-value]  # encoded already
 
 
 @post("/api/segments/{segment_id:str}/freeze", opt=WRITE, status_code=200)

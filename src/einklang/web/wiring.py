@@ -32,6 +32,8 @@ _STATUS_SECONDS = 1.0
 _ARRIVALS_SECONDS = 3.0
 _CHOICES_SECONDS = 30.0
 _HASHING_AT_ONCE = 2
+#: Lists that are read at once; the bodies of others wait outside.
+_UPLOADS_AT_ONCE = 2
 
 
 class Attempts:
@@ -96,6 +98,7 @@ class Wired:
         self._choosing = threading.Lock()
         self._choices: tuple[float, Definitions, choices.Choices] | None = None
         self._hashing = asyncio.Semaphore(_HASHING_AT_ONCE)
+        self.uploading = asyncio.Semaphore(_UPLOADS_AT_ONCE)
 
     def in_force(self) -> Definitions:
         """The compiled definitions."""
