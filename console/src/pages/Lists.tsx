@@ -36,11 +36,12 @@ export function Upload({ of }: { of?: string }) {
   const { t } = useWords();
   const client = useQueryClient();
   const [id, setId] = useState('');
+  const [file, setFile] = useState<File | null>(null); // read when it is sent: a large one makes a field slow
   const [rows, setRows] = useState('');
   const [action, setAction] = useState('add');
   const [create, setCreate] = useState(false);
   const send = useMutation({
-    mutationFn: () => post<ListedAnswer>(path(of ?? id.trim(), 'list'), { rows, action, create }),
+    mutationFn: async () => post<ListedAnswer>(path(of ?? id.trim(), 'list'), { rows: file === null ? rows : await file.text(), action, create }),
     onSuccess: () => Promise.all(['segments', 'segment', 'members'].map((key) => client.invalidateQueries({ queryKey: [key] }))),
   });
   const submit = (event: FormEvent) => { event.preventDefault(); send.mutate(); };
@@ -48,8 +49,8 @@ export function Upload({ of }: { of?: string }) {
     <form onSubmit={submit} className={ui.stack}>
       <div className={`${ui.dim} ${ui.small}`}>{t.lists.uploadText}</div>
       {of === undefined && <TextInput label={t.lists.id} description={t.lists.idText} value={id} onChange={(event) => setId(event.currentTarget.value)} required withAsterisk={false} />}
-      <FileInput label={t.lists.file} accept=".csv,text/csv,text/plain" clearable onChange={(file) => { if (file !== null) void file.text().then(setRows); }} />
-      <Textarea label={t.lists.rows} value={rows} onChange={(event) => setRows(event.currentTarget.value)} autosize minRows={3} maxRows={8} required withAsterisk={false} />
+      <FileInput label={t.lists.file} accept=".csv,text/csv,text/plain" clearable value={file} onChange={setFile} />
+      {file === null && <Textarea label={t.lists.rows} value={rows} onChange={(event) => setRows(event.currentTarget.value)} autosize minRows={3} maxRows={8} required withAsterisk={false} />}
       {of !== undefined && (
         <NativeSelect label={t.lists.what} value={action} data={Object.entries(t.lists.actions).map(([value, label]) => ({ value, label }))} onChange={(event) => setAction(event.currentTarget.value)} />
       )}
