@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any, NoReturn
 
 import polars as pl
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from einklang.app.apply import apply
 from einklang.app.run import settle_definitions
 from einklang.app.yaml import parse_text
+from einklang.main import destinations
 from einklang.main.commands import run_home
 from einklang.main.destinations import Destinations
 from einklang.main.home import Home
@@ -40,15 +42,31 @@ def _is(home: Home, said: str) -> set[str]:
     return {path.name for path in folder.iterdir()} if folder.is_dir() else set()
 
 
-def test_a_form_of_before_does_not_stay(tmp_path: Path) -> None:
-    """A table that became a file is gone, and a file that became a table; what became a webhook has no files."""
-    with a_home(tmp_path, SEGMENT) as home:
+def test_a_form_of_before_does_not_stay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A table that became a file is gone, and a file that became a table; what became a webhook has no files. The home
+    may be named by where one stands, as it is where nothing is said.
+    """
+    monkeypatch.chdir(tmp_path)
+    with a_home(Path(), SEGMENT) as home:
         day(home, Random(1), 1)
         assert _is(home, "type: table") == {"table", ".given.parquet"}
         assert _is(home, "type: file") == {"d.csv", ".given.parquet"}
         assert _is(home, "type: file, format: parquet") == {"d.parquet", ".given.parquet"}
         assert _is(home, "type: table") == {"table", ".given.parquet"}
         assert _is(home, WEBHOOK) == set()
+
+
+def test_what_cannot_be_tidied_hinders_nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A folder of exports that somebody took away the rights to: destinations are served all the same."""
+
+    def refused(*_: Any, **__: Any) -> NoReturn:
+        raise PermissionError(13, "not yours")
+
+    monkeypatch.setattr(destinations, "tidy_exports", refused)
+    monkeypatch.setattr(destinations, "drop_replaced", refused)
+    with a_home(tmp_path, SEGMENT) as home:
+        day(home, Random(1), 1)
+        assert "table" in _is(home, "type: table")
 
 
 def test_a_full_table_keeps_no_copies_of_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

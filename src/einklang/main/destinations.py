@@ -153,11 +153,23 @@ class Destinations:
 
     def _tidy(self, now: int) -> None:
         if self._tidied is None or now >= self._tidied + _TIDY_EVERY_US:
-            tidy_exports(self.home.book, self.home.path / EXPORTS, now, drafts=self._tidied is None)
-            batches.tidy(self.home.book, self.home.path / FOLDER, now)
+            with self._own_matter("exports"):
+                tidy_exports(self.home.book, self.home.path / EXPORTS, now, drafts=self._tidied is None)
+            with self._own_matter("batches"):
+                batches.tidy(self.home.book, self.home.path / FOLDER, now)
             for name, stand in stands(self.home.book).items():
-                self._left_behind(name, from_json(stand.notes).get(AS))
+                with self._own_matter(name):
+                    self._left_behind(name, from_json(stand.notes).get(AS))
             self._tidied = now
+
+    @contextmanager
+    def _own_matter(self, what: str) -> Iterator[None]:
+        """Whatever goes wrong with files that are over, all else goes on, unless the Book is away."""
+        try:
+            yield
+        except Exception as error:
+            self.home.book.check()
+            log.warning("files were not tidied", of=what, error=f"{type(error).__name__}: {error}")
 
     def _left_behind(self, name: str, served_as: str | None) -> None:
         """Remove what lies there of forms of before, and what newer rows of a table have replaced."""
@@ -165,14 +177,11 @@ class Destinations:
         folder = self.home.path / FOLDER / name
         if destination is None or served_as is None or not folder.is_dir():
             return
-        try:
-            if served_as == form_of(destination):  # else it is served in its new form first
-                batches.remove(folder, keep=_lasting(destination))
-                drop_replaced(folder / TABLE)
-            elif destination.type not in SERVE and served_as != AUDIENCE:  # what a platform has can still be taken back
-                batches.forget(folder)
-        except (EinklangError, OSError) as error:
-            log.warning("a destination was not tidied", destination=name, error=str(error))
+        if served_as == form_of(destination):  # else it is served in its new form first
+            batches.remove(folder, keep=_lasting(destination))
+            drop_replaced(folder / TABLE)
+        elif destination.type not in SERVE and served_as != AUDIENCE:  # what a platform has can still be taken back
+            batches.forget(folder)
 
 
 @contextmanager

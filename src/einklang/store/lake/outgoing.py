@@ -25,6 +25,7 @@ def give(folder: Path, frame: pl.DataFrame, upto: int, *, replace: bool) -> bool
 
     Raises Unavailable `table_failed`.
     """
+    folder = folder.absolute()
     try:
         uri = folder.as_uri()
         there = DeltaTable.is_deltatable(uri)
@@ -49,10 +50,12 @@ def give(folder: Path, frame: pl.DataFrame, upto: int, *, replace: bool) -> bool
 
 def drop_replaced(folder: Path) -> None:
     """Remove the files of replaced rows, which still name whoever is no longer there. Raises Unavailable."""
+    folder = folder.absolute()
     try:
-        if not DeltaTable.is_deltatable(folder.as_uri()):
+        uri = folder.as_uri()
+        if not DeltaTable.is_deltatable(uri):
             return
-        handle = DeltaTable(folder.as_uri())
+        handle = DeltaTable(uri)
         if not handle.vacuum(_READING_HOURS, enforce_retention_duration=False):
             return
         handle.create_checkpoint()
