@@ -30,6 +30,7 @@ from einklang.web.stream import last_event_id, open_stream
 from einklang.web.wiring import Wired
 
 READ = {"permission": "read"}
+WRITE = {"permission": "write"}
 Req = Request[Any, Any, Any]
 Id = Annotated[str, PathParameter(description="id; of a person also kind:value, such as email:a@b.example")]
 Cursor = Annotated[str, QueryParameter(description="`next` of the page before")]
@@ -182,7 +183,7 @@ async def post_events(request: Req, state: State) -> Response[bytes]:
     return await wired(state).once.answer(request, body, work)
 
 
-@post("/api/definitions", opt={"permission": "write"}, status_code=200)
+@post("/api/definitions", opt=WRITE, status_code=200)
 async def post_definitions(request: Req, state: State) -> Response[bytes]:
     """Apply definitions, all or nothing: the body is YAML or JSON text. The next tick puts them in force."""
     services = wired(state).services

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Annotated, Any
 
 import msgspec
@@ -13,9 +12,8 @@ from litestar.params import FromQuery, PathParameter
 from einklang.app import dead, discovery
 from einklang.app.answers import Page
 from einklang.app.queries import numbers_of
-from einklang.web.api import READ, Cursor, Id, Limit, plain, wired
+from einklang.web.api import READ, WRITE, Cursor, Id, Limit, plain, wired
 from einklang.web.body import unpack
-from einklang.web.encode import encode
 from einklang.web.sources_api import body_of
 
 BODY_BYTES_MAX = 64 * 1024
@@ -67,21 +65,19 @@ def dead_letter(state: State, position: Position) -> dead.Letter:
     return dead.letter(wired(state).services.book, numbers_of(plain(position), 1)[0])
 
 
-@post("/api/dead-letters/replay", opt={"permission": "write"}, status_code=200)
+@post("/api/dead-letters/replay", opt=WRITE, status_code=200)
 async def replay(request: Request[Any, Any, Any], state: State) -> Response[bytes]:
     """Take dead letters in again after the mend, at most 1,000 a call: {"positions": [...]} or {"code": "poison"}."""
     services = wired(state).services
     body = unpack(dict(request.scope["headers"]), await request.body(), BODY_BYTES_MAX)
 
-    async def work() -> tuple[int, bytes]:
+    def work() -> dead.Replayed:
         asked = body_of(body, Replay)
-        done = await asyncio.to_thread(
-            lambda: dead.replay(services.book, positions=asked.positions, code=asked.code, as_new=asked.as_new)
-        )
+        done = dead.replay(services.book, positions=asked.positions, code=asked.code, as_new=asked.as_new)
         services.wake()
-        return 200, encode(done)
+        return done
 
-    return await wired(state).once.answer(request, body, work)
+    return await wired(state).once.done(request, body, work)
 
 
 ROUTES = (catalog, catalog_event, dead_letters, dead_letter, replay)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Annotated, Any
 
 import msgspec
@@ -13,9 +12,8 @@ from litestar.params import FromQuery, PathParameter
 from einklang.app import activation_health as health
 from einklang.app.answers import Page
 from einklang.web.access import principal
-from einklang.web.api import READ, Cursor, Limit, Req, plain, wired
-from einklang.web.encode import encode
-from einklang.web.sources_api import WRITE, body_of
+from einklang.web.api import READ, WRITE, Cursor, Limit, Req, plain, wired
+from einklang.web.sources_api import body_of
 
 DestinationId = Annotated[str, PathParameter(description="id of a destination, such as crm")]
 
@@ -30,7 +28,7 @@ class Replay(msgspec.Struct, forbid_unknown_fields=True):
     seq: int = 0
 
 
-async def _acted(request: Req, state: State, name: str, action: str, raw: bytes, seq: int = 0) -> Response[bytes]:
+async def _acted(request: Req, state: State, name: str, action: str, raw: bytes, seq: int = 0) -> Response[Any]:
     found = wired(state)
     services = found.services
 
@@ -40,10 +38,7 @@ async def _acted(request: Req, state: State, name: str, action: str, raw: bytes,
         services.wake()
         return done
 
-    async def answer() -> tuple[int, bytes]:
-        return 200, encode(await asyncio.to_thread(work))
-
-    return await found.once.answer(request, raw, answer)
+    return await found.once.done(request, raw, work)
 
 
 @get("/api/destinations", opt=READ, sync_to_thread=True)
@@ -58,7 +53,7 @@ def destinations(state: State) -> Page[health.DestinationShown]:
 def deliveries(
     state: State, destination_id: DestinationId, status: FromQuery[str] = "dead", cursor: Cursor = "", limit: Limit = 50
 ) -> Page[health.DeliveryShown]:
-    """Changes that a webhook has not got, the newest first; `status` is `dead` or `waiting`."""
+    """Changes that a webhook has not got, the newest first; `status` is `dead`, `waiting` or `overtaken`."""
     found, name = wired(state), plain(destination_id)
     with found.services.book.snapshot() as reader:
         return health.list_deliveries(reader, found.in_force(), name, status, cursor=cursor, limit=limit)
@@ -69,7 +64,7 @@ async def pause(request: Req, state: State, destination_id: DestinationId) -> Re
     """Stop a destination: nothing more is sent or written until it is resumed."""
     raw = await request.body()
     body_of(raw, Nothing)
-    return await _acted(request, state, plain(destination_id), "pause", raw)  # type: ignore[return-value]  # encoded already
+    return await _acted(request, state, plain(destination_id), "pause", raw)
 
 
 @post("/api/destinations/{destination_id:str}/resume", opt=WRITE, status_code=200)
@@ -77,7 +72,7 @@ async def resume(request: Req, state: State, destination_id: DestinationId) -> R
     """Go on, and try at once: what came while it was stopped is told in its order."""
     raw = await request.body()
     body_of(raw, Nothing)
-    return await _acted(request, state, plain(destination_id), "resume", raw)  # type: ignore[return-value]  # encoded already
+    return await _acted(request, state, plain(destination_id), "resume", raw)
 
 
 @post("/api/destinations/{destination_id:str}/replay", opt=WRITE, status_code=200)
@@ -85,7 +80,7 @@ async def replay(request: Req, state: State, destination_id: DestinationId) -> R
     """Tell dead changes again, under the ids that they had: one, or all of this destination."""
     raw = await request.body()
     said = body_of(raw, Replay)
-    return await _acted(request, state, plain(destination_id), "replay", raw, said.seq)  # type: ignore[return-value]  # encoded already
+    return await _acted(request, state, plain(destination_id), "replay", raw, said.seq)
 
 
 ROUTES: tuple[Any, ...] = (destinations, deliveries, pause, resume, replay)

@@ -20,12 +20,11 @@ from einklang.app.find import person_id as living
 from einklang.app.ports import Reader
 from einklang.kernel.errors import NotFound
 from einklang.web.access import principal
-from einklang.web.api import READ, plain, wired
+from einklang.web.api import READ, WRITE, plain, wired
 from einklang.web.drafts import exact
 from einklang.web.encode import encode
 from einklang.web.services import Services
 
-WRITE = {"permission": "write"}
 PersonId = Annotated[str, PathParameter(description="id, or kind:value such as email:a@b.example")]
 Req = Request[Any, Any, Any]
 
@@ -108,7 +107,7 @@ async def find_draft(request: Req, state: State) -> Response[AgentDraft]:
             found.attempts.failed(who, services.now())
             raise
 
-    return await found.once.answer(request, raw, work)  # type: ignore[return-value]  # encoded already
+    return await found.once.answer(request, raw, work)
 
 
 @post("/api/drafts", opt=WRITE, status_code=200)
@@ -139,7 +138,7 @@ async def post_draft(request: Req, state: State) -> Response[AgentDraft]:
         services.wake()
         return 200, encode(_for_agent(services, ref, draft))
 
-    return await found.once.answer(request, raw, work)  # type: ignore[return-value]  # encoded already
+    return await found.once.answer(request, raw, work)
 
 
 ROUTES: tuple[Any, ...] = (person_drafts, find_draft, post_draft)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any
 
 import msgspec
@@ -15,10 +14,9 @@ from einklang.app.apply import save_segment
 from einklang.app.estimates import EstimateAsked
 from einklang.app.state import State as Reading
 from einklang.kernel.limits import DEFINITION_BYTES_MAX
-from einklang.web.api import READ, Id, plain, wired
+from einklang.web.api import READ, WRITE, Id, plain, wired
 from einklang.web.body import unpack
-from einklang.web.encode import encode
-from einklang.web.sources_api import WRITE, body_of
+from einklang.web.sources_api import body_of
 
 Text = str | dict[str, str]
 
@@ -55,11 +53,7 @@ async def estimate(request: Request[Any, Any, Any], state: State) -> Response[by
     body = unpack(dict(request.scope["headers"]), await request.body(), DEFINITION_BYTES_MAX)
     asked = body_of(body, EstimateAsked)
     now = found.services.now()
-
-    async def work() -> tuple[int, bytes]:
-        return 200, encode(await asyncio.to_thread(lambda: found.estimator.estimate(found.in_force(), asked, now=now)))
-
-    return await found.once.answer(request, body, work)
+    return await found.once.done(request, body, lambda: found.estimator.estimate(found.in_force(), asked, now=now))
 
 
 @get("/api/overlap", opt=READ, sync_to_thread=True)
@@ -104,18 +98,14 @@ async def post_segment(request: Request[Any, Any, Any], state: State, segment_id
     services = found.services
     body = unpack(dict(request.scope["headers"]), await request.body(), DEFINITION_BYTES_MAX)
 
-    async def work() -> tuple[int, bytes]:
+    def work() -> answers.AppliedAnswer:
         said = msgspec.to_builtins(body_of(body, SavedSegment))
         opened = said.pop("before")
-        applied = await asyncio.to_thread(
-            lambda: save_segment(services.book, name, said, opened=opened, now=services.now())
-        )
+        applied = save_segment(services.book, name, said, opened=opened, now=services.now())
         services.wake()
-        return 200, encode(
-            answers.AppliedAnswer([answers.Change(*change) for change in applied.changes], applied.hints)
-        )
+        return answers.AppliedAnswer([answers.Change(*change) for change in applied.changes], applied.hints)
 
-    return await found.once.answer(request, body, work)
+    return await found.once.done(request, body, work)
 
 
 ROUTES = (all_choices, estimate, overlap, why_member, trend, health, post_segment)

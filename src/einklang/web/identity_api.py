@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 
 import msgspec
 from litestar import Response, get, post
@@ -17,12 +16,10 @@ from einklang.app.ports import Reader
 from einklang.app.state import State as Engine
 from einklang.kernel.errors import InputError
 from einklang.web.access import principal
-from einklang.web.api import READ, Cursor, Id, Limit, Req, plain, wired
-from einklang.web.encode import encode
+from einklang.web.api import READ, WRITE, Cursor, Id, Limit, Req, plain, wired
+from einklang.web.sources_api import body_of
 
-WRITE = {"permission": "write"}
 ReviewId = Annotated[int, PathParameter(description="`id` of a review")]
-T = TypeVar("T", bound=msgspec.Struct)
 Decide = Callable[[Reader, Engine, str], stitching.Decision]
 
 
@@ -47,16 +44,7 @@ class Verdict(msgspec.Struct, forbid_unknown_fields=True):
     why: str
 
 
-def _body(raw: bytes, kind: type[T]) -> T:
-    try:
-        return msgspec.json.decode(raw or b"{}", type=kind)
-    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
-        what, _, where = str(error).partition(" - at ")
-        mend = f"send a JSON object with {', '.join(kind.__struct_fields__)}"
-        raise InputError("bad_body", what, where=where.strip("`$.") or "body", mend=mend) from error
-
-
-async def _decided(request: Req, state: State, raw: bytes, decide: Decide, preview: bool) -> Response[bytes]:
+async def _decided(request: Req, state: State, raw: bytes, decide: Decide, preview: bool) -> Response[Any]:
     """Show what a decision changes; unless it is a preview, put it into the log first: the next tick carries it out."""
     found = wired(state)
     services = found.services
@@ -78,10 +66,7 @@ async def _decided(request: Req, state: State, raw: bytes, decide: Decide, previ
             services.wake()
         return shown
 
-    async def answer() -> tuple[int, bytes]:
-        return 200, encode(await asyncio.to_thread(work))
-
-    return await found.once.answer(request, raw, answer)
+    return await found.once.done(request, raw, work)
 
 
 @get("/api/persons/{person_id:str}/identity", opt=READ, sync_to_thread=True)
@@ -98,12 +83,12 @@ async def post_merge(
 ) -> Response[stitching.Preview]:
     """This person and another are one; `preview=true` only shows what would change."""
     raw = await request.body()
-    said, one = _body(raw, Merge), plain(person_id)
+    said, one = body_of(raw, Merge), plain(person_id)
 
     def decide(reader: Reader, engine: Engine, actor: str) -> stitching.Decision:
         return stitching.merge(reader, engine, one, said.other, actor=actor, why=said.why)
 
-    return await _decided(request, state, raw, decide, preview)  # type: ignore[return-value]  # encoded already
+    return await _decided(request, state, raw, decide, preview)
 
 
 @post("/api/persons/{person_id:str}/split", opt=WRITE, status_code=200)
@@ -112,12 +97,12 @@ async def post_split(
 ) -> Response[stitching.Preview]:
     """This person is two; `preview=true` only shows what would change."""
     raw = await request.body()
-    said, one = _body(raw, Split), plain(person_id)
+    said, one = body_of(raw, Split), plain(person_id)
 
     def decide(reader: Reader, engine: Engine, actor: str) -> stitching.Decision:
         return stitching.split(reader, engine, one, said.identifiers, actor=actor, why=said.why)
 
-    return await _decided(request, state, raw, decide, preview)  # type: ignore[return-value]  # encoded already
+    return await _decided(request, state, raw, decide, preview)
 
 
 @get("/api/reviews", opt=READ, sync_to_thread=True)
@@ -133,7 +118,7 @@ async def post_review(
 ) -> Response[stitching.Preview]:
     """Decide about a refused merge: `merge` or `keep_apart`; `preview=true` only shows what would change."""
     raw = await request.body()
-    said = _body(raw, Verdict)
+    said = body_of(raw, Verdict)
     if said.decision not in ("merge", "keep_apart"):
         mend = "send merge or keep_apart"
         raise InputError("unknown_decision", f"no decision {said.decision[:40]!r}", where="decision", mend=mend)
@@ -145,7 +130,7 @@ async def post_review(
             return stitching.merge(reader, engine, *pair, actor=actor, why=said.why)
         return stitching.keep_apart(reader, *pair, actor=actor, why=said.why)
 
-    return await _decided(request, state, raw, decide, preview)  # type: ignore[return-value]  # encoded already
+    return await _decided(request, state, raw, decide, preview)
 
 
 ROUTES: tuple[Any, ...] = (identity, post_merge, post_split, reviews, post_review)

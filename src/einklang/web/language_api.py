@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any
 
 from litestar import Request, Response, get, post
@@ -12,7 +11,6 @@ from einklang.app import language
 from einklang.kernel.limits import DEFINITION_BYTES_MAX
 from einklang.web.api import READ, wired
 from einklang.web.body import unpack
-from einklang.web.encode import encode
 from einklang.web.sources_api import body_of
 
 
@@ -32,11 +30,7 @@ async def expression(request: Request[Any, Any, Any], state: State) -> Response[
     found = wired(state)
     body = unpack(dict(request.scope["headers"]), await request.body(), DEFINITION_BYTES_MAX)
     asked = body_of(body, language.Asked)
-
-    async def work() -> tuple[int, bytes]:
-        return 200, encode(await asyncio.to_thread(lambda: language.expression(found.in_force(), asked)))
-
-    return await found.once.answer(request, body, work)
+    return await found.once.done(request, body, lambda: language.expression(found.in_force(), asked))
 
 
 ROUTES = (expression_schema, expression)

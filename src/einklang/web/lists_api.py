@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -20,28 +18,29 @@ from einklang.app.queries_exports import ExportedAnswer, ExportShown, ListedAnsw
 from einklang.app.state import State as Reading
 from einklang.kernel.errors import Unavailable
 from einklang.web.access import principal
-from einklang.web.api import READ, Cursor, Id, Limit, Req, plain, wired
-from einklang.web.encode import encode
+from einklang.web.api import READ, WRITE, Cursor, Id, Limit, Req, plain, wired
 from einklang.web.services import Services
-from einklang.web.sources_api import WRITE, body_of
+from einklang.web.sources_api import body_of
 
 #: Of the rows that were refused so many are told one by one.
 REFUSED_MAX = 100
 #: A list of some 500,000 addresses. What is read of it at once is bounded by `Wired.uploading`.
 UPLOAD_BYTES_MAX = 16 * 1024 * 1024
-_TYPES = {"csv": "text/csv; charset=utf-8; header=present", "parquet": "application/vnd.apache.parquet"}
+_TYPES = {"csv": "text/csv; header=present", "parquet": "application/vnd.apache.parquet"}
 FileName = Annotated[str, PathParameter(description="`file` of an export")]
 
 
 class Upload(msgspec.Struct, forbid_unknown_fields=True):
     """Who is put on a list. rows: CSV with a header; a column `person` (kind:value) or of a kind such as email.
 
-    action: add, remove or replace; create: who is named and not known becomes a person.
+    action: add, remove or replace; create: who is named and not known becomes a person; title: what people call a new
+    list.
     """
 
     rows: str
     action: str = "add"
     create: bool = False
+    title: str | None = None
 
 
 class Freeze(msgspec.Struct, forbid_unknown_fields=True):
@@ -72,17 +71,6 @@ def _folder(services: Services) -> Path:
     return services.folder / exports.FOLDER
 
 
-async def _done(request: Req, state: State, raw: bytes, work: Callable[[], Any]) -> Response[bytes]:
-    found = wired(state)
-
-    async def answer() -> tuple[int, bytes]:
-        done = await asyncio.to_thread(work)
-        found.services.wake()
-        return 200, encode(done)
-
-    return await found.once.answer(request, raw, answer)
-
-
 @post("/api/segments/{segment_id:str}/list", opt=WRITE, status_code=200, request_max_body_size=UPLOAD_BYTES_MAX)
 async def upload(request: Req, state: State, segment_id: Id) -> Response[ListedAnswer]:
     """Put those whom rows name on a list, take them off, or let it be these alone; a new id is a new list.
@@ -102,11 +90,12 @@ async def upload(request: Req, state: State, segment_id: Id) -> Response[ListedA
         def work() -> ListedAnswer:
             done = lists.upload(
                 services.book, plain(segment_id), lists.table_of_text(said.rows), action=said.action,
-                create=said.create, by=principal(request), now=services.now(), refused=note,
+                create=said.create, by=principal(request), now=services.now(), refused=note, title=said.title,
             )  # fmt: skip
+            services.wake()
             return queries_exports.listed(done, refused)
 
-        return await _done(request, state, raw, work)  # type: ignore[return-value]  # encoded already
+        return await wired(state).once.done(request, raw, work)
 
 
 @post("/api/segments/{segment_id:str}/freeze", opt=WRITE, status_code=200)
@@ -122,9 +111,10 @@ async def freeze(request: Req, state: State, segment_id: Id) -> Response[ListedA
             services.book, plain(segment_id), said.list, people, title=said.title, by=principal(request),
             now=services.now(),
         )  # fmt: skip
+        services.wake()
         return queries_exports.listed(done, [])
 
-    return await _done(request, state, raw, work)  # type: ignore[return-value]  # encoded already
+    return await wired(state).once.done(request, raw, work)
 
 
 @post("/api/segments/{segment_id:str}/exports", opt=WRITE, status_code=200)
@@ -145,9 +135,10 @@ async def export(request: Req, state: State, segment_id: Id) -> Response[Exporte
                 services.book, reader, reading, people, wanted, _folder(services), actor=principal(request),
                 role=_role(request), now=now,
             )  # fmt: skip
+        services.wake()
         return queries_exports.exported(done, now)
 
-    return await _done(request, state, raw, work)  # type: ignore[return-value]  # encoded already
+    return await wired(state).once.done(request, raw, work)
 
 
 @get("/api/exports", opt=READ, sync_to_thread=True)

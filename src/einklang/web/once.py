@@ -14,6 +14,7 @@ from einklang.kernel.errors import Conflict, InputError, Unavailable
 from einklang.kernel.ids import content_hash
 from einklang.kernel.time import DAY, MINUTE
 from einklang.web.access import principal
+from einklang.web.encode import encode
 from einklang.web.services import Services
 
 KEY_CHARS_MAX = 200
@@ -34,7 +35,7 @@ class Once:
 
     async def answer(
         self, request: Request[Any, Any, Any], body: bytes, work: Work, *, kept: Kept = bytes
-    ) -> Response[bytes]:
+    ) -> Response[Any]:
         """The stored answer of this key, or that of `work`, of which `kept` is then stored: no secret may be in it.
 
         Raises InputError `bad_idempotency_key`, Conflict `idempotency_key_reused` for another body or address,
@@ -61,6 +62,14 @@ class Once:
                 raise
             await self._put(key, route, hashed, status, kept(answer), self.services.now())
             return _json(status, answer)
+
+    async def done(self, request: Request[Any, Any, Any], body: bytes, work: Callable[[], Any]) -> Response[Any]:
+        """`answer` of work that blocks, and gives what is to be answered."""
+
+        async def answer() -> tuple[int, bytes]:
+            return 200, encode(await asyncio.to_thread(work))
+
+        return await self.answer(request, body, answer)
 
     async def _begin(self, key: str, route: str, hashed: bytes) -> Row | None:
         """The answer that is kept of this key; None: this request is the one that acts, and others wait for its answer.
@@ -110,6 +119,6 @@ class Once:
                 raise
 
 
-def _json(status: int, body: bytes, *, repeated: bool = False) -> Response[bytes]:
+def _json(status: int, body: bytes, *, repeated: bool = False) -> Response[Any]:
     headers = {"Idempotent-Replayed": "true"} if repeated else {}
     return Response(body, status_code=status, media_type="application/json", headers=headers)

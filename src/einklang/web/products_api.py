@@ -19,7 +19,7 @@ from einklang.kernel.errors import InputError
 from einklang.kernel.limits import EVENT_BYTES_MAX, IDENTIFIER_CHARS_MAX
 from einklang.kernel.time import parse_moment
 from einklang.web.access import principal
-from einklang.web.api import READ, Id, plain, wired
+from einklang.web.api import READ, WRITE, Id, plain, wired
 from einklang.web.body import unpack
 from einklang.web.encode import encode
 
@@ -41,7 +41,7 @@ def product(state: State, product_id: Id, at: FromQuery[str] = "") -> queries.Pr
         return queries.product(reader, plain(product_id), now)
 
 
-@put("/api/products/{product_id:str}", opt={"permission": "write"}, status_code=200)
+@put("/api/products/{product_id:str}", opt=WRITE, status_code=200)
 async def put_product(request: Request[Any, Any, Any], state: State, product_id: Id) -> Response[bytes]:
     """Put a product: the whole record as JSON. What was there before is gone; answered once durable."""
     services = wired(state).services

@@ -15,10 +15,9 @@ from einklang.app import keys
 from einklang.app.answers import Page
 from einklang.kernel.errors import InputError
 from einklang.web.access import principal
-from einklang.web.api import READ, Req, plain, wired
+from einklang.web.api import READ, WRITE, Req, plain, wired
 from einklang.web.encode import encode
 
-WRITE = {"permission": "write"}
 SourceId = Annotated[str, PathParameter(description="id of a source, such as web-shop")]
 KeyId = Annotated[str, PathParameter(description="id of a key, not the key itself")]
 T = TypeVar("T", bound=msgspec.Struct)
@@ -64,7 +63,7 @@ def body_of(raw: bytes, kind: type[T]) -> T:
         raise InputError("bad_body", what, where=where.strip("`$.") or "body", mend=mend) from error
 
 
-async def _made(request: Req, state: State, raw: bytes, make: Callable[[str], str], source_id: str) -> Response[bytes]:
+async def _made(request: Req, state: State, raw: bytes, make: Callable[[str], str], source_id: str) -> Response[Any]:
     """Make a key and answer with it; what is kept to answer a repeated request has no key."""
     found = wired(state)
 
@@ -99,7 +98,7 @@ async def post_source(request: Req, state: State) -> Response[MadeKey]:
             services.book, said.id, said.kind, said.name, token, now=services.now(), events_per_s=said.events_per_s
         )
 
-    return await _made(request, state, raw, make, said.id)  # type: ignore[return-value]  # encoded already
+    return await _made(request, state, raw, make, said.id)
 
 
 @post("/api/sources/{source_id:str}/keys", opt=WRITE, status_code=201)
@@ -112,7 +111,7 @@ async def post_key(request: Req, state: State, source_id: SourceId) -> Response[
     def make(token: str) -> str:
         return keys.rotate(services.book, name, token, now=services.now(), grace=said.grace_s * _MICROS)
 
-    return await _made(request, state, raw, make, name)  # type: ignore[return-value]  # encoded already
+    return await _made(request, state, raw, make, name)
 
 
 @patch("/api/sources/{source_id:str}", opt=WRITE)

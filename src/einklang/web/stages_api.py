@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any
 
 import msgspec
@@ -14,9 +13,8 @@ from einklang.app import queries_stages
 from einklang.app.answers import Page
 from einklang.app.state import State as Reading
 from einklang.web.access import principal
-from einklang.web.api import READ, Id, plain, wired
-from einklang.web.encode import encode
-from einklang.web.sources_api import WRITE, body_of
+from einklang.web.api import READ, WRITE, Id, plain, wired
+from einklang.web.sources_api import body_of
 
 
 class StageNote(msgspec.Struct, forbid_unknown_fields=True):
@@ -83,10 +81,7 @@ async def post_stage(request: Request[Any, Any, Any], state: State, person_id: I
         services.wake()
         return StageNoted(key)
 
-    async def answer() -> tuple[int, bytes]:
-        return 200, encode(await asyncio.to_thread(work))
-
-    return await found.once.answer(request, raw, answer)  # type: ignore[return-value]  # encoded already
+    return await found.once.done(request, raw, work)
 
 
 ROUTES: tuple[Any, ...] = (all_stages, stage_changes, why_stage, person_stages, post_stage)
