@@ -98,6 +98,9 @@ def wrong(seed: int, lake: Lake) -> list[Any]:
             if here != right or on_list(book, "other") != everybody - right:
                 found.append((step, here - right, right - here))
         ship_all(book, lake)
+        with book.snapshot() as reader:
+            planned = set(members(reader, state_of(book), lake, "vip", START + 24 * DAY))
+        found += [("plan", planned)] if planned != on_list(book) else []
         return found + differences(book, lake, batch=5)
 
 

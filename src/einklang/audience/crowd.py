@@ -92,7 +92,7 @@ def owned(
     """
     owners = identifiers.select(pl.concat_str("kind", "value", separator="\x1f").alias("_key"), "person")
     keys = (
-        events.filter(~pl.col("own"))
+        events.filter(pl.col("identifiers").list.len() > 0)
         .select("seq", "at", "identifiers")
         .explode("identifiers")
         .select("seq", "at", pl.col("identifiers").struct.unnest())
@@ -107,9 +107,7 @@ def owned(
     found = pl.concat([strong, signed.select("seq", "person"), given])
     rows = events.join(living.rename({"person": "person_id"}), on="person_id", how="left", maintain_order="left")
     rows = rows.join(found, on="seq", how="left", maintain_order="left")
-    living_id = pl.coalesce("living", "person_id")
-    person = pl.when(pl.col("own")).then(living_id).otherwise(pl.coalesce("person", living_id))
-    rows = rows.with_columns(person.alias("person_id")).drop("living", "person")
+    rows = rows.with_columns(pl.coalesce("person", "living", "person_id").alias("person_id")).drop("living", "person")
     return rows.filter(pl.col("person_id").is_not_null())
 
 
