@@ -12,6 +12,7 @@ from einklang.app.apply import apply
 from einklang.app.concerns import concerns
 from einklang.app.definitions import Definitions, compile_all, merge
 from einklang.app.run import settle_definitions
+from einklang.app.state import FOLD
 from einklang.app.working import Live, WorkingSet
 from einklang.event import EngineCall
 from einklang.store.book import SqliteBook
@@ -100,9 +101,9 @@ def test_a_purpose_that_is_not_there_any_more_has_changed() -> None:
     rule = '{kind: segment, id: agreed, where: \'consent("email", "extra")\'}\n---\n'
     before = compiled(rule + "{kind: purpose, id: extra, basis: legitimate_interest}")
     after = compiled(rule + "{kind: purpose, id: extra, basis: legitimate_interest}")
-    assert not concerns(before, after, ()).everybody
+    assert not concerns(before, after, (), FOLD).everybody
     del after.purposes["extra"]
-    assert concerns(before, after, ()).segments == {"agreed"}
+    assert concerns(before, after, (), FOLD).segments == {"agreed"}
 
 
 def test_who_is_only_looked_at_does_not_stay_in_memory() -> None:

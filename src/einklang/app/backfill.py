@@ -1,9 +1,11 @@
-"""Changed segments are worked out beside the live work, and switch in one step.
+"""Changed segments and stages are worked out beside the live work, and switch in one step.
 
     look     persons are asked by the new definition, a few at a time; what they answer is a *shadow* beside their
              membership, and is kept exact by whatever happens to them from then on. The old definition is in force.
     switch   one entry: from it on the new definition is in force, and members are shown by it.
     tell     persons take their shadow over, a few at a time, or when something happens to them: entered, left, once.
+    climb    everybody is asked for the changed stages, a few at a time. Stages have no shadow: the new rules are in
+             force from the switch on, for each person from the first thing that happens to them, or from this.
 
 Each step is an entry of the log that moves time, and names the persons it is about. So a rebuild does the same at the
 same place, whoever found out whom to look at. Who was never asked and need not be is no member by the new definition,
@@ -55,7 +57,7 @@ class Build(msgspec.Struct, frozen=True, omit_defaults=True):
     names: changed ones and those that speak of them. told: version in force until the switch of the changed ones, 0 if
     there was none; of what else stands in their conditions by kind/id. after: persons up to this id have been looked
     at. looked: how many; of: about how many, 0 if nobody knows. switched: by the new definitions; persons are told.
-    begun: seq of the entry that changed them last.
+    begun: seq of the entry that changed them last. stages: changed ones; persons climb once all are told.
     """
 
     names: tuple[str, ...]
@@ -65,6 +67,12 @@ class Build(msgspec.Struct, frozen=True, omit_defaults=True):
     of: int = 0
     switched: bool = False
     begun: int = 0
+    stages: tuple[str, ...] = ()
+
+    @property
+    def climbing(self) -> bool:
+        """Whether all are told, and are asked for their stages."""
+        return self.switched and bool(self.after)
 
 
 _DECODER = msgspec.json.Decoder(Build)
@@ -91,7 +99,7 @@ def beside(state: State, changes: Sequence[dict[str, Any]]) -> bool:
     return (
         state.fold >= SINCE
         and not {change["kind"] for change in changes} <= ALONE
-        and not (state.build is not None and state.build.switched)
+        and not (state.build is not None and state.build.switched and not state.build.climbing)
         and len(state.after("", PERSONS_MIN)) == PERSONS_MIN
     )
 
@@ -129,17 +137,18 @@ def _as_told(state: State, told: dict[str, int], docs: Docs) -> Docs:
     return found
 
 
-def begin(state: State, told: dict[str, int], changed: frozenset[str]) -> None:
-    """These segments, and those that speak of them, are looked at from now on; they are in force already."""
-    names = set(changed)
+def begin(state: State, told: dict[str, int], changed: frozenset[str], stages: frozenset[str]) -> None:
+    """These segments, those that speak of them, and these stages are looked at from now on; they are in force."""
+    names, climbed = set(changed), set(stages)
     if state.build is not None:
         names |= set(state.build.names)
+        climbed |= set(state.build.stages)
     ordered = []
     for segment in state.definitions.segments:
         if segment.id in names or not segment.condition.needs.segments.isdisjoint(names):
             names.add(segment.id)
             ordered.append(segment.id)
-    state.building(Build(tuple(ordered), told, begun=state.counters["seq"]))
+    state.building(Build(tuple(ordered), told, begun=state.counters["seq"], stages=tuple(sorted(climbed))))
 
 
 def listeners(state: State) -> tuple[Listeners, Listeners | None]:
@@ -157,6 +166,18 @@ def _listeners(state: State, asked: Sequence[Segment | Ladder]) -> Listeners:
     return Listeners([one for one in asked if isinstance(one, Segment) or state.fold >= stages.SINCE])
 
 
+def climbing(state: State) -> frozenset[int]:
+    """Places of the stages that everybody who has not climbed is asked for whatever happens."""
+    names = state.build.stages if state.build is not None else ()
+    return frozenset(n for n, one in enumerate(state.listeners.segments) if isinstance(one, Ladder) and one.id in names)
+
+
+def climbs(state: State, person: str) -> bool:
+    """Whether a person is still to be asked for the changed stages."""
+    build = state.build
+    return build is not None and bool(state.climbing) and not (build.switched and person <= build.after)
+
+
 def asked(state: State) -> list[Segment | Ladder]:
     """All segments and stages that are asked at present."""
     return [*state.listeners.segments, *(state.shadows.segments if state.shadows is not None else ())]
@@ -170,17 +191,32 @@ def next_step(state: State, reader: Reader, crowd: Crowd | None = None) -> Step 
     build = state.build
     assert build is not None, "something is worked out anew"
     if build.switched:
-        found: Sequence[str] = [row[0] for row in reader.read("shadow_persons", STEP_PERSONS)]
-        return {"build": "tell", "persons": found} if found else {"build": "end"}
+        return _after_switch(state, reader, build)
+    if not build.names:
+        return {"build": "switch"}
     persons = EVERYBODY if crowd is None else crowd(build)
     if persons is None:
         return None
     if persons is EVERYBODY:
-        found, count = state.after(build.after, STEP_PERSONS), int(reader.read("person_count")[0][0])
-    else:
-        first, count = bisect_right(persons, build.after), len(persons)
-        found = persons[first : first + STEP_PERSONS]
-    return {"build": "look", "persons": list(found), "of": count} if found else {"build": "switch"}
+        return _all_of(state, reader, "look") or {"build": "switch"}
+    first = bisect_right(persons, build.after)
+    found = persons[first : first + STEP_PERSONS]
+    return {"build": "look", "persons": found, "of": len(persons)} if found else {"build": "switch"}
+
+
+def _after_switch(state: State, reader: Reader, build: Build) -> Step:
+    """Who has a shadow is told; then everybody climbs."""
+    found = [] if build.climbing else [row[0] for row in reader.read("shadow_persons", STEP_PERSONS)]
+    if found:
+        return {"build": "tell", "persons": found}
+    return (_all_of(state, reader, "climb") if build.stages else None) or {"build": "end"}
+
+
+def _all_of(state: State, reader: Reader, step: str) -> Step | None:
+    """The next of all persons."""
+    assert state.build is not None, "something is worked out anew"
+    found = state.after(state.build.after, STEP_PERSONS)
+    return {"build": step, "persons": found, "of": int(reader.read("person_count")[0][0])} if found else None
 
 
 def take_step(
@@ -200,18 +236,20 @@ def take_step(
     if what["build"] == "end":
         state.building(None)
         return
-    look = what["build"] == "look"
+    look, climb = what["build"] == "look", what["build"] == "climb"
     for person in what["persons"]:
         live = state.working.passing(living(person))
         if live is not None:
             if look:
                 live.person.shadows.clear()
             careful(live, partial(moments.look, live))
-            if look != bool(live.person.shadows):
+            if not climb and look != bool(live.person.shadows):
                 _put_aside(state, build, live)
-    if look:
+    if look or climb:
+        names = () if climb else build.names  # all of them are told
+        looked = (build.looked if build.after else 0) + len(what["persons"])
         state.build = msgspec.structs.replace(
-            build, after=what["persons"][-1], looked=build.looked + len(what["persons"]), of=what["of"]
+            build, names=names, after=what["persons"][-1], looked=looked, of=what["of"]
         )
 
 

@@ -74,8 +74,8 @@ def change_definitions(state: State, event: Event) -> None:
         _note_pauses(state, event, paused, resumed)
     again = event.message_id if after.identity != before.identity else ""
     index = after.objects != before.objects
-    if beside and concern.segments:
-        backfill.begin(state, told, concern.segments)
+    if beside and (concern.segments or concern.stages):
+        backfill.begin(state, told, concern.segments, concern.stages)
     if resumed or concern.at_once or concern.journeys or concern.held or again or index:
         journeys = tuple(sorted(resumed.union(concern.journeys)))
         retell = after.trait_rules != before.trait_rules
@@ -94,7 +94,7 @@ def _concerns(
 ) -> concerns.Concerns:
     """Whom the changes concern; before it was looked at closely, some kinds concerned everybody."""
     if state.fold >= concerns.SINCE:
-        return concerns.concerns(before, after, changes)
+        return concerns.concerns(before, after, changes, state.fold)
     segments = frozenset(change["id"] for change in changes if change["kind"] == "segment")
     return concerns.Concerns(segments, any(change["kind"] in _FOR_ALL[1:] for change in changes), (), False)
 

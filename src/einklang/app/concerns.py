@@ -19,43 +19,50 @@ from einklang.expr import Checked, Condition
 
 #: Since which version of the fold; before, some kinds concerned everybody and the others nobody.
 SINCE = 5
+#: Since which version changed stages, and segments that stages speak of, are worked out beside the live work.
+CLIMBS = 6
 
 
 @dataclass(frozen=True, slots=True)
 class Concerns:
     """segments: that must be asked anew of everybody, those that speak of them left out. at_once: in no other way than
     all together, while nothing else is worked off. journeys: whose runs are looked at. held: so is every run that the
-    door holds.
+    door holds. stages: that must be asked anew of everybody.
     """
 
     segments: frozenset[str]
     at_once: bool
     journeys: tuple[str, ...]
     held: bool
+    stages: frozenset[str] = frozenset()
 
     @property
     def everybody(self) -> bool:
         """Whether something is asked of everybody."""
-        return self.at_once or bool(self.segments)
+        return self.at_once or bool(self.segments) or bool(self.stages)
 
 
-def concerns(before: Definitions, after: Definitions, changes: Sequence[dict[str, Any]]) -> Concerns:
+def concerns(before: Definitions, after: Definitions, changes: Sequence[dict[str, Any]], fold: int) -> Concerns:
     """What changes from one set of definitions to the next."""
     changed = {(change["kind"], change["id"]) for change in changes}
     purposes = {name for name, known in before.purposes.items() if after.purposes.get(name) != known}
     old = {one.id: one for one in before.segments}
     found = {one.id for one in after.segments if one.id not in old or not _same(old[one.id], one)}
-    consent = {one.id for one in after.segments if one.needs.consent} if purposes else set[str]()
+    consent = {one.id for one in after.asked if one.needs.consent} if purposes else set[str]()
+    climbs = fold < CLIMBS and _climbs(
+        before, after, found, {name for kind, name in changed if kind == "stage"}, asked=bool(purposes)
+    )
     return Concerns(
-        frozenset(found | consent),
+        frozenset(found | {one.id for one in after.segments if one.id in consent}),
         before.trait_rules != after.trait_rules
         or before.objects != after.objects
         or before.policy.timezone != after.policy.timezone
         or bool(consent)
         or _frozen(changes)
-        or _climbs(before, after, found, {name for kind, name in changed if kind == "stage"}, asked=bool(purposes)),
+        or climbs,
         tuple(sorted(_journeys(before, after, changed, asked=bool(purposes)))),
         bool(purposes) or _door(before, after, changed),
+        frozenset(name for name, one in after.ladders.items() if not _same_ladder(before.ladders.get(name), one)),
     )
 
 
@@ -64,13 +71,27 @@ def _same(one: Segment, other: Segment) -> bool:
     return draws[0] == draws[1] and one.condition.checked.tree == other.condition.checked.tree
 
 
+def _same_ladder(one: Ladder | None, other: Ladder) -> bool:
+    return one is not None and _written(one) == _written(other)
+
+
+def _written(ladder: Ladder) -> list[tuple[Any, ...]]:
+    return [
+        (rung.name, rung.place, rung.dwell, rung.after, *(one and one.checked.tree for one in (rung.when, rung.exit)))
+        for rung in ladder.rungs
+    ]
+
+
 def _frozen(changes: Iterable[dict[str, Any]]) -> bool:
     """A moment that nobody may enter after cannot be caught up with bit by bit."""
     return any(change["kind"] == "segment" and "frozen" in change["body"] for change in changes)
 
 
 def _climbs(before: Definitions, after: Definitions, segments: set[str], stages: set[str], *, asked: bool) -> bool:
-    """Whether a stage is concerned: asked by what changed, or by segments that did. asked: consents changed."""
+    """Whether a stage is concerned: asked by what changed, or by segments that did. asked: consents changed.
+
+    As older versions of the fold had it: then everybody was looked at at once.
+    """
     found = set(segments)
     for one in after.asked:
         if isinstance(one, Ladder) and (

@@ -170,6 +170,8 @@ class Moments:
         places = listeners.touched(touched) | listeners.open(
             person.memberships, state.clock, due=due, stands=person.stages
         )
+        if backfill.climbs(state, person.id):
+            places = places | state.climbing
         if places:
             for change in refresh(listeners, person.memberships, state.view(live), places, mark, person.stages):
                 if isinstance(change, Climb):

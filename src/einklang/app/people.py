@@ -256,7 +256,7 @@ class People:
         """Where the stage before matters, the one who is further along has it right."""
         mine, clock = winner.person.stages, self.state.clock
         for name, stand in sorted(loser.person.stages.items()):
-            ladder, known = self.state.definitions.ladders.get(name), mine.get(name) or Stand(None, clock, None)
+            ladder, known = self.state.ladders.get(name), mine.get(name) or Stand(None, clock, None)
             if ladder is None or not ladder.keeps:
                 continue
             if ladder.further(known, stand):

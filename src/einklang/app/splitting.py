@@ -369,7 +369,7 @@ class Division:
     def _stages(self, live: Live) -> dict[str, Stand]:
         """Stages in the same way."""
         told, first = self._record(live)
-        ladders = self.state.definitions.ladders if self.state.fold >= SINCE else {}
+        ladders = self.state.ladders if self.state.fold >= SINCE else {}
         found = {name: Stand(None, first, None) for name in ladders}
         for event in told:
             ladder = ladders.get(str(event.properties.get("stage"))) if event.name == CHANGED else None

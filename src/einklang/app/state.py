@@ -23,6 +23,7 @@ from einklang.app.sweep import Sweep
 from einklang.app.timers import TimerFeed
 from einklang.app.view import PersonView, Rules, address_of
 from einklang.app.working import Live, WorkingSet, from_json, to_json
+from einklang.audience.ladder import Ladder
 from einklang.consent import WITHDRAWN, address_key, permits, split_key, status_of
 from einklang.content.mail import Brand
 from einklang.event import Event
@@ -39,7 +40,7 @@ SALT_VERSION = 1
 STANDSTILL_US = 6 * time.HOUR
 #: The version of the fold, stamped on each entry that moves time: what a log says under an older one is folded again as
 #: it was then. What changed with each version: docs/decisions/0006-fold-version.md.
-FOLD = 5
+FOLD = 6
 TICK = "tick"
 _PAGE = 1_000
 #: In the table of stops, the name of a standstill: all journeys stood.
@@ -164,6 +165,9 @@ class State:
         """These segments are worked out anew beside those that are told."""
         self.build = build
         self.listeners, self.shadows = backfill.listeners(self)
+        self.climbing = backfill.climbing(self)
+        #: the stages that are asked at present
+        self.ladders = {one.id: one for one in self.listeners.segments if isinstance(one, Ladder)}
         needs = [*self.definitions.all_needs(), *(segment.needs for segment in self.listeners.segments)]
         #: types of groups, and names of their members' events, that conditions ask about
         self.asked_groups = frozenset(kind for need in needs for kind in need.groups)
