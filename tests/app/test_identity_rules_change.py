@@ -10,12 +10,13 @@ from einklang.app.apply import apply
 from einklang.app.find import load, person_id
 from einklang.app.imports import import_file
 from einklang.app.run import settle_definitions
+from einklang.app.segments import members
 from einklang.app.yaml import parse_text
 from einklang.event import EngineCall
 from einklang.store.book import SqliteBook
-from einklang.store.lake import Lake
+from einklang.store.lake import Lake, ship_all
 from tests.app.dice import Random
-from tests.app.test_rebuild import differences
+from tests.app.test_rebuild import differences, state_of
 from tests.app.worlds import DAY, HOUR, START, UNTIL, append, churning_calls, engine_of, home, run
 
 FEW = "{kind: identity, kinds: {email: {limit: 2}, phone: {limit: 1}}, blocked: ['e0@*']}"
@@ -78,3 +79,30 @@ def test_a_column_of_an_import_is_a_kind_of_ones_own(tmp_path: Path) -> None:
         assert person_id(book, "email:ada@x.example") == live.person.id
         assert "card" not in live.person.traits
         assert [event.properties for event in live.history if event.name == "Paid"] == [{"total": 5}]
+
+
+def test_whose_an_event_was_by_the_kinds_of_its_time_is_known_by_plan(tmp_path: Path) -> None:
+    """Values that named nobody yet or no longer, and another order of kinds: by plan as in the history."""
+    text = "{kind: segment, id: busy, where: 'events(\"Seen\").count() >= 2'}"
+    lake, number = Lake(tmp_path), 0
+    kinds = "{kind: identity, kinds: {card: {priority: %d%s}}}"
+
+    def seen(day: int, **named: str) -> EngineCall:
+        nonlocal number
+        number += 1
+        return EngineCall("track", "Seen", messageId=f"s{number}", identifiers=named, at=START + day * DAY)
+
+    with home(text) as book:
+        for day, rule in enumerate(
+            ("", kinds % (35, ", blocked: ['b*']"), kinds % (5, ""), kinds % (5, ", blocked: ['c*']"))
+        ):
+            if rule:
+                ruled(book, rule, START + day * DAY)
+            calls = [seen(day, email=f"e{n}@x.example", card=f"{n}{day % 3}") for n in ("b", "c")]
+            append(book, [*calls, *(seen(day, card=f"{n}{day}") for n in ("b", "c", "b"))])
+            run(book, until=START + day * DAY)
+        ship_all(book, lake)
+        live = members(book, state_of(book), lake, "busy", None)
+        with book.snapshot() as reader:
+            assert members(reader, state_of(book), lake, "busy", START + 9 * DAY) == live
+        assert live

@@ -4,7 +4,7 @@ them now, their traits and permissions by event time.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Protocol
 
 import msgspec
@@ -22,6 +22,7 @@ from einklang.consent import Declaration, fold
 from einklang.expr import Crowd
 from einklang.expr.crowd_frames import GROUP_TRAITS, MEMBERS
 from einklang.fact.person import Permission, Person, Trait
+from einklang.identity import DEFAULT_RULES, parse_identity
 from einklang.kernel import limits
 
 _PAGE = 20_000
@@ -251,7 +252,36 @@ def _owned(
     schema = {"person": pl.String, "living": pl.String}
     living = pl.DataFrame(reader.read("ship_persons"), schema=schema, orient="row")
     given = pl.DataFrame(reader.read("all_object_event"), schema={"seq": pl.Int64, "person": pl.String}, orient="row")
-    return crowds.owned(log, people.identifiers, _sign_ins(reader), living, given)
+    return crowds.owned(log, people.identifiers, _sign_ins(reader), living, given, _believed(reader, events))
+
+
+def _believed(reader: Reader, events: pl.LazyFrame) -> Callable[[pl.DataFrame], pl.DataFrame] | None:
+    """What narrows identifiers to those that the kinds of their time knew, the strongest first; None where there were
+    never others than the built-in ones. events: the log in the lake.
+    """
+    rows = reader.read("identity_versions")
+    if not rows:
+        return None
+    shipped = events.filter(pl.col("position").is_in([row[0] for row in rows])).select("position", "seq").collect()
+    known = dict(shipped.iter_rows())
+    since = [(int(known[position] if seq is None else seq), from_json(body)) for position, body, seq in rows]
+    rules = [DEFAULT_RULES, *(parse_identity(doc, "identity") for _, doc in since)]
+    periods = pl.DataFrame({"since": [0, *(seq for seq, _ in since)], "period": range(len(rules))})
+    kinds = [(n, name, kind.priority) for n, one in enumerate(rules) for name, kind in one.kinds.items()]
+    ranks = pl.DataFrame(kinds, schema={"period": pl.Int64, "kind": pl.String, "rank": pl.Int64}, orient="row")
+
+    def narrow(keys: pl.DataFrame) -> pl.DataFrame:
+        found = keys.sort("seq", maintain_order=True).join_asof(periods, left_on="seq", right_on="since")
+        found = found.join(ranks, on=["period", "kind"], how="inner", maintain_order="left")
+        for n, one in enumerate(rules):
+            if one.blocked_too is not None or any(kind.blocked is not None for kind in one.kinds.values()):
+                here = pl.col("period") == n
+                named = found.filter(here).select("kind", "value").unique()
+                bad = named.filter([not one.usable(*pair) for pair in named.iter_rows()]).with_columns(period=pl.lit(n))
+                found = found.join(bad, on=["period", "kind", "value"], how="anti", maintain_order="left")
+        return found.sort("seq", "rank", descending=[False, True], maintain_order=True).select(keys.columns)
+
+    return narrow
 
 
 def _expired(reader: Reader) -> pl.Expr:

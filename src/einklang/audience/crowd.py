@@ -81,6 +81,7 @@ def owned(
     sign_ins: pl.DataFrame,
     living: pl.DataFrame,
     given: pl.DataFrame,
+    believed: Callable[[pl.DataFrame], pl.DataFrame] | None = None,
 ) -> pl.DataFrame:
     """The events with `person_id` as identity knows it now; those of nobody are left out. Order is kept.
 
@@ -88,7 +89,8 @@ def owned(
     strongest first); identifiers: kind, value, person; sign_ins, in order of (at, message id): device, at, kind, value,
     of those that count; living: person, living. An event belongs to the owner of its strongest identifier; one with a
     device alone to whom was signed in there at its time, before the first sign-in to the first (identity.devices).
-    given: seq, person of those that name nobody and belong to the owner of an object.
+    given: seq, person of those that name nobody and belong to the owner of an object. believed: of the identifiers of
+    events (seq, at, kind, value) those that named somebody when the event was worked off, strongest first; None: all.
     """
     owners = identifiers.select(pl.concat_str("kind", "value", separator="\x1f").alias("_key"), "person")
     keys = (
@@ -97,6 +99,7 @@ def owned(
         .explode("identifiers")
         .select("seq", "at", pl.col("identifiers").struct.unnest())
         .select("seq", "at", pl.col("key").alias("kind"), "value")
+        .pipe(believed or (lambda all_: all_))
         .with_columns(pl.concat_str("kind", "value", separator="\x1f").alias("_key"))
         .join(owners, on="_key", how="inner", maintain_order="left")
     )

@@ -88,6 +88,10 @@ SELECT name, at, seq, source, machine, properties FROM history WHERE lane = ? AN
 
 -- name: members_page
 SELECT person FROM shown_member WHERE segment = ? AND person > ? ORDER BY person LIMIT ?
+-- The kinds of identifier that were ever in force, and the entries that brought them, while the Book has these.
+-- name: identity_versions
+SELECT d.position, d.body, e.seq FROM definition d LEFT JOIN entry e ON e.position = d.position
+WHERE d.kind = 'identity' ORDER BY d.version
 -- name: definition_positions
 SELECT kind, id, version, position FROM definition WHERE active = 1 ORDER BY kind, id
 -- Those in force at a position of the log, and the newest of these positions.
@@ -129,5 +133,7 @@ SELECT route, body_hash, status, answer FROM idempotency WHERE key = ? AND at > 
 -- name: idempotency_put
 INSERT INTO idempotency (key, route, body_hash, status, answer, at) VALUES (?, ?, ?, ?, ?, ?)
 ON CONFLICT (key) DO UPDATE SET route = excluded.route, body_hash = excluded.body_hash, status = excluded.status, answer = excluded.answer, at = excluded.at
+-- name: idempotency_acting
+UPDATE idempotency SET at = ? WHERE key = ? AND status = ?
 -- name: idempotency_expire
 DELETE FROM idempotency WHERE at <= ?
