@@ -96,7 +96,7 @@ CHOICES: Data = {
     "segments": [{"id": "garden-lovers", "title": "Garden lovers"}],
     "journeys": [],
     "scores": [{"id": "lead-fit", "title": "Lead fit"}],
-    "stages": [{"id": "buying", "title": "Buying", "names": ["visitor", "customer"]}],
+    "stages": [{"id": "buying", "title": "Buying", "names": ["visitor", "customer"], "titles": {}}],
     "categories": ["Garden furniture"],
     "brands": [],
 }
@@ -130,7 +130,11 @@ STAGES: list[Data] = [
 STAGE_COUNTS: list[Data] = [
     {
         "id": "buying", "title": {"de": "Weg der Kundschaft", "en": "Customer journey"}, "note": None,
-        "stages": [{"name": "purchase", "persons": 310}, {"name": "use", "persons": 1_204}], "none": 17,
+        "stages": [
+            {"name": "purchase", "persons": 310, "title": {"de": "Kauf", "en": "Purchase"}},
+            {"name": "use", "persons": 1_204, "title": "use"},
+        ],
+        "none": 17,
     }
 ]  # fmt: skip
 STAGE_CHANGES: Data = {

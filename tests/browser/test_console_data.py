@@ -107,24 +107,27 @@ def test_a_list_is_uploaded_changed_frozen_and_exported(visit: Visit, api: MockA
     """Lines that were not taken are told; who was left out of a file, and what was exported, with its file."""
     page = visit("/segments")
     page.get_by_text("Upload a list").click()
-    page.get_by_label("Id of the list").fill("fair-visitors")
+    page.get_by_label("Name of the list").fill("Visitors of the fair")
     page.get_by_label("Or write the lines here").fill("email\na@x.example\nnobody")
     page.get_by_role("button", name="Upload").click()
     page.get_by_text("1 line was not taken").click()
     expect(page.get_by_text("Line 3: nobody has email:x; import the person")).to_be_visible()
     page = visit("/segments/newsletter")
     page.get_by_text("Freeze as a list").click()
-    page.get_by_label("Id of the list").fill("kept")
+    page.get_by_label("Name of the list").fill("Kept in May")
     page.get_by_role("button", name="Freeze").click()
     page.get_by_text("Export as a file").click()
     page.get_by_label("For what is it used?").select_option("marketing")
+    page.get_by_text("Identifiers", exact=True).click()
+    page.get_by_label("E-mail", exact=True).check()
     page.get_by_role("button", name="Export").click()
     expect(page.get_by_text("812 persons are in the file. Left out: 3 without consent")).to_be_visible()
     assert [said for said in api.posted if said[0] != "/api/expressions"] == [
-        ("/api/segments/fair-visitors/list",
-         {"rows": "email\na@x.example\nnobody", "action": "add", "create": False}),
-        ("/api/segments/newsletter/freeze", {"list": "kept"}),
-        ("/api/segments/newsletter/exports", {"format": "csv", "purpose": "marketing", "columns": ["person_id"]}),
+        ("/api/segments/visitors-of-the-fair/list",
+         {"rows": "email\na@x.example\nnobody", "action": "add", "create": False, "title": "Visitors of the fair"}),
+        ("/api/segments/newsletter/freeze", {"list": "kept-in-may", "title": "Kept in May"}),
+        ("/api/segments/newsletter/exports",
+         {"format": "csv", "purpose": "marketing", "columns": ["person_id", "email"]}),
     ]  # fmt: skip
     page = visit("/destinations")
     expect(page.get_by_role("link", name="Fetch the file")).to_have_attribute("href", re.compile("newsletter-2026"))

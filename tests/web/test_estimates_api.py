@@ -316,7 +316,8 @@ def test_choices_name_what_is_there(shop: Home) -> None:
     fields = {one["path"]: one["type"] for one in order["properties"]}
     assert (fields["total"], fields["products[].category"]) == ("money", "string")
     assert {"id": "buyers", "title": {"de": "Käufer", "en": "Buyers"}} in told["segments"]
-    assert told["stages"] == [{"id": "life", "title": "life", "names": ["customer"]}]
+    called = {"names": ["customer"], "titles": {"customer": "customer"}}
+    assert told["stages"] == [{"id": "life", "title": "life"} | called]
     assert {"marketing", "service"} <= {one["id"] for one in told["purposes"]}
     assert "shop.example" not in str(told)
 

@@ -51,7 +51,10 @@ def test_a_list_is_made_of_rows_and_frozen(shop: Home) -> None:
     assert ask(shop, "GET", "/api/segments/vip")["manual"] is True
     gone = ask(shop, "POST", "/api/segments/vip/list", {"rows": "userId\nann\n", "action": "remove"})
     assert (gone["listed"], gone["unlisted"]) == (0, 1)
+    named = {"rows": "userId\nbob\n", "title": "At the fair"}
+    assert ask(shop, "POST", "/api/segments/fair/list", named)["new"] is True
     shop.tick()
+    assert ask(shop, "GET", "/api/segments/fair")["title"] == "At the fair"
     kept = ask(shop, "POST", "/api/segments/vip/freeze", {"list": "kept", "title": "Kept"})
     assert (kept["new"], kept["listed"]) == (True, 1)
     shop.tick()

@@ -33,12 +33,15 @@ def test_who_bought_and_then_looks_for_the_hotline_uses(home: Home) -> None:
     (item,) = home.get("/api/stages").json()["items"]
     assert {one["name"]: one["persons"] for one in item["stages"] if one["persons"]} == {"use": 1}
     assert item["none"] == 0
+    assert item["stages"][4]["title"] == {"de": "Nutzung", "en": "Use"}
     went = home.get("/api/stages/buying/changes?days=7").json()["changes"]
     assert {"was": "purchase", "to": "use", "changes": 1} in went
     why = home.get("/api/stages/buying/why?person=userId:ada").json()
     assert [one["name"] for one in why["rungs"] if one["here"]] == ["use"]
     use = why["rungs"][4]
     assert (use["when"]["held"], use["exit"]["held"], set(use["when"]["words"])) == (True, False, {"de", "en"})
+    noted, viewed = why["rungs"][1]["when"]["children"]
+    assert (noted["words"]["en"], noted["held"], viewed["held"]) == ("staff noted it", False, True)
 
 
 def test_staff_note_a_stage_and_say_why(home: Home) -> None:

@@ -84,6 +84,7 @@ export interface StageChoice {
   id: string;
   title: Text;
   names: string[];
+  titles: Record<string, Text>;
 }
 
 export interface Choices {
@@ -164,7 +165,7 @@ export interface StageItem {
   id: string;
   title: Text;
   note: string | null;
-  stages: { name: string; persons: number }[];
+  stages: { name: string; persons: number; title: Text }[];
   none: number;
 }
 

@@ -197,6 +197,7 @@ export const de: Dictionary = {
     refused: (reason) => `Grund: ${reason}`,
     noRule: 'Diese Journey nimmt alle auf, deren Ereignis passt: Sie hat keine weitere Eintrittsregel.',
     verdicts: 'Entscheidungen dieser Journey',
+    ofProducts: (what) => `ein Produkt (${what})`,
     noVerdicts: 'Es gab keine Entscheidung: Diese Person stand nie an der Tür dieser Journey.',
     holds: 'gilt',
     fails: 'gilt nicht',

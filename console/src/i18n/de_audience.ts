@@ -1,4 +1,5 @@
 // Deutsche Texte zum Zusammenstellen von Segmenten und zur Seite eines Segments. Wie de.ts.
+import { deEvents } from './de_events';
 import type { enAudience } from './en_audience';
 
 const plural = (n: number, text: string, one: string, many: string): string => `${text} ${n === 1 ? one : many}`;
@@ -94,16 +95,11 @@ export const deAudience: typeof enAudience = {
       product_id: 'Produktnummer', 'products[].category': 'Kategorie eines Produkts', 'products[].brand': 'Marke eines Produkts', 'products[].name': 'Name eines Produkts',
       'products[].price': 'Preis eines Produkts', 'products[].product_id': 'Nummer eines Produkts', 'products[].quantity': 'Menge eines Produkts',
       'event.touchpoint': 'Kontaktpunkt', discount: 'Rabatt', coupon: 'Gutschein', path: 'Seite', title: 'Titel', channel: 'Kanal', message: 'Nachricht',
+      segment: 'Segment', journey: 'Journey', stage: 'Weg', from: 'von', to: 'nach', step: 'Schritt', reason: 'Grund', why: 'Begründung', by: 'durch', subject: 'Betreff', link: 'Link',
+      cart_id: 'Warenkorb', value: 'Wert', store: 'Filiale', query: 'Suche', currency: 'Währung', address: 'Adresse', purpose: 'Zweck', 'company.name': 'Firma', customer_since: 'Kunde seit',
+      welcomed: 'begrüßt', campaign: 'Kampagne', form: 'Formular', code: 'Code', shipping: 'Versand', tax: 'Steuer', subtotal: 'Zwischensumme', url: 'Adresse der Seite', tier: 'Stufe',
     },
-    events: {
-      'Order Completed': 'Bestellung abgeschlossen', 'Order Refunded': 'Bestellung erstattet', 'Order Cancelled': 'Bestellung storniert', 'Product Viewed': 'Produkt angesehen',
-      'Product Added': 'Produkt in den Warenkorb gelegt', 'Product Removed': 'Produkt aus dem Warenkorb genommen', 'Cart Viewed': 'Warenkorb angesehen',
-      'Checkout Started': 'Kasse betreten', 'Page Viewed': 'Seite besucht', 'Screen Viewed': 'Ansicht in der App besucht', 'Products Searched': 'Produkte gesucht',
-      'Product List Viewed': 'Produktliste angesehen', 'Message Sent': 'Nachricht gesendet', 'Email Opened': 'E-Mail geöffnet', 'Email Link Clicked': 'Link in E-Mail angeklickt',
-      'Signed Up': 'Registriert', 'Signed In': 'Angemeldet', 'Form Submitted': 'Formular abgeschickt', 'Consent Given': 'Einwilligung erteilt',
-      'Consent Withdrawn': 'Einwilligung widerrufen', 'Application Opened': 'App geöffnet', 'Voucher Redeemed': 'Gutschein eingelöst',
-      'Stage Changed': 'Phase gewechselt', 'Stage Noted': 'Phase festgehalten',
-    },
+    events: deEvents,
     element: (list, name) => `${name} (aus ${list})`,
   },
   estimate: {
@@ -136,9 +132,9 @@ export const deAudience: typeof enAudience = {
   audience: {
     apart: { sample: 'Die Bedingungen entscheiden nicht allein: nur eine Stichprobe der Personen, auf die sie zutreffen, ist darin.', frozen: 'Die Bedingungen entscheiden nicht mehr: dieses Segment ist eingefroren, niemand kommt dazu oder geht.', building: 'Die Bedingungen wurden geändert, und alle werden noch geprüft: so lange gelten die früheren.' } as Record<string, string>,
     whyTitle: 'Warum ist jemand (nicht) dabei?',
-    whyText: 'E-Mail, Kundennummer oder Kennung einer Person. Mitglieder lassen sich auch aus ihrer Liste fragen.',
+    whyText: 'E-Mail oder Kundennummer. Bei Mitgliedern geht es auch unten in der Liste.',
     whyPerson: 'Person',
-    whyPlaceholder: 'email:ada@shop.example',
+    whyPlaceholder: 'ada@shop.example',
     whyAsk: 'Grund zeigen',
     whyOf: (name) => `Warum ist ${name} dabei?`,
     isIn: 'ist in diesem Segment',
@@ -154,13 +150,13 @@ export const deAudience: typeof enAudience = {
     in: 'dabei', out: 'nicht dabei',
     persons: 'Personen',
     usedIn: 'Verwendet in',
-    unused: 'Noch verwendet es nichts.',
+    unused: 'Noch baut nichts darauf auf.',
     kinds: { segment: 'Segment', journey: 'Journey', trait: 'Merkmal', policy: 'Kontaktregeln', score: 'Lead-Bewertung', stage: 'Phase', destination: 'Weitergabe' },
     health: 'Wie es aktuell bleibt',
     timed: 'Zugehörigkeiten ändern sich im richtigen Augenblick, auch wenn nur Zeit vergeht.',
     untimed: 'Zugehörigkeiten ändern sich nur, wenn etwas geschieht.',
     together: 'Alle Personen lassen sich auf einmal zählen.',
-    alone: (why) => `Gezählt wird Person für Person, was länger dauert, wegen ${why}`,
+    alone: 'Gezählt wird Person für Person; das dauert länger.',
     building: 'Eine Änderung wird ausgerechnet',
     looked: (looked, of) => `${looked} von ${of} Personen sind geprüft. Bis es alle sind, stehen hier die bisherigen Mitglieder.`,
     lookedSome: (looked) => `${looked} Personen sind geprüft. Bis es alle sind, stehen hier die bisherigen Mitglieder.`,
@@ -176,9 +172,12 @@ export const deAudience: typeof enAudience = {
     exit: 'Verlassen, sobald',
     changes: (days) => `Wechsel der letzten ${days} Tage`,
     change: (was, to) => `${was} → ${to}:`,
+    of: (name) => `Phasen: ${name}`,
+    text: 'Wie viele Personen wo auf ihrem Weg sind. Jede ist immer in einer Phase und wechselt von selbst.',
+    notedText: 'Was Sie gehört haben, zählt als Anzeichen für diese Phase, solange ihre Regeln es sagen.',
     noChanges: 'Niemand hat die Phase gewechselt.',
     stays: (when) => `Bleibt mindestens bis ${when}.`,
-    note: 'Eigenes Wissen festhalten',
+    note: 'Festhalten, was Sie wissen',
     noted: 'Phase',
     choose: 'Phase auswählen',
     takeBack: 'Frühere Notizen gelten nicht mehr',

@@ -197,6 +197,7 @@ export const en = {
     refused: (reason: string) => `Reason: ${reason}`,
     noRule: 'This journey takes everybody whose event fits: it has no further entry rule.',
     verdicts: 'Decisions of this journey',
+    ofProducts: (what: string) => `a product (${what})`,
     noVerdicts: 'No decision was made: this person never stood at the door of this journey.',
     holds: 'holds',
     fails: 'does not hold',

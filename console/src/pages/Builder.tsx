@@ -11,6 +11,7 @@ import { type Draft, EMPTY, EVERYBODY, keep, kept, type View } from '../builder/
 import { changed, type Group, groupOf, groupTree, open } from '../builder/model.ts';
 import { useWords } from '../i18n';
 import { Icon } from '../ui/icons';
+import { freeId, idOf } from '../ui/names';
 import { Back, Card, Failure, PageHead, Rows } from '../ui/parts';
 import ui from '../ui/ui.module.css';
 import css from './builder.module.css';
@@ -19,18 +20,6 @@ import { Funnel } from './BuilderFunnel';
 import { GroupBox } from './BuilderRows';
 
 const PAUSE_MS = 200;
-
-/** An id out of a name: German letters are written out. */
-export const idOf = (name: string): string => name.toLowerCase()
-  .replace(/ä/g, 'ae').replace(/ö/g, 'oe').replace(/ü/g, 'ue').replace(/ß/g, 'ss').normalize('NFKD')
-  .replace(/[^a-z0-9]+/g, '-').replace(/^[^a-z]+|-+$/g, '').slice(0, 60).replace(/^new$/, 'new-segment');
-
-/** An id that no other segment has. */
-const free = (id: string, taken: string[]): string => {
-  let n = 1;
-  while (taken.includes(n === 1 ? id : `${id}-${n}`)) n += 1;
-  return n === 1 ? id : `${id}-${n}`;
-};
 
 const saidOf = (draft: Draft, language: string): Said =>
   draft.view === 'rows' ? { tree: groupTree(draft.group) ?? EVERYBODY } : draft.view === 'text' ? { text: draft.typed } : { words: draft.typed, language };
@@ -90,7 +79,7 @@ function useSave(segment: Segment | undefined, taken: string[]) {
   const { language } = useWords();
   return useMutation({
     mutationFn: async ({ name, where }: { name: string; where: string }) => {
-      const own = segment?.id ?? free(idOf(name), taken);
+      const own = segment?.id ?? freeId(name, taken);
       const title = typeof segment?.title === 'object' ? { ...segment.title, [language]: name } : name;
       await post(`/api/segments/${encodeURIComponent(own)}`, { where, title, before: segment?.where ?? '' });
       for (let tries = 0; tries < 40; tries += 1) {

@@ -34,17 +34,6 @@ export function Choice({ label, value, onChange, options, empty, wide = false }:
   );
 }
 
-/** What a trait or a property is called on the screen. */
-export function useFieldName(): (path: string) => string {
-  const { t } = useWords();
-  return (path) => {
-    const known = t.builder.fields[path];
-    if (known !== undefined) return known;
-    const [list, element] = path.split('[].');
-    return element === undefined ? path.replaceAll('.', ' · ') : t.builder.element(list ?? '', t.builder.fields[element] ?? element);
-  };
-}
-
 export function useEventName(): (event: EventChoice) => string {
   const { t, say } = useWords();
   return (event) => (event.title === null ? (t.builder.events[event.name] ?? event.name) : say(event.title, event.name));
@@ -83,11 +72,11 @@ function useSuggestions(path: string): Option[] {
   return path === 'language' ? [{ value: 'de', label: 'Deutsch' }, { value: 'en', label: 'English' }] : [];
 }
 
-function Value({ path, test, offered, onChange }: { path: string; test: Test; offered: string[]; onChange: (test: Test) => void }) {
+function Value({ path, test, offered, onChange }: { path: string; test: Test; offered: Option[]; onChange: (test: Test) => void }) {
   const { t } = useWords();
   const id = useId();
   const known = useSuggestions(path);
-  const suggestions = offered.length > 0 ? offered.map((value) => ({ value, label: '' })) : known;
+  const suggestions = offered.length > 0 ? offered : known;
   const [first] = test.values;
   const kind = first?.kind ?? 'string';
   if (kind === 'bool') {
@@ -99,6 +88,9 @@ function Value({ path, test, offered, onChange }: { path: string; test: Test; of
     );
   }
   const many = test.op === 'oneOf';
+  if (offered.length > 0 && (test.op === 'is' || test.op === 'isNot')) {
+    return <Choice label={t.builder.value} value={first?.value ?? ''} empty={t.builder.choose} options={offered} onChange={(value) => onChange({ ...test, values: [{ kind, value }] })} />;
+  }
   const put = (typed: string) => onChange({
     ...test, values: many ? typed.split(',').map((one) => ({ kind, value: one.trim() })) : [{ kind, value: typed }],
   });
@@ -115,7 +107,7 @@ function Value({ path, test, offered, onChange }: { path: string; test: Test; of
 }
 
 /** `is at least 5`, of a trait or a detail. */
-export function TestFields({ path, type, test, offered = [], onChange }: { path: string; type: string; test: Test; offered?: string[]; onChange: (test: Test) => void }) {
+export function TestFields({ path, type, test, offered = [], onChange }: { path: string; type: string; test: Test; offered?: Option[]; onChange: (test: Test) => void }) {
   const { t } = useWords();
   const known = OPS[type] ?? [...TEXTS, ...COUNTED];
   const ops = known.includes(test.op) ? known : [test.op, ...known];

@@ -7,8 +7,9 @@ import {
 } from '../builder/model.ts';
 import { useWords, word } from '../i18n';
 import { Icon, type IconName } from '../ui/icons';
+import { useFieldName } from '../ui/named';
 import css from './builder.module.css';
-import { Choice, comparable, fitted, TestFields, typeOf, useChoices, useEventName, useFieldName } from './BuilderFields';
+import { Choice, comparable, fitted, TestFields, typeOf, useChoices, useEventName } from './BuilderFields';
 
 type Put<T extends Item> = (item: T) => void;
 
@@ -50,6 +51,8 @@ function Trait({ row, put }: { row: TraitRow; put: Put<TraitRow> }) {
   const listed = (root: Root) => ({
     group: t.builder.roots[root], items: comparable(from[root]).map((one) => ({ value: `${root}:${one.path}`, label: titled(root, one.path) })),
   });
+  const stage = row.root === 'stage' ? choices.stages.find((one) => one.id === row.path) : undefined;
+  const offered = (stage?.names ?? []).map((name) => ({ value: name, label: say(stage?.titles[name] ?? name, name) }));
   const choose = (value: string) => {
     const [root, ...rest] = value.split(':') as [Root, ...string[]];
     const path = rest.join(':');
@@ -61,7 +64,7 @@ function Trait({ row, put }: { row: TraitRow; put: Put<TraitRow> }) {
         label={t.builder.trait} value={row.path === '' ? '' : `${row.root}:${row.path}`} empty={t.builder.choose} onChange={choose} wide
         options={(['trait', 'person', 'score', 'stage'] as const).map(listed)}
       />
-      <TestFields path={row.path} type={typeOf(from[row.root], row.path)} test={row} offered={row.root === 'stage' ? (choices.stages.find((one) => one.id === row.path)?.names ?? []) : []} onChange={(test) => put({ ...row, ...test })} />
+      <TestFields path={row.path} type={typeOf(from[row.root], row.path)} test={row} offered={offered} onChange={(test) => put({ ...row, ...test })} />
     </>
   );
 }

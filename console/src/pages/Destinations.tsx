@@ -9,13 +9,38 @@ import { useWords, word } from '../i18n';
 import { Confirm, Notice } from '../ui/ask';
 import { Icon, type IconName } from '../ui/icons';
 import { useNow } from '../ui/now';
-import { Card, Empty, Failure, More, PageHead, Pill, Rows, type Tone } from '../ui/parts';
+import { useNamed } from '../ui/named';
+import { Card, Code, Empty, Failure, More, PageHead, Pill, Rows, type Tone } from '../ui/parts';
 import ui from '../ui/ui.module.css';
 import { Exports } from './Lists';
 
 const TONES: { [state: string]: [Tone, IconName] } = {
   live: ['teal', 'check'], new: ['gray', 'clock'], failing: ['warm', 'alert'], paused: ['gray', 'pause'], gone: ['red', 'cross'],
 };
+
+const EXAMPLE = `kind: destination
+id: warehouse
+title: {de: Datei für die Auswertung, en: File for the analysts}
+type: file            # or table, webhook, audience
+segment: active-shopper
+purpose: service
+columns: [email]
+every: 1h
+
+# einklang apply destination.yaml
+# all there is to say: docs/destinations.md`;
+
+/** Who sets one up, and how: it is a definition, so people of the technical kind do. */
+function SetUp() {
+  const { t } = useWords();
+  return (
+    <details className={ui.fold} style={{ textAlign: 'start' }}>
+      <summary>{t.destinations.setUp}</summary>
+      <p className={`${ui.dim} ${ui.small}`} style={{ margin: '0 0 0.6rem' }}>{t.destinations.setUpText}</p>
+      <Code text={EXAMPLE} label="destination.yaml" />
+    </details>
+  );
+}
 
 type Act = (action: string, body?: { seq: number }) => void;
 
@@ -68,6 +93,7 @@ function Figures({ destination: it }: { destination: Destination }) {
 
 function One({ destination: it }: { destination: Destination }) {
   const { t, say } = useWords();
+  const { segment, purpose } = useNamed();
   const client = useQueryClient();
   const act = useMutation({
     mutationFn: ({ action, body }: { action: string; body: { seq: number } | undefined }) => post<Acted>(`/api/destinations/${encodeURIComponent(it.id)}/${action}`, body ?? {}),
@@ -91,8 +117,8 @@ function One({ destination: it }: { destination: Destination }) {
         {act.error !== null && <Failure error={act.error} />}
         {act.data?.action === 'replayed' && <Notice icon="loop">{t.destinations.replayed(act.data.replayed, String(act.data.replayed))}</Notice>}
         <div>
-          {t.destinations.of} {it.segments.map((name, n) => <span key={name}>{n > 0 && ', '}<Link to="/segments/$id" params={{ id: name }} className={ui.textLink ?? ''}>{name}</Link></span>)}
-          <span className={ui.dim}> · {t.destinations.purpose(it.purpose)}</span>
+          {t.destinations.of} {it.segments.map((name, n) => <span key={name}>{n > 0 && ', '}<Link to="/segments/$id" params={{ id: name }} className={ui.textLink ?? ''}>{segment(name)}</Link></span>)}
+          <span className={ui.dim}> · {t.destinations.purpose(purpose(it.purpose))}</span>
         </div>
         <Figures destination={it} />
         {it.dead > 0 && <Dead destination={it} busy={act.isPending} onAct={onAct} />}
@@ -118,8 +144,9 @@ export function Destinations() {
       <div className={ui.stack}>
         {list.isError && <Failure error={list.error} retry={() => void list.refetch()} />}
         {list.isPending && <Card><Rows count={3} /></Card>}
-        {list.data?.items.length === 0 && <Card><Empty icon="out" title={t.destinations.emptyTitle} text={t.destinations.emptyText} /></Card>}
+        {list.data?.items.length === 0 && <Card><Empty icon="out" title={t.destinations.emptyTitle} text={t.destinations.emptyText}><SetUp /></Empty></Card>}
         {list.data?.items.map((one) => <One key={one.id} destination={one} />)}
+        {(list.data?.items.length ?? 0) > 0 && <SetUp />}
         <Exports />
       </div>
     </>

@@ -4,13 +4,23 @@ import { Link } from '@tanstack/react-router';
 import { type FormEvent, useState } from 'react';
 import { choicesQuery } from '../api/audience';
 import { post } from '../api/client';
+import { segmentsQuery } from '../api/queries';
 import { contentOf, type ExportedAnswer, exportsQuery, type ListedAnswer } from '../api/lists';
 import { useWords, word } from '../i18n';
+import type { Dictionary } from '../i18n/en';
 import { Notice } from '../ui/ask';
 import { Icon } from '../ui/icons';
+import { useNamed } from '../ui/named';
+import { freeId } from '../ui/names';
 import { useNow } from '../ui/now';
 import { Card, Failure, More, Rows, TableWrap } from '../ui/parts';
 import ui from '../ui/ui.module.css';
+
+/** The id of a new list of this name. */
+function useNewId(): (name: string) => string {
+  const { data } = useQuery(segmentsQuery);
+  return (name) => freeId(name, (data?.items ?? []).map((one) => one.id)) || 'list';
+}
 
 const path = (id: string, what: string): string => `/api/segments/${encodeURIComponent(id)}/${what}`;
 
@@ -35,22 +45,23 @@ function Listed({ done }: { done: ListedAnswer }) {
 export function Upload({ of }: { of?: string }) {
   const { t } = useWords();
   const client = useQueryClient();
-  const [id, setId] = useState('');
+  const [name, setName] = useState('');
+  const newId = useNewId();
   const [file, setFile] = useState<File | null>(null); // read when it is sent: a large one makes a field slow
   const [rows, setRows] = useState('');
   const [action, setAction] = useState('add');
   const [create, setCreate] = useState(false);
   const send = useMutation({
-    mutationFn: async () => post<ListedAnswer>(path(of ?? id.trim(), 'list'), { rows: file === null ? rows : await file.text(), action, create }),
+    mutationFn: async () => post<ListedAnswer>(path(of ?? newId(name), 'list'), { rows: file === null ? rows : await file.text(), action, create, ...(of === undefined && { title: name.trim() }) }),
     onSuccess: () => Promise.all(['segments', 'segment', 'members'].map((key) => client.invalidateQueries({ queryKey: [key] }))),
   });
   const submit = (event: FormEvent) => { event.preventDefault(); send.mutate(); };
   return (
     <form onSubmit={submit} className={ui.stack}>
       <div className={`${ui.dim} ${ui.small}`}>{t.lists.uploadText}</div>
-      {of === undefined && <TextInput label={t.lists.id} description={t.lists.idText} value={id} onChange={(event) => setId(event.currentTarget.value)} required withAsterisk={false} />}
+      {of === undefined && <TextInput label={t.lists.name} description={t.lists.nameText} placeholder={t.lists.namePlaceholder} value={name} maxLength={120} onChange={(event) => setName(event.currentTarget.value)} required withAsterisk={false} />}
       <FileInput label={t.lists.file} accept=".csv,text/csv,text/plain" clearable value={file} onChange={setFile} />
-      {file === null && <Textarea label={t.lists.rows} value={rows} onChange={(event) => setRows(event.currentTarget.value)} autosize minRows={3} maxRows={8} required withAsterisk={false} />}
+      {file === null && <Textarea label={t.lists.rows} value={rows} onChange={(event) => setRows(event.currentTarget.value)} placeholder={'email\nada@shop.example'} autosize minRows={3} maxRows={8} required withAsterisk={false} />}
       {of !== undefined && (
         <NativeSelect label={t.lists.what} value={action} data={Object.entries(t.lists.actions).map(([value, label]) => ({ value, label }))} onChange={(event) => setAction(event.currentTarget.value)} />
       )}
@@ -66,19 +77,59 @@ function Freeze({ id }: { id: string }) {
   const { t } = useWords();
   const client = useQueryClient();
   const [name, setName] = useState('');
+  const newId = useNewId();
   const send = useMutation({
-    mutationFn: () => post<ListedAnswer>(path(id, 'freeze'), { list: name.trim() }),
+    mutationFn: () => post<ListedAnswer>(path(id, 'freeze'), { list: newId(name), title: name.trim() }),
     onSuccess: () => client.invalidateQueries({ queryKey: ['segments'] }),
   });
   const submit = (event: FormEvent) => { event.preventDefault(); send.mutate(); };
   return (
     <form onSubmit={submit} className={ui.stack}>
       <div className={`${ui.dim} ${ui.small}`}>{t.lists.freezeText}</div>
-      <TextInput label={t.lists.id} value={name} onChange={(event) => setName(event.currentTarget.value)} required withAsterisk={false} />
+      <TextInput label={t.lists.name} placeholder={t.lists.namePlaceholder} maxLength={120} value={name} onChange={(event) => setName(event.currentTarget.value)} required withAsterisk={false} />
       <div><Button type="submit" variant="default" loading={send.isPending}>{t.lists.freezeSend}</Button></div>
       {send.error !== null && <Failure error={send.error} />}
       {send.data !== undefined && <Listed done={send.data} />}
     </form>
+  );
+}
+
+/** What a column of a file is called on the screen. */
+function useColumnName(): (column: string) => string {
+  const { t } = useWords();
+  const { field, segment, stages, purpose } = useNamed();
+  return (column) => {
+    const [root = '', one = '', two = ''] = column.split('.');
+    const known = t.exports.names[column] ?? t.words.identifier[column];
+    if (known !== undefined) return known;
+    return root === 'trait' ? field(column.slice(6)) : root === 'segment' ? segment(one) : root === 'stage' ? stages(one) : root === 'consent' ? t.exports.consent(purpose(two), word(t.words.channel, one)) : column;
+  };
+}
+
+/** What stands in the file beside the id: chosen by name, in groups. */
+function Columns({ chosen, onChange }: { chosen: string[]; onChange: (chosen: string[]) => void }) {
+  const { t, f } = useWords();
+  const called = useColumnName();
+  const { data } = useQuery(choicesQuery);
+  const groups = {
+    identifiers: ['email', 'phone', 'userId'],
+    traits: (data?.traits ?? []).map((one) => `trait.${one.path}`),
+    stages: (data?.stages ?? []).map((one) => `stage.${one.id}`),
+    segments: ['since', ...(data?.segments ?? []).map((one) => `segment.${one.id}`)],
+    consents: (data?.purposes ?? []).flatMap((one) => CHANNELS.map((channel) => `consent.${channel}.${one.id}`)),
+  };
+  return (
+    <Checkbox.Group label={t.exports.columns} description={t.exports.columnsText} value={chosen} onChange={onChange}>
+      {(['identifiers', 'traits', 'stages', 'segments', 'consents'] as const).filter((group) => groups[group].length > 0).map((group) => {
+        const n = groups[group].filter((one) => chosen.includes(one)).length;
+        return (
+          <details key={group} className={ui.fold}>
+            <summary>{t.exports.groups[group]}{n > 0 && ` (${f.number(n)})`}</summary>
+            <div style={{ display: 'grid', gap: '0.35rem', marginBottom: '0.5rem' }}>{groups[group].map((one) => <Checkbox key={one} size="sm" value={one} label={called(one)} />)}</div>
+          </details>
+        );
+      })}
+    </Checkbox.Group>
   );
 }
 
@@ -89,8 +140,8 @@ function Export({ id }: { id: string }) {
   const choices = useQuery(choicesQuery);
   const [form, setForm] = useState('csv');
   const [purpose, setPurpose] = useState('');
-  const [columns, setColumns] = useState('person_id');
-  const names = columns.split(',').map((one) => one.trim()).filter((one) => one !== '');
+  const [chosen, setChosen] = useState<string[]>([]);
+  const names = ['person_id', ...chosen];
   const send = useMutation({
     mutationFn: () => post<ExportedAnswer>(path(id, 'exports'), { format: form, purpose, columns: names }),
     onSuccess: () => client.invalidateQueries({ queryKey: ['exports'] }),
@@ -100,9 +151,9 @@ function Export({ id }: { id: string }) {
   return (
     <form onSubmit={submit} className={ui.stack}>
       <div className={`${ui.dim} ${ui.small}`}>{t.exports.makeText}</div>
-      <NativeSelect label={t.exports.purpose} value={purpose} data={[{ value: '', label: '' }, ...purposes]} onChange={(event) => setPurpose(event.currentTarget.value)} required withAsterisk={false} />
-      <TextInput label={t.exports.columns} description={t.exports.columnsText} value={columns} onChange={(event) => setColumns(event.currentTarget.value)} required withAsterisk={false} />
-      <NativeSelect label={t.exports.format} value={form} data={[{ value: 'csv', label: 'CSV' }, { value: 'parquet', label: 'Parquet' }]} onChange={(event) => setForm(event.currentTarget.value)} />
+      <NativeSelect label={t.exports.purpose} value={purpose} data={[{ value: '', label: t.builder.choose }, ...purposes]} onChange={(event) => setPurpose(event.currentTarget.value)} required withAsterisk={false} />
+      <Columns chosen={chosen} onChange={setChosen} />
+      <NativeSelect label={t.exports.format} value={form} data={Object.entries(t.exports.formats).map(([value, label]) => ({ value, label }))} onChange={(event) => setForm(event.currentTarget.value)} />
       <div><Button type="submit" variant="default" loading={send.isPending} leftSection={<Icon name="out" size={15} />}>{t.exports.send}</Button></div>
       {send.error !== null && <Failure error={send.error} />}
       {send.data !== undefined && (
@@ -123,6 +174,9 @@ function LeftOut({ of }: { of: Record<string, number> }) {
   return <span className={ui.dim}>{t.exports.leftOut} {found.map(([reason, n]) => `${f.number(n)} ${word(t.exports.reasons, reason)}`).join(', ')}</span>;
 }
 
+/** The channels in whose consents people look. */
+const CHANNELS = ['email', 'sms', 'phone', 'letter'];
+
 /** What can be done with the members of a segment: change its list, freeze them, export them. */
 export function ListsOf({ id, manual }: { id: string; manual: boolean }) {
   const { t } = useWords();
@@ -135,16 +189,20 @@ export function ListsOf({ id, manual }: { id: string; manual: boolean }) {
   );
 }
 
+const byWhom = (actor: string, t: Dictionary): string => (actor === 'einklang' ? t.exports.itself : actor.replace(/^staff:/, ''));
+
 /** Everything that was exported or given to a destination, the newest first. */
 export function Exports() {
   const { t, f } = useWords();
+  const { segment, purpose } = useNamed();
+  const called = useColumnName();
   const list = useInfiniteQuery(exportsQuery);
   const items = list.data?.pages.flatMap((page) => page.items) ?? [];
   return (
     <Card flush title={t.exports.title}>
       {list.isError && <Failure error={list.error} retry={() => void list.refetch()} />}
       {list.isPending && <Rows count={2} />}
-      {list.isSuccess && items.length === 0 && <div className={ui.dim} style={{ padding: '1rem' }}>{t.exports.empty}</div>}
+      {list.isSuccess && items.length === 0 && <div className={ui.dim} style={{ padding: '0 1.25rem 1.25rem' }}>{t.exports.empty}</div>}
       {items.length > 0 && (
         <TableWrap label={t.exports.title}>
           <table className={ui.table}>
@@ -159,15 +217,15 @@ export function Exports() {
                 <tr key={one.seq}>
                   <td style={{ whiteSpace: 'nowrap' }}><time dateTime={one.at} title={f.exact(one.at)}>{f.moment(one.at)}</time></td>
                   <td>
-                    <Link to="/segments/$id" params={{ id: one.segment }} className={ui.textLink ?? ''}>{one.segment}</Link>
+                    <Link to="/segments/$id" params={{ id: one.segment }} className={ui.textLink ?? ''}>{segment(one.segment)}</Link>
                     <div className={ui.small}>
                       {one.there ? <a href={contentOf(one.file)} download={one.file} className={ui.textLink ?? ''}>{t.exports.fetch}</a> : <span className={ui.dim}>{one.destination === '' ? t.exports.removed : t.exports.to(one.destination)}</span>}
                     </div>
                   </td>
-                  <td>{one.purpose}</td>
+                  <td>{purpose(one.purpose)}</td>
                   <td className={ui.num}>{f.number(one.persons)}<div className={ui.small}><LeftOut of={one.left_out} /></div></td>
-                  <td className={`${ui.hidePhone} ${ui.small}`} title={one.hash}>{Object.keys(one.columns).join(', ')}</td>
-                  <td className={ui.small}>{one.actor}</td>
+                  <td className={`${ui.hidePhone} ${ui.small}`} title={one.hash}>{Object.keys(one.columns).map(called).join(', ')}</td>
+                  <td className={ui.small}>{byWhom(one.actor, t)}</td>
                 </tr>
               ))}
             </tbody>

@@ -1,10 +1,12 @@
 import { NativeSelect } from '@mantine/core';
 import { useInfiniteQuery, useQuery } from '@tanstack/react-query';
+import { Link } from '@tanstack/react-router';
 import { useState } from 'react';
 import type { ObjectCount, ObjectItem } from '../api/data';
 import { objectsOfQuery, objectsQuery } from '../api/data_queries';
 import type { Json } from '../api/types';
 import { useWords, word } from '../i18n';
+import { useNamed } from '../ui/named';
 import { Empty, Failure, More, Pill, Rows, TableWrap, type Tone } from '../ui/parts';
 import ui from '../ui/ui.module.css';
 import { plainValue } from '../ui/values';
@@ -31,17 +33,19 @@ function Validity({ item }: { item: ObjectItem }) {
 
 function Row({ item }: { item: ObjectItem }) {
   const { t, f } = useWords();
+  const { event: called, field } = useNamed();
   return (
     <tr>
       <th scope="row">
-        <span className={ui.mono}>{item.id}</span>
+        {typeof item.fields['name'] === 'string' && <div>{item.fields['name']}</div>}
+        {item.kind === 'owned-product' ? <Link to="/products/$id" params={{ id: item.id }} className={`${ui.textLink} ${ui.mono}`}>{item.id}</Link> : <span className={ui.mono}>{item.id}</span>}
         {item.began_at !== null && <div className={`${ui.dim} ${ui.small}`} style={{ fontWeight: 400 }}>{f.moment(item.began_at)}</div>}
         <details className={ui.fold} style={{ fontWeight: 400 }}>
           <summary>{t.objects.why}</summary>
           <dl className={ui.pairs}>
-            {Object.entries(item.fields).map(([name, value]) => [<dt key={`${name}-name`}>{name}</dt>, <dd key={name}>{plainValue(value)}</dd>])}
+            {Object.entries(item.fields).map(([name, value]) => [<dt key={`${name}-name`}>{field(name)}</dt>, <dd key={name}>{plainValue(value)}</dd>])}
             {item.events.map((event, place) => [
-              <dt key={`${place}-at`}>{event.at === null ? '' : f.moment(event.at)}</dt>, <dd key={place}>{event.name}</dd>,
+              <dt key={`${place}-at`}>{event.at === null ? '' : f.moment(event.at)}</dt>, <dd key={place}>{called(event.name)}</dd>,
             ])}
           </dl>
         </details>
@@ -62,7 +66,8 @@ function OfKind({ id, kind }: { id: string; kind: ObjectCount }) {
   const list = useInfiniteQuery(objectsOfQuery(id, kind.kind, status));
   const items = list.data?.pages.flatMap((page) => page.items) ?? [];
   const states = Object.entries(kind.states).filter(([state]) => state !== '');
-  const title = word(t.objects.kinds, kind.title === null ? kind.kind : say(kind.title, kind.kind));
+  const said = say(kind.title ?? kind.kind, kind.kind);
+  const title = said === kind.kind || said === t.objects.one[kind.kind] ? word(t.objects.kinds, kind.kind) : said;
   return (
     <section style={{ minWidth: 0 }}>
       <div className={css.actions}>

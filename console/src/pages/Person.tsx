@@ -9,6 +9,7 @@ import type { PersonTab } from '../app/router';
 import { useWords, word } from '../i18n';
 import { Icon } from '../ui/icons';
 import { useNow } from '../ui/now';
+import { useFieldName, useNamed } from '../ui/named';
 import { inOrder, personName } from '../ui/names';
 import { Avatar, Back, Card, Copy, Empty, Failure, Few, PageHead, Pill, Rows, TableWrap, type Tone } from '../ui/parts';
 import ui from '../ui/ui.module.css';
@@ -48,11 +49,12 @@ function ConsentRow({ consent }: { consent: Consent }) {
 
 function RunRow({ run }: { run: PersonRun }) {
   const { t, f } = useWords();
+  const { journey } = useNamed();
   const going = run.ended_at === null;
   return (
     <li className={css.fact}>
       <div className={css.line}>
-        <Link to="/journeys/$id" params={{ id: run.journey }} className={ui.link ?? ''}>{run.journey}</Link>
+        <Link to="/journeys/$id" params={{ id: run.journey }} className={ui.link ?? ''}>{journey(run.journey)}</Link>
         <Pill tone={going ? 'teal' : 'gray'}>{word(t.words.run, run.status)}</Pill>
         {run.goal && <Pill tone="warm" icon="flag">{t.person.goalReached}</Pill>}
       </div>
@@ -68,6 +70,7 @@ function RunRow({ run }: { run: PersonRun }) {
 
 function Side({ person }: { person: PersonData }) {
   const { t, f } = useWords();
+  const { segment } = useNamed();
   const now = useNow();
   return (
     <div className={ui.side}>
@@ -101,7 +104,7 @@ function Side({ person }: { person: PersonData }) {
             <ul className={css.facts}>
               {person.segments.map((one) => (
                 <li className={css.fact} key={one.id}>
-                  <Link to="/segments/$id" params={{ id: one.id }} className={ui.link ?? ''}>{one.id}</Link>
+                  <Link to="/segments/$id" params={{ id: one.id }} className={ui.link ?? ''}>{segment(one.id)}</Link>
                   <small title={f.exact(one.since)}>{t.person.since(f.ago(one.since, now))}</small>
                 </li>
               ))}
@@ -114,6 +117,7 @@ function Side({ person }: { person: PersonData }) {
 
 function Traits({ person }: { person: PersonData }) {
   const { t, f } = useWords();
+  const field = useFieldName();
   const entries = Object.entries(person.traits).sort(([a], [b]) => a.localeCompare(b));
   if (entries.length === 0) return <Empty icon="user" title={t.person.traits} text={t.person.noTraits} />;
   return (
@@ -128,8 +132,8 @@ function Traits({ person }: { person: PersonData }) {
         <tbody>
           {entries.map(([name, { value, at, computed }]) => (
             <tr key={name}>
-              <th scope="row" className={ui.mono}>{name}</th>
-              <td style={{ overflowWrap: 'anywhere' }}>{typeof value === 'number' ? f.number(value) : value === null ? t.app.missing : plainValue(value)}</td>
+              <th scope="row" title={name}>{field(name)}</th>
+              <td style={{ overflowWrap: 'anywhere' }}>{typeof value === 'number' ? f.number(value) : value === null ? t.app.missing : typeof value === 'boolean' ? (value ? t.builder.yes : t.builder.no) : plainValue(value)}</td>
               <td className={`${ui.small} ${ui.hidePhone}`}>{computed ? t.person.computed : at === null ? '' : f.moment(at)}</td>
             </tr>
           ))}

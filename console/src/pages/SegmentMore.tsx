@@ -8,6 +8,7 @@ import type { Segment as SegmentData } from '../api/types';
 import { useWords, word } from '../i18n';
 import { Notice } from '../ui/ask';
 import { Icon } from '../ui/icons';
+import { asPerson } from '../ui/named';
 import { personName } from '../ui/names';
 import { useNow } from '../ui/now';
 import { Card, Failure, Pill, Rows, TableWrap } from '../ui/parts';
@@ -30,7 +31,7 @@ export function WhyMember({ id, asked, onAsk }: { id: string; asked: string; onA
     setTyped(asked);
     if (asked !== '') place.current?.scrollIntoView({ block: 'nearest' });
   }, [asked]);
-  const submit = (event: FormEvent) => { event.preventDefault(); onAsk(typed.trim()); };
+  const submit = (event: FormEvent) => { event.preventDefault(); onAsk(asPerson(typed.trim())); };
   return (
     <Card title={t.audience.whyTitle}>
       <form onSubmit={submit} className={css.end}>
@@ -208,7 +209,7 @@ export function HealthOf({ id }: { id: string }) {
       <Card title={t.audience.health}>
         <ul className={ui.list} style={{ display: 'grid', gap: '0.4rem', fontSize: '0.92rem' }}>
           <li>{data.timed ? t.audience.timed : t.audience.untimed}</li>
-          <li>{data.alone.length === 0 ? t.audience.together : t.audience.alone(data.alone.join('; '))}</li>
+          <li>{data.alone.length === 0 ? t.audience.together : <span title={data.alone.join('; ')}>{t.audience.alone}</span>}</li>
           <li className={ui.dim}>{t.audience.version(f.number(data.version))}</li>
         </ul>
       </Card>

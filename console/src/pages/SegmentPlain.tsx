@@ -4,7 +4,8 @@ import { type Group, groupOf, type Item } from '../builder/model.ts';
 import { useWords } from '../i18n';
 import { Card, Pill } from '../ui/parts';
 import ui from '../ui/ui.module.css';
-import { ChoicesContext, useChoices, useEventName, useFieldName } from './BuilderFields';
+import { useFieldName } from '../ui/named';
+import { ChoicesContext, useChoices, useEventName } from './BuilderFields';
 import { useSentence } from './sentence';
 
 const sayable = (item: Item): boolean => (item.kind === 'group' ? item.items.every(sayable) : item.kind !== 'other');

@@ -1,9 +1,11 @@
 import { Button } from '@mantine/core';
 import { useQuery } from '@tanstack/react-query';
 import { Link, useNavigate } from '@tanstack/react-router';
+import { useState } from 'react';
 import { segmentsQuery } from '../api/queries';
 import { useWords } from '../i18n';
 import { Icon } from '../ui/icons';
+import { useNamed } from '../ui/named';
 import { useNow } from '../ui/now';
 import { Card, Code, Empty, Failure, PageHead, Pill, Rows, TableWrap } from '../ui/parts';
 import ui from '../ui/ui.module.css';
@@ -22,13 +24,21 @@ export function Segments() {
   const now = useNow();
   const list = useQuery(segmentsQuery);
   const navigate = useNavigate();
+  const { spoken } = useNamed();
+  const [uploading, setUploading] = useState(false);
   const dated = list.data?.items.some((segment) => segment.updated_at !== null) ?? false;
   return (
     <>
       <PageHead
         title={t.segments.title} lead={t.segments.lead}
-        actions={<Button leftSection={<Icon name="plus" size={15} />} onClick={() => void navigate({ to: '/segments/new' })}>{t.builder.create}</Button>}
+        actions={
+          <span className={ui.pills}>
+            <Button variant="default" aria-expanded={uploading} leftSection={<Icon name="persons" size={15} />} onClick={() => setUploading(!uploading)}>{t.lists.upload}</Button>
+            <Button leftSection={<Icon name="plus" size={15} />} onClick={() => void navigate({ to: '/segments/new' })}>{t.builder.create}</Button>
+          </span>
+        }
       />
+      {uploading && <div style={{ marginBottom: '1rem' }}><Card title={t.lists.upload}><Upload /></Card></div>}
       {list.isError && <Failure error={list.error} retry={() => void list.refetch()} />}
       {!list.isError && (
         <Card flush>
@@ -54,7 +64,7 @@ export function Segments() {
                         <Link to="/segments/$id" params={{ id: segment.id }} className={ui.link ?? ''}>{say(segment.title, segment.id)}</Link>
                         <div className={`${ui.dim} ${ui.mono}`} style={{ fontWeight: 400 }}>{segment.id}</div>
                       </th>
-                      <td className={`${ui.hidePhone} ${ui.small}`}><span className={ui.twoLines} title={segment.where}>{segment.words[language] ?? (segment.where === '' ? t.lists.isListText : segment.where)}</span></td>
+                      <td className={`${ui.hidePhone} ${ui.small}`}><span className={ui.twoLines} title={segment.where}>{segment.where === '' ? t.lists.isListText : spoken(segment.words[language] ?? segment.where)}</span></td>
                       <td className={ui.num}>
                         <b>{f.number(segment.members)}</b>
                         {segment.building != null && <div style={{ whiteSpace: 'normal' }}><Pill tone="warm" icon="clock">{t.audience.building}</Pill></div>}
@@ -73,7 +83,6 @@ export function Segments() {
         </Card>
       )}
       <div style={{ display: 'grid', gap: '1rem', marginTop: '1rem' }}><StageCounts /></div>
-      <details className={ui.fold} style={{ marginTop: '1rem' }}><summary>{t.lists.upload}</summary><Card><Upload /></Card></details>
     </>
   );
 }

@@ -5,10 +5,13 @@ import { type TimelineFilter, timelineQuery } from '../api/queries';
 import type { Properties, TimelineItem } from '../api/types';
 import { useWords, word } from '../i18n';
 import { Icon, type IconName, touchpointIcon } from '../ui/icons';
+import { useNamed } from '../ui/named';
 import { Empty, Failure, More, Pill, Rows, type Tone } from '../ui/parts';
 import ui from '../ui/ui.module.css';
 import { plainValue, PropertyLine } from '../ui/values';
 import css from './person.module.css';
+
+type Named = ReturnType<typeof useNamed>;
 
 /** How many properties stand beside an event; the rest waits in a fold. */
 const SHOWN = 4;
@@ -44,10 +47,11 @@ export function AllProperties({ properties, shown }: { properties: Properties | 
 /** What a decision was about: journey, step, channel, message; one line of plain words. */
 export function About({ journey, step, channel, message }: { journey: string | null; step: string | null; channel: string | null; message: string | null }) {
   const { t } = useWords();
+  const named = useNamed();
   return (
     <div className={ui.props}>
       {journey !== null && journey !== '' && (
-        <span><Link to="/journeys/$id" params={{ id: journey }} className={ui.textLink ?? ''}>{journey}</Link></span>
+        <span><Link to="/journeys/$id" params={{ id: journey }} className={ui.textLink ?? ''}>{named.journey(journey)}</Link></span>
       )}
       {step !== null && step !== '' && <span>{t.timeline.step(step)}</span>}
       {channel !== null && channel !== '' && <span>{t.timeline.via(word(t.words.channel, channel))}</span>}
@@ -56,7 +60,7 @@ export function About({ journey, step, channel, message }: { journey: string | n
   );
 }
 
-function Item({ item }: { item: TimelineItem }) {
+function Item({ item, named }: { item: TimelineItem; named: Named }) {
   const { t, f, language } = useWords();
   const decision = item.kind === 'decision';
   const own = item.source === 'einklang';
@@ -67,13 +71,13 @@ function Item({ item }: { item: TimelineItem }) {
       <span className={css.dot}><Icon name={iconOf(item)} size={17} /></span>
       <div style={{ minWidth: 0 }}>
         <div className={css.line}>
-          <span className={css.name}>{item.name}</span>
+          <span className={css.name} title={item.name}>{named.event(item.name)}</span>
           {item.verdict !== null && item.verdict !== '' && <Pill tone={toneOf(item.verdict)}>{word(t.words.verdict, item.verdict)}</Pill>}
           {!decision && <span className={`${ui.dim} ${ui.small}`}>{place}</span>}
         </div>
         {item.reason_text !== null && <div className={css.reason}>{item.reason_text[language]}</div>}
         {item.until !== null && <div className={`${ui.dim} ${ui.small}`}>{t.timeline.until(f.moment(item.until))}</div>}
-        {decision ? <About {...item} /> : <PropertyLine properties={item.properties} most={SHOWN} />}
+        {decision ? <About {...item} /> : <PropertyLine properties={own ? named.told(item.properties) : item.properties} most={SHOWN} named={named.field} />}
         {item.objects.length > 0 && (
           <span className={ui.pills}>{item.objects.map((one) => <Pill key={`${one.kind}-${one.id}`} icon="box">{word(t.objects.one, one.kind)} {one.id}</Pill>)}</span>
         )}
@@ -86,6 +90,7 @@ function Item({ item }: { item: TimelineItem }) {
 
 export function Timeline({ id, show, onShow }: { id: string; show: TimelineFilter; onShow: (show: TimelineFilter) => void }) {
   const { t, f } = useWords();
+  const named = useNamed();
   const list = useInfiniteQuery(timelineQuery(id, show));
   const items = list.data?.pages.flatMap((page) => page.items) ?? [];
   const days: { day: string; items: TimelineItem[] }[] = [];
@@ -110,7 +115,7 @@ export function Timeline({ id, show, onShow }: { id: string; show: TimelineFilte
           {days.map((group, place) => (
             <div key={`${group.day}-${place}`}>
               <h2 className={css.day}>{group.day}</h2>
-              <ol className={css.items}>{group.items.map((item, n) => <Item key={`${item.seq}-${item.kind}-${n}`} item={item} />)}</ol>
+              <ol className={css.items}>{group.items.map((item, n) => <Item key={`${item.seq}-${item.kind}-${n}`} item={item} named={named} />)}</ol>
             </div>
           ))}
         </section>

@@ -4,6 +4,7 @@ import { journeysQuery, whyQuery } from '../api/queries';
 import type { ExplainNode, WhyVerdict } from '../api/types';
 import { useWords, word } from '../i18n';
 import { Icon } from '../ui/icons';
+import { useNamed } from '../ui/named';
 import { Empty, Failure, Pill, Rows } from '../ui/parts';
 import ui from '../ui/ui.module.css';
 import { plainValue } from '../ui/values';
@@ -12,6 +13,7 @@ import { About, toneOf } from './Timeline';
 
 export function Node({ node }: { node: ExplainNode }) {
   const { t, language } = useWords();
+  const { spoken } = useNamed();
   const words = node.words?.[language];
   const held = node.held ?? (typeof node.value === 'boolean' ? node.value : null);
   return (
@@ -19,7 +21,7 @@ export function Node({ node }: { node: ExplainNode }) {
       <div className={css.node} data-held={held ?? 'none'}>
         <span className={css.mark}><Icon name={held === true ? 'check' : held === false ? 'cross' : 'minus'} size={12} stroke={2.6} /></span>
         <div style={{ minWidth: 0 }}>
-          {words === undefined ? <code>{node.text}</code> : <span title={node.text}>{words}</span>}
+          {words === undefined ? <code>{node.text}</code> : <span title={node.text}>{spoken(words)}</span>}
           {held !== null && <VisuallyHidden> {held ? t.why.holds : t.why.fails}</VisuallyHidden>}
           {typeof node.value !== 'boolean' && (
             <div className={css.value}>{t.why.value}: <b>{node.value === null ? t.app.missing : plainValue(node.value)}</b></div>

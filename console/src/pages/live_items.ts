@@ -6,6 +6,7 @@ import { newestLettersQuery, refusalsQuery } from '../api/data_queries';
 import { type EventFilter, eventsQuery, personQuery, statusQuery } from '../api/queries';
 import { live, useLive } from '../api/stream';
 import type { Entry } from '../api/types';
+import { asPerson } from '../ui/named';
 import type { LiveItem } from './LiveRows';
 
 const SHOWN = 150;
@@ -21,10 +22,9 @@ export interface Filter extends Omit<EventFilter, 'person'> {
   person: string;
 }
 
-/** Who is meant by what was typed: an id, kind:value, an e-mail address, or a customer number. */
+/** Who is meant by what was typed. */
 export function usePerson(typed: string): { id: string; unknown: boolean } {
-  const text = typed.startsWith('p_') || typed.includes(':') ? typed : typed.includes('@') ? `email:${typed}` : `userId:${typed}`;
-  const found = useQuery({ ...personQuery(text), enabled: typed !== '' });
+  const found = useQuery({ ...personQuery(asPerson(typed)), enabled: typed !== '' });
   if (typed === '') return { id: '', unknown: false };
   return { id: found.data?.person_id ?? NOBODY, unknown: found.error instanceof ApiError && found.error.status === 404 };
 }

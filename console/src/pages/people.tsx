@@ -3,6 +3,7 @@ import type { ReactNode } from 'react';
 import type { PersonItem } from '../api/types';
 import { useWords, word } from '../i18n';
 import { useNow } from '../ui/now';
+import { useNamed } from '../ui/named';
 import { inOrder, personName } from '../ui/names';
 import { Avatar, Pill, TableWrap } from '../ui/parts';
 import ui from '../ui/ui.module.css';
@@ -10,6 +11,7 @@ import ui from '../ui/ui.module.css';
 /** A list of persons; slim where it shares the page, as among the members of a segment. */
 export function People({ items, label, slim = false, more }: { items: PersonItem[]; label: string; slim?: boolean; more?: { title: string; of: (person: PersonItem) => ReactNode } }) {
   const { t, f } = useWords();
+  const { segment } = useNamed();
   const now = useNow();
   return (
     <TableWrap label={label}>
@@ -50,7 +52,7 @@ export function People({ items, label, slim = false, more }: { items: PersonItem
                 <td className={ui.hidePhone}>
                   <span className={ui.pills}>
                     {person.segments.slice(0, 3).map((id) => (
-                      <Link key={id} to="/segments/$id" params={{ id }} className={ui.pill ?? ''}>{id}</Link>
+                      <Link key={id} to="/segments/$id" params={{ id }} className={ui.pill ?? ''}>{segment(id)}</Link>
                     ))}
                     {person.segments.length > 3 && <Pill>+{f.number(person.segments.length - 3)}</Pill>}
                   </span>

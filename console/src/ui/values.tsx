@@ -23,8 +23,8 @@ const rank = (name: string): number => {
 };
 
 /** The few properties that tell an event at a glance. */
-export function PropertyLine({ properties, most = 3 }: { properties: Properties | null; most?: number }) {
-  const { f } = useWords();
+export function PropertyLine({ properties, most = 3, named = (name) => name }: { properties: Properties | null; most?: number; named?: (name: string) => string }) {
+  const { t, f } = useWords();
   if (properties === null) return null;
   const currency = typeof properties['currency'] === 'string' ? properties['currency'] : null;
   const shown = Object.entries(properties)
@@ -35,7 +35,7 @@ export function PropertyLine({ properties, most = 3 }: { properties: Properties 
   return (
     <div className={css.props}>
       {shown.map(([name, value]) => (
-        <span key={name}>{name} <b>{shortValue(f, name, value, currency)}</b></span>
+        <span key={name}>{named(name)} <b>{value === true ? t.builder.yes : value === false ? t.builder.no : shortValue(f, name, value, currency)}</b></span>
       ))}
     </div>
   );

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from einklang.app import discovery
+from einklang.app import discovery, stages
 from einklang.app.definitions import Definitions
 from einklang.app.ports import Reader
 from einklang.app.working import from_json
@@ -53,11 +53,12 @@ class Named(msgspec.Struct, frozen=True):
 
 
 class StageChoice(msgspec.Struct, frozen=True):
-    """A kind of stages with their names, in their order."""
+    """A kind of stages with their names, in their order, and what people call them."""
 
     id: str
     title: Any
     names: list[str]
+    titles: dict[str, Any]
 
 
 class Choices(msgspec.Struct, frozen=True):
@@ -97,13 +98,15 @@ def choices(reader: Reader, lake: discovery.Columns | None, definitions: Definit
         segments=[Named(one.id, _title(definitions, "segment", one.id)) for one in definitions.segments],
         journeys=[Named(name, _title(definitions, "journey", name)) for name in sorted(definitions.journeys)],
         scores=[Named(name, _title(definitions, "score", name)) for name in sorted(definitions.catalog.scores)],
-        stages=[
-            StageChoice(name, _title(definitions, "stage", name), ladder.names)
-            for name, ladder in sorted(definitions.ladders.items())
-        ],
+        stages=[_stage(definitions, name) for name in sorted(definitions.ladders)],
         categories=categories,
         brands=brands,
     )
+
+
+def _stage(definitions: Definitions, name: str) -> StageChoice:
+    called = stages.titles(definitions.docs["stage", name][0])
+    return StageChoice(name, _title(definitions, "stage", name), definitions.ladders[name].names, called)
 
 
 def _title(definitions: Definitions, kind: str, name: str) -> Any:

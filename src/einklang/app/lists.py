@@ -83,11 +83,21 @@ class Listed:
 
 
 def upload(
-    book: Book, segment: str, table: Table, *, action: str, create: bool, by: str, now: int, refused: Refused
+    book: Book,
+    segment: str,
+    table: Table,
+    *,
+    action: str,
+    create: bool,
+    by: str,
+    now: int,
+    refused: Refused,
+    title: str | None = None,
 ) -> Listed:
     """Put those whom a file names on a list, take them off, or let the list be these alone; a new id is a new list.
 
     create: who is named and not known becomes a person. refused(row number, why, row): told of each row not taken.
+    title: what people call a new list.
     Raises InputError for a file without a usable column or row, Conflict `not_a_list`.
     """
     if action not in ACTIONS:
@@ -122,7 +132,7 @@ def upload(
         on = list(named.values())
         if action == "remove":
             on, off = off, on
-    result.new = bool(save_list(book, segment, None, now=now).changes)
+    result.new = bool(save_list(book, segment, title, now=now).changes)
     result.listed, result.unlisted = len(on), len(off)
     _append(book, segment, UNLISTED, off, by=by, now=now)
     _append(book, segment, LISTED, on, by=by, now=now)

@@ -28,6 +28,7 @@ from einklang.kernel.time import Micros
 
 DAYS_MAX = 366
 _PAGE = 20_000
+_NOTED = {"de": "Mitarbeitende haben es festgehalten", "en": "staff noted it"}
 
 
 class StageSince(msgspec.Struct):
@@ -41,10 +42,11 @@ class StageSince(msgspec.Struct):
 
 
 class Standing(msgspec.Struct):
-    """How many persons are in one stage."""
+    """How many persons are in one stage; title: what people call it."""
 
     name: str
     persons: int
+    title: Text
 
 
 class StageItem(msgspec.Struct):
@@ -132,7 +134,8 @@ def counts(reader: Reader, definitions: Definitions) -> list[StageItem]:
     rows: dict[tuple[str, str], int] = {(stage, name): count for stage, name, count in reader.read("standing_counts")}
     found = []
     for name, ladder in sorted(definitions.ladders.items()):
-        standing = [Standing(one, rows.get((name, one), 0)) for one in ladder.names]
+        called = stages.titles(definitions.docs["stage", name][0])
+        standing = [Standing(one, rows.get((name, one), 0), called[one]) for one in ladder.names]
         none = max(0, people - sum(one.persons for one in standing))
         note = definitions.docs["stage", name][0].get("note")
         found.append(StageItem(name, _title(definitions, name), note, standing, none))
@@ -182,8 +185,10 @@ def why(reader: Reader, state: State, stage: str, person: str, now: Micros) -> S
     name = None if stand is None else stand.stage
 
     def tree(checked: Checked | None) -> Any:
-        return None if checked is None else in_words(explain(checked, view))
+        return None if checked is None else _plain(in_words(explain(checked, view)), noted)
 
+    docs = definitions.docs["stage", stage][0]["stages"]
+    noted = {stages.noted_text(stage, one["name"], one["noted"]) for one in docs if one.get("noted")}
     rungs = []
     for n, one in enumerate(definitions.ladders[stage].names):
         key = f"stage {stage}.stages[{n}]"
@@ -193,6 +198,13 @@ def why(reader: Reader, state: State, stage: str, person: str, now: Micros) -> S
     stays = shown(stand.stays) if stand is not None and stand.stays is not None and stand.stays > now else None
     at = time.format_moment(now)
     return StageWhy(live.person.id, label_of(live.person), stage, name, since, stays, at, rungs)
+
+
+def _plain(node: dict[str, Any], noted: set[str]) -> dict[str, Any]:
+    """A rule in which what asks for a note of staff says so, without the parts it is made of."""
+    if node["text"] in noted:
+        return node | {"words": _NOTED, "children": []}
+    return node | {"children": [_plain(one, noted) for one in node["children"]]}
 
 
 def note(

@@ -32,7 +32,7 @@ Check = Callable[[str, Scope, str], Checked]
 class RawRung(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
     """One stage of several. when: condition of entry. exit: who is in it leaves when this holds. dwell: nobody falls
     back or out before. after: the stages that it may follow. priority: the greater counts first. noted: how long a note
-    of staff counts as `when`.
+    of staff counts as `when`. title: what people read; conditions say the name.
     """
 
     name: str
@@ -42,6 +42,7 @@ class RawRung(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
     after: list[str] | None = None
     priority: int = 0
     noted: str | None = None
+    title: Any = None
 
 
 class RawStage(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
@@ -104,9 +105,18 @@ def _when(stage: str, rung: RawRung, at: str) -> str:
     if rung.noted is None:
         return rung.when or "false"
     _length(rung.noted, f"{at}.noted")
-    about, name = _quoted(stage), _quoted(rung.name)
-    said = f'events("{NOTED}").where(stage == {about}).within("{rung.noted}").last(name) == {name}'
+    said = noted_text(stage, rung.name, rung.noted)
     return said if rung.when is None else f"{said} || ({rung.when}\n)"
+
+
+def noted_text(stage: str, name: str, length: str) -> str:
+    """The condition that the last note of staff within a time says this stage."""
+    return f'events("{NOTED}").where(stage == {_quoted(stage)}).within("{length}").last(name) == {_quoted(name)}'
+
+
+def titles(doc: dict[str, Any]) -> dict[str, Any]:
+    """What people call the stages of a definition, by name."""
+    return {rung["name"]: rung.get("title") or rung["name"] for rung in doc["stages"]}
 
 
 def _quoted(text: str) -> str:
