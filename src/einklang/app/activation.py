@@ -44,6 +44,7 @@ _NAMES = ("Segment Entered", "Segment Left")
 _UNSIGNED_US = time.MINUTE
 UNSIGNED = "no secret: nothing is sent unsigned"
 GONE = "gone"
+OVERTAKEN = "a newer change of this person was taken"
 
 #: Older changes of the log than the Book keeps: (reader, after) -> rows as of `changes_after`, in order, of any name.
 Older = Callable[[Reader, int], Iterator[list[Row]]]
@@ -234,9 +235,8 @@ class Webhooks:
                 for attempts, taken_at, body in reader.read("delivery_get", destination.id, seq):
                     key = ids.keyed_id(self._salt, "webhook", "wh_", destination.id, str(seq))
                     told = filled(self._state, destination, body)
-                    found.append(
-                        _Change(seq, attempts, taken_at, Post(destination.id, raw.url, key, now // time.SECOND, told))
-                    )
+                    said = Post(destination.id, raw.url, key, now // time.SECOND, told)
+                    found.append(_Change(seq, attempts, taken_at, said))
         return found
 
     # --- what became of it ------------------------------------------------------------------------------------------
@@ -247,6 +247,7 @@ class Webhooks:
         for change, answer in zip(batch, got, strict=True):
             if answer.status == "sent":
                 tx.write("delivery_drop", [(name, change.seq)])
+                _overtake(tx, name, change, now)
                 continue
             refused.append(answer)
             dead = now >= change.taken_at + patience and answer.status != GONE
@@ -280,6 +281,18 @@ class Webhooks:
 
     def _unsigned(self, tx: Tx, name: str) -> None:
         tx.write("destination_failed", [(self.now(), self.now() + _UNSIGNED_US, UNSIGNED, name)])
+
+
+def _overtake(tx: Tx, name: str, taken: _Change, now: int) -> None:
+    """What is dead of the same person and segment and older than what was taken is not told any more: it would say
+    last what came first.
+    """
+    told = from_json(taken.post.body.decode())["data"]
+    living = told["person"]["id"]
+    for person in (living, *(row[0] for row in tx.read("aliases_of", living))):
+        for seq, reason, body in tx.read("deliveries_before", name, person, taken.seq):
+            if from_json(body.decode())["data"]["segment"] == told["segment"]:
+                tx.write("delivery_overtaken", [(now, f"{OVERTAKEN}; before that: {reason}"[:300], name, seq)])
 
 
 def _begin(tx: Tx, row: Row) -> None:

@@ -19,8 +19,8 @@ from einklang.kernel.errors import Conflict, InputError, NotFound
 
 PAUSED = "paused"
 WEBHOOK = "webhook"
-#: Why webhooks keep what they could not tell: waiting for its next try, or dead.
-STATUSES = ("waiting", "dead")
+#: Why webhooks keep what they could not tell: waiting for its next try, dead, or dead and older than what was taken.
+STATUSES = ("waiting", "dead", "overtaken")
 ACTIONS = {"pause": "paused", "resume": "resumed", "replay": "replayed"}
 CHANGED = "Destination Changed"
 _NEWEST = 2**62
@@ -94,7 +94,7 @@ def list_deliveries(
     _known(definitions, name)
     limit_of(limit)
     if status not in STATUSES:
-        raise InputError("bad_status", f"no status {status[:40]!r}", where="status", mend="use waiting or dead")
+        raise InputError("bad_status", f"no status {status[:40]!r}", where="status", mend="use " + ", ".join(STATUSES))
     before = numbers_of(cursor, 1)[0] if cursor else _NEWEST
     rows = reader.read("deliveries_page", name, status, before, limit + 1)
     items = [
@@ -132,6 +132,9 @@ def act(book: Book, definitions: Definitions, name: str, action: str, *, actor: 
             tx.write("destination_again", [(name,)])
             tx.write("deliveries_again", [(now, name)])
         else:
+            if seq and ("overtaken",) in tx.read("delivery_status", name, seq):
+                what = "the other side has taken a newer change of this person since"
+                raise Conflict("overtaken", what, where="seq", mend="nothing is to be done: it knows what is so now")
             done.replayed = tx.write("deliveries_replay", [(now, name, seq, seq)])
             tx.write("destination_again", [(name,)])
         record(tx, name, ACTIONS[action], actor, now)

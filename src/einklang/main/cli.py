@@ -258,7 +258,10 @@ def _destinations(sub: Any) -> None:
     found.add_argument("action", choices=["list", "deliveries", "run", "pause", "resume", "replay"])
     found.add_argument("id", nargs="?", metavar="ID", help="of a destination, such as crm")
     found.add_argument(
-        "--status", choices=["dead", "waiting"], default="dead", help="deliveries: what a webhook has not got"
+        "--status",
+        choices=["dead", "waiting", "overtaken"],
+        default="dead",
+        help="deliveries: what a webhook has not got",
     )
     found.add_argument(
         "--seq", type=_whole, default=0, metavar="N", help="replay: this change alone, of `deliveries` (default: all)"

@@ -20,15 +20,26 @@ UPDATE delivery SET status = ?, attempts = ?, next_at = ?, reason = ? WHERE dest
 
 -- Dead ones wait again: of one destination with this seq, or all of it where the seq is 0.
 -- name: deliveries_replay
-UPDATE delivery SET status = 'waiting', attempts = 0, taken_at = ?, next_at = 0, reason = ''
+UPDATE delivery SET status = 'waiting', attempts = 0, taken_at = ?, next_at = 0, reason = 'replayed'
 WHERE destination = ? AND status = 'dead' AND (? = 0 OR seq = ?)
+
+-- Dead changes of a person, and those told again that were not tried yet, which are older than one that was taken.
+-- name: deliveries_before
+SELECT seq, reason, body FROM delivery
+WHERE destination = ? AND person = ? AND seq < ? AND (status = 'dead' OR (status = 'waiting' AND reason = 'replayed')) ORDER BY seq
+
+-- name: delivery_overtaken
+UPDATE delivery SET status = 'overtaken', next_at = ?, reason = ? WHERE destination = ? AND seq = ?
+
+-- name: delivery_status
+SELECT status FROM delivery WHERE destination = ? AND seq = ?
 
 -- What waited while nothing was sent has its whole patience again.
 -- name: deliveries_again
 UPDATE delivery SET taken_at = ?, next_at = 0 WHERE destination = ? AND status = 'waiting'
 
 -- name: deliveries_expire
-DELETE FROM delivery WHERE destination = ? AND status = 'dead' AND taken_at < ?
+DELETE FROM delivery WHERE destination = ? AND status IN ('dead', 'overtaken') AND next_at < ?
 
 -- Newest first, of one status.
 -- name: deliveries_page
