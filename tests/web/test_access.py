@@ -8,8 +8,9 @@ from typing import Any
 
 import httpx
 import pytest
-from litestar import get
+from litestar import Request, get
 
+from einklang.kernel.errors import Conflict
 from einklang.kernel.time import HOUR, MINUTE
 from einklang.web import access, app, customer, once
 from tests.web.homes import BASE, PASSWORD, SERVER_KEY, WRITE_KEY, Home, call, run
@@ -271,6 +272,29 @@ def test_a_key_whose_process_is_gone(home: Home, monkeypatch: pytest.MonkeyPatch
     assert (send().status_code, send().json()["code"]) == (409, "idempotency_key_busy")
     home.time += MINUTE
     assert (send().json()["accepted"], home.tail()) == (1, 2)
+
+
+def test_a_request_that_takes_long_keeps_its_key(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An upload that takes minutes is not taken for gone by another process: it does not act a second time."""
+    monkeypatch.setattr(once, "_SAID_EVERY_S", 0)
+    monkeypatch.setattr(once, "_ASKED_TIMES", 1)
+    scope = {"type": "http", "method": "POST", "path": "/x", "query_string": b"", "state": {}}
+    request = Request[Any, Any, Any]({**scope, "headers": [(b"idempotency-key", b"k-1")]})  # type: ignore[arg-type]  # no more is read
+    one, other = once.Once(home.services), once.Once(home.services)
+
+    async def twice() -> tuple[int, bytes]:
+        pytest.fail("it acted a second time")
+
+    async def long() -> tuple[int, bytes]:
+        home.time += 2 * MINUTE
+        for _ in range(1_000):
+            if await asyncio.to_thread(home.book.read, "idempotency_get", " k-1", home.time - MINUTE):
+                break
+        with pytest.raises(Conflict, match="not answered yet"):
+            await other.answer(request, b"", twice)
+        return 200, b"{}"
+
+    assert run(one.answer(request, b"", long)).status_code == 200
 
 
 def test_definitions_are_applied_by_staff_and_server(home: Home) -> None:

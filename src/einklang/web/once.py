@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import weakref
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 from litestar import Request, Response
@@ -18,8 +19,8 @@ from einklang.web.encode import encode
 from einklang.web.services import Services
 
 KEY_CHARS_MAX = 200
-#: The status of a key whose request has no answer yet. After so long whoever had it is gone.
-_ACTING, _GONE_AFTER = 0, MINUTE
+#: The status of a key whose request has no answer yet. After so long whoever had it is gone: who is not says it sooner.
+_ACTING, _GONE_AFTER, _SAID_EVERY_S = 0, MINUTE, 20.0
 #: How often, and in which pauses, another process is asked for its answer.
 _ASKED_TIMES, _PAUSE_S = 200, 0.05
 Work = Callable[[], Awaitable[tuple[int, bytes]]]
@@ -56,7 +57,8 @@ class Once:
             if before is not None:
                 return _json(before[2], before[3], repeated=True)
             try:
-                status, answer = await work()
+                async with self._at_work(key):
+                    status, answer = await work()
             except BaseException:
                 await asyncio.shield(self._put(key, route, hashed, 0, b"", self.services.now() - DAY))
                 raise
@@ -108,6 +110,25 @@ class Once:
             if error.code != "disk_full":
                 raise
             return None  # a withdrawal is taken all the same
+
+    @asynccontextmanager
+    async def _at_work(self, key: str) -> AsyncIterator[None]:
+        """However long it takes, no other process takes it for gone: that it is at work is said again and again."""
+
+        def say(tx: Tx) -> None:
+            tx.write("idempotency_acting", [(self.services.now(), key, _ACTING)])
+
+        async def stay() -> None:
+            while True:
+                await asyncio.sleep(_SAID_EVERY_S)
+                with suppress(Unavailable):
+                    await asyncio.to_thread(self.services.book.transact, say)
+
+        staying = asyncio.create_task(stay())
+        try:
+            yield
+        finally:
+            staying.cancel()
 
     async def _put(self, key: str, route: str, hashed: bytes, status: int, answer: bytes, at: int) -> None:
         """Keep the answer. On a full disk it is given without: what was done is done."""
