@@ -19,6 +19,8 @@ DEFINITIONS = """
 {kind: destination, id: crm, type: webhook, segment: vip, purpose: service, url: "http://10.0.0.1/hook"}
 ---
 {kind: destination, id: ads, type: audience, segment: vip, purpose: marketing, platform: meta}
+---
+{kind: destination, id: mirror, type: table, segment: vip, purpose: service}
 """
 
 
@@ -34,7 +36,7 @@ def test_a_destination_from_the_command_line(tmp_path: Path, capsys: pytest.Capt
     folder = tmp_path / "home"
     make(folder, DEFINITIONS)
     found = [(one["id"], one["state"], one["to"]) for one in ask(capsys, folder, "list")]
-    assert found == [("ads", "new", "meta"), ("crm", "new", "10.0.0.1")]
+    assert found == [("ads", "new", "meta"), ("crm", "new", "10.0.0.1"), ("mirror", "new", "delta")]
     assert ask(capsys, folder, "run", "ads") == {"id": "ads", "sent": 0}
     assert "can be replayed" in ask(capsys, folder, "replay", "ads", status=1)
     assert ask(capsys, folder, "run", "crm") == {"id": "crm", "sent": 0}
@@ -43,5 +45,5 @@ def test_a_destination_from_the_command_line(tmp_path: Path, capsys: pytest.Capt
     assert "paused already" in ask(capsys, folder, "pause", "crm", status=1)
     assert ask(capsys, folder, "resume", "crm")["action"] == "resumed"
     assert ask(capsys, folder, "deliveries", "crm", "--status", "waiting") == []
-    assert "known: ads, crm" in ask(capsys, folder, "run", "crn", status=1)
+    assert "known: ads, crm, mirror" in ask(capsys, folder, "run", "crn", status=1)
     assert "needs the id" in ask(capsys, folder, "pause", status=2)

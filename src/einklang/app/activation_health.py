@@ -30,9 +30,9 @@ class DestinationShown(msgspec.Struct):
     """A destination and how it is.
 
     state: live; paused by its definition or by staff; gone: the other side wants no more; failing: the last try failed;
-    new: nothing was tried yet. to: the host of a webhook, the platform of an audience, the format of a file. waiting,
-    dead: changes of a webhook; behind: entries of the log that were not looked at; sent: changes or lines so far;
-    left_out: of the last file, by reason. held_since: when staff or the other side stopped it.
+    new: nothing was tried yet. to: the host of a webhook, the platform of an audience, the format of a file or a table.
+    waiting, dead: changes of a webhook; behind: entries of the log that were not looked at; sent: changes or lines so
+    far; left_out: of the last file, by reason. held_since: when staff or the other side stopped it.
     """
 
     id: str
@@ -91,7 +91,7 @@ def list_deliveries(
     reader: Reader, definitions: Definitions, name: str, status: str, *, cursor: str = "", limit: int = 50
 ) -> Page[DeliveryShown]:
     """What a webhook has not got, the newest first. Raises NotFound, InputError."""
-    _known(definitions, name)
+    known_by(definitions, name)
     limit_of(limit)
     if status not in STATUSES:
         raise InputError("bad_status", f"no status {status[:40]!r}", where="status", mend="use " + ", ".join(STATUSES))
@@ -106,7 +106,7 @@ def list_deliveries(
 
 def act(book: Book, definitions: Definitions, name: str, action: str, *, actor: str, now: int, seq: int = 0) -> Acted:
     """Pause, resume, or tell dead changes again (one, by its seq, or all). Raises NotFound, InputError, Conflict."""
-    destination = _known(definitions, name)
+    destination = known_by(definitions, name)
     if action not in ACTIONS:
         raise InputError("bad_action", f"no action {action[:40]!r}", where="action", mend="use " + " ".join(ACTIONS))
     if action == "replay" and destination.type != WEBHOOK:
@@ -152,7 +152,8 @@ def _mend(destination: Destination) -> str:
     return "its definition says `state: live`" if destination.live else "write `state: live` into its definition"
 
 
-def _known(definitions: Definitions, name: str) -> Destination:
+def known_by(definitions: Definitions, name: str) -> Destination:
+    """The destination of this id. Raises NotFound."""
     if name not in definitions.destinations:
         known = ", ".join(sorted(definitions.destinations)) or "none"
         raise NotFound("unknown_destination", f"no destination {name[:60]!r}", where="id", mend=f"known: {known}")
@@ -205,7 +206,9 @@ def _to(destination: Destination) -> str:
     raw: Any = destination.raw
     if isinstance(raw, RawWebhook):
         return raw.url.split("/")[2]
-    return raw.platform if isinstance(raw, RawAudience) else raw.format
+    if isinstance(raw, RawAudience):
+        return raw.platform
+    return raw.format if raw.type == "file" else "delta"
 
 
 def _left_out(notes: str) -> dict[str, int]:

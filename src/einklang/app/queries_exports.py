@@ -9,7 +9,7 @@ import msgspec
 from einklang.app.answers import Page
 from einklang.app.exports import KEEP_US, Exported
 from einklang.app.lists import Listed
-from einklang.app.ports import Reader
+from einklang.app.ports import Reader, Row
 from einklang.app.queries import limit_of
 from einklang.app.working import from_json
 from einklang.kernel import time
@@ -105,14 +105,13 @@ def exports(reader: Reader, folder: Path, cursor: str, limit: int) -> Page[Expor
     if cursor and not (cursor.isascii() and cursor.isdigit() and len(cursor) < 19):
         raise InputError("bad_cursor", f"not a cursor: {cursor[:40]!r}", where="cursor", mend="use `next` of the page")
     rows = reader.read("exports_before", int(cursor) if cursor else _EVER, limit + 1)
-    found = []
-    for row in rows[:limit]:
-        seq, clock, segment, destination, actor, purpose, form, fields, persons, left_out, digest, file = row
-        there = not destination and (folder / file).is_file()
-        found.append(
-            ExportShown(
-                seq, time.format_moment(clock), segment, destination, actor, purpose, form, from_json(fields), persons,
-                from_json(left_out), digest, file, there,
-            )
-        )  # fmt: skip
-    return Page(found, str(rows[limit - 1][0]) if len(rows) > limit else None)
+    return Page([shown(row, folder) for row in rows[:limit]], str(rows[limit - 1][0]) if len(rows) > limit else None)
+
+
+def shown(row: Row, folder: Path) -> ExportShown:
+    """A row of the table, as it is told. folder: where files of exports lie."""
+    seq, clock, segment, destination, actor, purpose, form, fields, persons, left_out, digest, file = row
+    return ExportShown(
+        seq, time.format_moment(clock), segment, destination, actor, purpose, form, from_json(fields), persons,
+        from_json(left_out), digest, file, not destination and (folder / file).is_file(),
+    )  # fmt: skip

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import getpass
 import os
 import re
 import sys
@@ -27,7 +26,7 @@ from einklang.main import clock, lists, moving
 from einklang.main.channels import channels_of
 from einklang.main.destinations import Destinations
 from einklang.main.home import Home, create, opened
-from einklang.main.settings import Settings, reachable
+from einklang.main.settings import Settings, actor, reachable
 from einklang.measure import Basis
 from einklang.store.lake import DuckPlans, ship_all
 
@@ -274,12 +273,12 @@ def _stitched(args: Args) -> Answer:
         raise UsageError("wrong_usage", f"`{args.action}` takes other arguments", where="person", mend=mend)
     with _open(args, writer=not args.preview) as home:
         engine = None if args.preview else home.engine()
-        state, actor = home.reading_state(), f"command line:{getpass.getuser()}"
+        state, by = home.reading_state(), actor()
         with home.book.snapshot() as reader:
             if args.action == "merge":
-                decision = stitching.merge(reader, state, args.id, args.other, actor=actor, why=args.why)
+                decision = stitching.merge(reader, state, args.id, args.other, actor=by, why=args.why)
             else:
-                decision = stitching.split(reader, state, args.id, args.apart, actor=actor, why=args.why)
+                decision = stitching.split(reader, state, args.id, args.apart, actor=by, why=args.why)
             shown = stitching.preview(reader, state, decision, now=home.now())
         if engine is not None:
             shown.message_id = stitching.append(home.book, decision, now=home.now())

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import getpass
 from collections.abc import Callable
 from typing import Any
 
 from einklang.app import activation_health as health
 from einklang.app.apply import in_force
-from einklang.kernel.errors import Conflict, NotFound, UsageError
+from einklang.kernel.errors import Conflict, UsageError
 from einklang.main import clock
 from einklang.main.activator import webhooks_of
 from einklang.main.channels import webhooks_over
 from einklang.main.destinations import Destinations
 from einklang.main.home import Home, opened
-from einklang.main.settings import Settings
+from einklang.main.settings import Settings, actor
 
 #: What only looks needs no writer, and goes beside a running server.
 _LOOKS = ("list", "deliveries")
@@ -46,14 +45,10 @@ def _done(args: argparse.Namespace, home: Home, settings: Settings) -> Any:
     if args.action == "deliveries":
         return health.list_deliveries(home.book, definitions, args.id, args.status, limit=200).items
     if args.action != "run":
-        actor = f"command line:{getpass.getuser()}"
-        done = health.act(home.book, definitions, args.id, args.action, actor=actor, now=now, seq=args.seq)
+        done = health.act(home.book, definitions, args.id, args.action, actor=actor(), now=now, seq=args.seq)
         home.engine()  # what was done is folded before the next command looks
         return done
-    if args.id not in definitions.destinations:
-        mend = "known: " + (", ".join(sorted(definitions.destinations)) or "none")
-        raise NotFound("unknown_destination", f"no destination {args.id[:60]!r}", where="id", mend=mend)
-    known = definitions.destinations[args.id]
+    known = health.known_by(definitions, args.id)
     shown = {one.id: one for one in health.list_destinations(home.book, definitions, now)}[args.id]
     if shown.state in (health.PAUSED, "gone"):
         mend = f"einklang destination resume {args.id}"

@@ -21,7 +21,7 @@ from einklang.app.exports import tidy as tidy_exports
 from einklang.app.syncs import AS, TABLE, Batch, Job, form_of, prepare
 from einklang.app.working import from_json
 from einklang.kernel import time
-from einklang.kernel.errors import Conflict, EinklangError, NotFound
+from einklang.kernel.errors import Conflict, EinklangError
 from einklang.main import batches
 from einklang.main.batches import FOLDER, Step, silent
 from einklang.main.home import Home
@@ -72,11 +72,7 @@ class Destinations:
         return served
 
     def one(self, name: str) -> int:
-        """Serve this one now; rows that it was given. Raises NotFound, Conflict, EinklangError, OSError."""
-        if name not in self._definitions():
-            raise NotFound(
-                "unknown_destination", f"no destination {name[:60]!r}", mend="see: einklang destination list"
-            )
+        """Serve this one now; rows that it was given. Raises Conflict, EinklangError, OSError."""
         with _alone(self.home.path) as alone:
             if not alone:
                 what, mend = "another process gives destinations their files", "try again in a moment"

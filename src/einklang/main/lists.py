@@ -2,27 +2,17 @@
 
 from __future__ import annotations
 
-import getpass
 from argparse import Namespace
 from pathlib import Path
-from typing import Any
 
 from einklang.app import exports, lists, segments
-from einklang.app.import_rows import Row, RowRefused
 from einklang.app.imports import Beside, table_of
+from einklang.app.queries_exports import ExportShown, shown
 from einklang.app.run import settle_definitions
-from einklang.app.working import from_json
-from einklang.kernel import time
 from einklang.kernel.errors import UsageError
 from einklang.main.home import Home
+from einklang.main.settings import actor
 from einklang.store.lake import DuckPlans, ship_all
-
-COLUMNS = "person_id"
-
-
-def actor() -> str:
-    """Who works at the command line, for the log."""
-    return f"command line:{getpass.getuser()}"
 
 
 def check_arguments(args: Namespace) -> None:
@@ -40,17 +30,13 @@ def upload(home: Home, args: Namespace, at: int | None) -> lists.Listed:
     """Put those whom a file names on a list; refused rows go to a file beside."""
     path = Path(args.other)
     table, beside, ended = table_of(path), Beside(path), False
-
-    def refused(number: int, why: RowRefused, row: Row) -> None:
-        beside.add(number, why, row)
-
     engine = home.engine()
     action = "remove" if args.remove else "replace" if args.replace else "add"
     now = home.now() if at is None else at
     done = lists.Listed(args.id)
     try:
         done = lists.upload(
-            home.book, args.id, table, action=action, create=args.create, by=actor(), now=now, refused=refused
+            home.book, args.id, table, action=action, create=args.create, by=actor(), now=now, refused=beside.add
         )
         ended = True
     finally:
@@ -80,25 +66,14 @@ def export(home: Home, args: Namespace, at: int | None) -> exports.Exported:
         exports.check_wanted(state, wanted, "command line")
         people = segments.members(reader, state, home.lake, args.id, at, DuckPlans())
         done = exports.export(
-            home.book, reader, home.reading_state(), people, wanted, folder, actor=actor(), role="command line", now=now
+            home.book, reader, state, people, wanted, folder, actor=actor(), role="command line", now=now
         )
     settle_definitions(home.book, engine)
     ship_all(home.book, home.lake)
     return done
 
 
-def exported(home: Home) -> list[dict[str, Any]]:
+def exported(home: Home) -> list[ExportShown]:
     """All exports and all batches of destinations, the newest first."""
-    found = []
-    for _, clock, segment, destination, who, purpose, form, fields, persons, left_out, digest, file in reversed(
-        home.book.read("all_export")
-    ):
-        there = not destination and (home.path / exports.FOLDER / file).is_file()
-        found.append(
-            {
-                "at": time.format_moment(clock), "segment": segment, "destination": destination, "actor": who,
-                "purpose": purpose, "format": form, "columns": from_json(fields), "persons": persons,
-                "left_out": from_json(left_out), "hash": digest, "file": file, "there": there,
-            }
-        )  # fmt: skip
-    return found
+    folder = home.path / exports.FOLDER
+    return [shown(row, folder) for row in reversed(home.book.read("all_export"))]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import os
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,11 @@ class Settings(msgspec.Struct, frozen=True):
     in_flight_bytes_max: int = 64 * 1024 * 1024
     body_seconds_max: int = 30
     working_set_mb: int = WORKING_SET_MB
+
+
+def actor() -> str:
+    """Who works at the command line, for the log."""
+    return f"command line:{getpass.getuser()}"
 
 
 def load(environ: dict[str, str] | None = None) -> Settings:
