@@ -200,6 +200,7 @@ def test_segment_shows_members_and_users(visit: Visit) -> None:
     """A segment shows its condition, who is in it and which journeys use it."""
     page = visit("/segments/active-shopper")
     expect(page.get_by_text("4,127 persons")).to_be_visible()
+    page.get_by_text("As text").click()
     expect(page.get_by_role("group", name="Condition")).to_have_text(
         'events("Order Completed").within("30d").count() >= 2'
     )

@@ -20,6 +20,10 @@ export const deLists: typeof enLists = {
     done: (n, text) => plural(n, text, 'Person kam auf die Liste', 'Personen kamen auf die Liste'),
     gone: (n, text) => plural(n, text, 'Person verließ die Liste', 'Personen verließen die Liste'),
     refused: (n, text) => plural(n, text, 'Zeile wurde nicht übernommen', 'Zeilen wurden nicht übernommen'),
+    codes: {
+      unknown_person: 'So heißt niemand, den wir kennen. Um solche Personen aufzunehmen, „Personen anlegen, die noch niemand kennt“ ankreuzen.', two_persons: 'Diese Zeile meint zwei verschiedene Personen: eine davon streichen, oder sie vorher zusammenführen.',
+      no_identifier: 'Diese Zeile nennt niemanden.', bad_identifier: 'Das ist keine vollständige E-Mail-Adresse oder Nummer.',
+    },
     line: (row) => `Zeile ${row}`,
     open: 'Liste öffnen',
     isList: 'Liste',

@@ -76,6 +76,8 @@ export const enData = {
     now: 'Try now',
     emptyTitle: 'No destination yet',
     emptyText: 'A destination passes on who is in a segment, and keeps that up to date: to an ad platform, to another of your systems, or as a file. Who does not permit it is left out. Ask those who look after Einklang technically to set one up; here you see how it is, and can pause it.',
+    faults: { 'no secret: nothing is sent unsigned': 'The secret is missing with which what is sent must be signed. Your engineers set it on the server (EINKLANG_WEBHOOK_SECRETS).' } as Record<string, string>,
+    lies: 'What is passed on lies on the server, where your engineers fetch it:',
     setUp: 'How to set one up (for engineers)',
     setUpText: 'A destination is a definition. Write it into a file, and apply it:',
   },

@@ -19,6 +19,10 @@ export const enLists = {
     done: (n: number, text: string) => plural(n, text, 'person joined the list', 'persons joined the list'),
     gone: (n: number, text: string) => plural(n, text, 'person left the list', 'persons left the list'),
     refused: (n: number, text: string) => plural(n, text, 'line was not taken', 'lines were not taken'),
+    codes: {
+      unknown_person: 'Nobody known is called so. To take such persons in, tick “Add persons nobody knows yet”.', two_persons: 'This line means two different persons: keep one of the two, or merge them first.',
+      no_identifier: 'This line names nobody.', bad_identifier: 'What stands here is no complete e-mail address or number.',
+    } as Record<string, string>,
     line: (row: string) => `Line ${row}`,
     open: 'Open the list',
     isList: 'List',

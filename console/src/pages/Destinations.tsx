@@ -83,7 +83,7 @@ function Figures({ destination: it }: { destination: Destination }) {
       {it.waiting > 0 && <><dt>{t.destinations.waiting}</dt><dd>{f.number(it.waiting)}</dd></>}
       {it.again_at !== null && <><dt>{t.destinations.next}</dt><dd title={f.exact(it.again_at)}>{f.moment(it.again_at)}</dd></>}
       {it.held_since !== null && <><dt>{t.destinations.since}</dt><dd>{f.moment(it.held_since)}</dd></>}
-      {it.error !== '' && <><dt>{t.destinations.error}</dt><dd style={{ overflowWrap: 'anywhere' }}>{it.error}</dd></>}
+      {it.error !== '' && <><dt>{t.destinations.error}</dt><dd style={{ overflowWrap: 'anywhere' }}>{t.destinations.faults[it.error] ?? it.error}</dd></>}
       {leftOut.length > 0 && (
         <><dt>{t.destinations.leftOut}</dt><dd>{leftOut.map(([reason, n]) => `${f.number(n)} ${word(t.destinations.reasons, reason)}`).join(', ')}</dd></>
       )}
@@ -109,7 +109,7 @@ function One({ destination: it }: { destination: Destination }) {
         <span className={ui.pills}>
           <Pill tone={tone} icon={icon}>{word(t.destinations.states, it.state)}</Pill>
           <Pill>{word(t.destinations.types, it.type)}</Pill>
-          <span className={`${ui.mono} ${ui.dim}`}>{it.to}</span>
+          {it.type !== 'table' && <span className={`${ui.mono} ${ui.dim}`}>{it.to}</span>}
         </span>
       }
     >
@@ -121,6 +121,7 @@ function One({ destination: it }: { destination: Destination }) {
           <span className={ui.dim}> · {t.destinations.purpose(purpose(it.purpose))}</span>
         </div>
         <Figures destination={it} />
+        {it.type !== 'webhook' && <div className={`${ui.dim} ${ui.small}`}>{t.destinations.lies} <span className={ui.mono}>destinations/{it.id}</span></div>}
         {it.dead > 0 && <Dead destination={it} busy={act.isPending} onAct={onAct} />}
         <div>
           {stopped || it.state === 'failing' ? (

@@ -4,6 +4,7 @@ import { Link } from '@tanstack/react-router';
 import { type FormEvent, useState } from 'react';
 import { choicesQuery } from '../api/audience';
 import { post } from '../api/client';
+import { destinationsQuery } from '../api/data_queries';
 import { segmentsQuery } from '../api/queries';
 import { contentOf, type ExportedAnswer, exportsQuery, type ListedAnswer } from '../api/lists';
 import { useWords, word } from '../i18n';
@@ -33,7 +34,7 @@ function Listed({ done }: { done: ListedAnswer }) {
       {done.rejected > 0 && (
         <details className={ui.fold}>
           <summary>{t.lists.refused(done.rejected, f.number(done.rejected))}</summary>
-          <ul className={ui.list}>{done.refused.map((one) => <li key={one.row} className={ui.small}>{t.lists.line(f.number(one.row))}: {one.message}; {one.mend}</li>)}</ul>
+          <ul className={ui.list}>{done.refused.map((one) => <li key={one.row} className={ui.small}>{t.lists.line(f.number(one.row))}: {t.lists.codes[one.code] ?? `${one.message}; ${one.mend}`}</li>)}</ul>
         </details>
       )}
       <Link to="/segments/$id" params={{ id: done.segment }} className={ui.textLink ?? ''}>{t.lists.open}</Link>
@@ -53,7 +54,12 @@ export function Upload({ of }: { of?: string }) {
   const [create, setCreate] = useState(false);
   const send = useMutation({
     mutationFn: async () => post<ListedAnswer>(path(of ?? newId(name), 'list'), { rows: file === null ? rows : await file.text(), action, create, ...(of === undefined && { title: name.trim() }) }),
-    onSuccess: () => Promise.all(['segments', 'segment', 'members'].map((key) => client.invalidateQueries({ queryKey: [key] }))),
+    onSuccess: () => {
+      setName('');
+      setFile(null);
+      setRows('');
+      return Promise.all(['segments', 'segment', 'members'].map((key) => client.invalidateQueries({ queryKey: [key] })));
+    },
   });
   const submit = (event: FormEvent) => { event.preventDefault(); send.mutate(); };
   return (
@@ -80,7 +86,10 @@ function Freeze({ id }: { id: string }) {
   const newId = useNewId();
   const send = useMutation({
     mutationFn: () => post<ListedAnswer>(path(id, 'freeze'), { list: newId(name), title: name.trim() }),
-    onSuccess: () => client.invalidateQueries({ queryKey: ['segments'] }),
+    onSuccess: () => {
+      setName('');
+      return client.invalidateQueries({ queryKey: ['segments'] });
+    },
   });
   const submit = (event: FormEvent) => { event.preventDefault(); send.mutate(); };
   return (
@@ -113,7 +122,7 @@ function Columns({ chosen, onChange }: { chosen: string[]; onChange: (chosen: st
   const { data } = useQuery(choicesQuery);
   const groups = {
     identifiers: ['email', 'phone', 'userId'],
-    traits: (data?.traits ?? []).map((one) => `trait.${one.path}`),
+    traits: (data?.traits ?? []).filter((one) => one.path !== 'email' && one.path !== 'phone').map((one) => `trait.${one.path}`),
     stages: (data?.stages ?? []).map((one) => `stage.${one.id}`),
     segments: ['since', ...(data?.segments ?? []).map((one) => `segment.${one.id}`)],
     consents: (data?.purposes ?? []).flatMap((one) => CHANNELS.map((channel) => `consent.${channel}.${one.id}`)),
@@ -193,9 +202,11 @@ const byWhom = (actor: string, t: Dictionary): string => (actor === 'einklang' ?
 
 /** Everything that was exported or given to a destination, the newest first. */
 export function Exports() {
-  const { t, f } = useWords();
+  const { t, f, say } = useWords();
   const { segment, purpose } = useNamed();
   const called = useColumnName();
+  const destinations = useQuery(destinationsQuery);
+  const sentTo = (id: string) => say(destinations.data?.items.find((one) => one.id === id)?.title ?? id, id);
   const list = useInfiniteQuery(exportsQuery);
   const items = list.data?.pages.flatMap((page) => page.items) ?? [];
   return (
@@ -216,14 +227,14 @@ export function Exports() {
               {items.map((one) => (
                 <tr key={one.seq}>
                   <td style={{ whiteSpace: 'nowrap' }}><time dateTime={one.at} title={f.exact(one.at)}>{f.moment(one.at)}</time></td>
-                  <td>
+                  <td style={{ minWidth: '9rem' }}>
                     <Link to="/segments/$id" params={{ id: one.segment }} className={ui.textLink ?? ''}>{segment(one.segment)}</Link>
                     <div className={ui.small}>
-                      {one.there ? <a href={contentOf(one.file)} download={one.file} className={ui.textLink ?? ''}>{t.exports.fetch}</a> : <span className={ui.dim}>{one.destination === '' ? t.exports.removed : t.exports.to(one.destination)}</span>}
+                      {one.there ? <a href={contentOf(one.file)} download={one.file} className={ui.textLink ?? ''}>{t.exports.fetch}</a> : <span className={ui.dim}>{one.destination === '' ? t.exports.removed : t.exports.to(sentTo(one.destination))}</span>}
                     </div>
                   </td>
                   <td>{purpose(one.purpose)}</td>
-                  <td className={ui.num}>{f.number(one.persons)}<div className={ui.small}><LeftOut of={one.left_out} /></div></td>
+                  <td className={ui.num}>{f.number(one.persons)}<div className={ui.small} style={{ whiteSpace: 'normal', minWidth: '9rem' }}><LeftOut of={one.left_out} /></div></td>
                   <td className={`${ui.hidePhone} ${ui.small}`} title={one.hash}>{Object.keys(one.columns).map(called).join(', ')}</td>
                   <td className={ui.small}>{byWhom(one.actor, t)}</td>
                 </tr>

@@ -71,7 +71,6 @@ function RunRow({ run }: { run: PersonRun }) {
 function Side({ person }: { person: PersonData }) {
   const { t, f } = useWords();
   const { segment } = useNamed();
-  const now = useNow();
   return (
     <div className={ui.side}>
       <Card title={t.person.identifiers}>
@@ -105,7 +104,7 @@ function Side({ person }: { person: PersonData }) {
               {person.segments.map((one) => (
                 <li className={css.fact} key={one.id}>
                   <Link to="/segments/$id" params={{ id: one.id }} className={ui.link ?? ''}>{segment(one.id)}</Link>
-                  <small title={f.exact(one.since)}>{t.person.since(f.ago(one.since, now))}</small>
+                  <small title={f.exact(one.since)}>{t.person.since(f.date(one.since))}</small>
                 </li>
               ))}
             </ul>

@@ -71,12 +71,11 @@ export function Segment() {
         <div className={ui.side}>
           <Card title={t.segments.condition}>
             <PlainCondition where={segment.where} words={segment.words[language]} />
-            {segment.where === '' ? <p style={{ margin: 0 }}>{t.lists.isListText}</p> : <Code text={segment.where} label={t.segments.condition} wrap />}
+            {segment.where === '' ? <p style={{ margin: 0 }}>{t.lists.isListText}</p> : <details className={ui.fold}><summary>{t.builder.views.text}</summary><Code text={segment.where} label={t.segments.condition} wrap /></details>}
           </Card>
           <TrendOf id={id} />
           <WhyMember id={id} asked={person} onAsk={ask} />
           <OverlapOf id={id} />
-          <Members id={id} onWhy={ask} />
         </div>
         <div className={ui.side}>
           <Built building={segment.building} />
@@ -86,6 +85,7 @@ export function Segment() {
           <Card title={t.segments.definition}><Code text={segment.definition} label={t.segments.definition} wrap /></Card>
         </div>
       </div>
+      <div style={{ marginTop: '1.25rem' }}><Members id={id} onWhy={ask} /></div>
     </>
   );
 }

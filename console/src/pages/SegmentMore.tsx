@@ -8,9 +8,8 @@ import type { Segment as SegmentData } from '../api/types';
 import { useWords, word } from '../i18n';
 import { Notice } from '../ui/ask';
 import { Icon } from '../ui/icons';
-import { asPerson } from '../ui/named';
+import { asPerson, useNamed } from '../ui/named';
 import { personName } from '../ui/names';
-import { useNow } from '../ui/now';
 import { Card, Failure, Pill, Rows, TableWrap } from '../ui/parts';
 import ui from '../ui/ui.module.css';
 import css from './builder.module.css';
@@ -23,7 +22,6 @@ const OTHERS_MAX = 5;
 /** Why somebody is, or is not, in it; asked from here, or of a member from the list. */
 export function WhyMember({ id, asked, onAsk }: { id: string; asked: string; onAsk: (person: string) => void }) {
   const { t, f } = useWords();
-  const now = useNow();
   const [typed, setTyped] = useState(asked);
   const place = useRef<HTMLDivElement>(null);
   const why = useQuery(whyMemberQuery(id, asked));
@@ -50,7 +48,7 @@ export function WhyMember({ id, asked, onAsk }: { id: string; asked: string; onA
               <Icon name={why.data.member ? 'check' : 'minus'} size={22} />
               <div>
                 <b><Link to="/persons/$id" params={{ id: why.data.person_id }} className={ui.link ?? ''}>{personName(why.data.label, t)}</Link> {why.data.member ? t.audience.isIn : t.audience.isNot}</b>
-                {why.data.since !== null && <p>{t.audience.since(f.ago(why.data.since, now))}</p>}
+                {why.data.since !== null && <p>{t.audience.since(f.date(why.data.since))}</p>}
                 {t.audience.apart[why.data.apart] !== undefined && <p>{t.audience.apart[why.data.apart]}</p>}
               </div>
             </div>
@@ -172,7 +170,8 @@ export function OverlapOf({ id }: { id: string }) {
 
 function Using({ user }: { user: User }) {
   const { t } = useWords();
-  const name = <>{word(t.audience.kinds, user.kind)}: {user.id}</>;
+  const { segment, journey } = useNamed();
+  const name = <>{word(t.audience.kinds, user.kind)}: {user.kind === 'segment' ? segment(user.id) : user.kind === 'journey' ? journey(user.id) : user.id}</>;
   if (user.kind === 'segment') return <Link to="/segments/$id" params={{ id: user.id }} className={ui.pill ?? ''}>{name}</Link>;
   if (user.kind === 'journey') return <Link to="/journeys/$id" params={{ id: user.id }} className={ui.pill ?? ''}>{name}</Link>;
   if (user.kind === 'destination') return <Link to="/destinations" className={ui.pill ?? ''}>{name}</Link>;

@@ -1,7 +1,7 @@
 import { NativeSelect, VisuallyHidden } from '@mantine/core';
 import { useQuery } from '@tanstack/react-query';
 import { journeysQuery, whyQuery } from '../api/queries';
-import type { ExplainNode, WhyVerdict } from '../api/types';
+import type { ExplainNode, Json, WhyVerdict } from '../api/types';
 import { useWords, word } from '../i18n';
 import { Icon } from '../ui/icons';
 import { useNamed } from '../ui/named';
@@ -11,9 +11,21 @@ import { plainValue } from '../ui/values';
 import css from './person.module.css';
 import { About, toneOf } from './Timeline';
 
+/** Of which kind a part is that others make up: what stands behind the first of them says it. */
+function modeOf(node: ExplainNode): 'all' | 'any' | null {
+  const [first] = node.children;
+  if (first === undefined || node.children.length < 2) return null;
+  const rest = node.text.slice(node.text.indexOf(first.text) + first.text.length).replace(/^[\s)]+/, '');
+  return rest.startsWith('&&') ? 'all' : rest.startsWith('||') ? 'any' : null;
+}
+
+const DECIMAL = /^-?\d+(\.\d+)?$/;
+
 export function Node({ node }: { node: ExplainNode }) {
-  const { t, language } = useWords();
+  const { t, f, language } = useWords();
   const { spoken } = useNamed();
+  const mode = modeOf(node);
+  const value = (said: Json): string => (typeof said === 'number' || (typeof said === 'string' && DECIMAL.test(said)) ? f.number(Number(said)) : plainValue(said));
   const words = node.words?.[language];
   const held = node.held ?? (typeof node.value === 'boolean' ? node.value : null);
   return (
@@ -21,10 +33,10 @@ export function Node({ node }: { node: ExplainNode }) {
       <div className={css.node} data-held={held ?? 'none'}>
         <span className={css.mark}><Icon name={held === true ? 'check' : held === false ? 'cross' : 'minus'} size={12} stroke={2.6} /></span>
         <div style={{ minWidth: 0 }}>
-          {words === undefined ? <code>{node.text}</code> : <span title={node.text}>{spoken(words)}</span>}
+          {words === undefined ? <code>{node.text}</code> : <span title={node.text}>{mode === null ? spoken(words) : t.estimate.groups[mode]}</span>}
           {held !== null && <VisuallyHidden> {held ? t.why.holds : t.why.fails}</VisuallyHidden>}
           {typeof node.value !== 'boolean' && (
-            <div className={css.value}>{t.why.value}: <b>{node.value === null ? t.app.missing : plainValue(node.value)}</b></div>
+            <div className={css.value}>{t.why.value}: <b>{node.value === null ? t.app.missing : value(node.value)}</b></div>
           )}
           {node.note !== undefined && <div className={css.value}>{t.why.notes[node.note]}</div>}
         </div>

@@ -6,7 +6,6 @@ import { post } from '../api/client';
 import { useWords } from '../i18n';
 import { Notice, Reason } from '../ui/ask';
 import { useNamed } from '../ui/named';
-import { useNow } from '../ui/now';
 import { Card, Failure, Pill, Rows, TableWrap } from '../ui/parts';
 import ui from '../ui/ui.module.css';
 import chart from './builder.module.css';
@@ -69,7 +68,6 @@ function Note({ one, person }: { one: StageSince; person: string }) {
 function Row({ one, person }: { one: StageSince; person: string }) {
   const { t, f, say } = useWords();
   const named = useNamed();
-  const now = useNow();
   const [open, setOpen] = useState(false);
   return (
     <li className={css.fact}>
@@ -77,7 +75,7 @@ function Row({ one, person }: { one: StageSince; person: string }) {
         <span>{say(one.title, one.stage)}</span>
         <Pill tone={one.name === null ? 'gray' : 'teal'}>{named.stage(one.stage, one.name)}</Pill>
       </div>
-      {one.since !== null && <small title={f.exact(one.since)}>{t.person.since(f.ago(one.since, now))}</small>}
+      {one.since !== null && <small title={f.exact(one.since)}>{t.person.since(f.date(one.since))}</small>}
       <details className={css.more} onToggle={(event) => setOpen(event.currentTarget.open)}>
         <summary>{t.stages.why}</summary>
         {open && <WhyStage stage={one.stage} person={person} />}

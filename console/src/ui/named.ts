@@ -1,7 +1,7 @@
 import { useQuery } from '@tanstack/react-query';
 import { choicesQuery } from '../api/audience';
 import type { Json, Properties, Text } from '../api/types';
-import { useWords } from '../i18n';
+import { useWords, word } from '../i18n';
 
 const SAME_MS = 300_000;
 /** Of what Einklang tells itself this says nothing to people: places and numbers of its own. */
@@ -43,6 +43,8 @@ export function useNamed() {
     const name = (key: string, value: Json): Json => {
       if (key === 'from' || key === 'to' || key === 'name') return typeof properties['stage'] === 'string' ? stage(properties['stage'], typeof value === 'string' && value !== '' ? value : null) : value;
       if (typeof value !== 'string') return value;
+      if (key === 'by') return value.replace(/^staff:/, '');
+      if (key === 'channel') return word(t.words.channel, value);
       return key === 'segment' ? segment(value) : key === 'journey' ? journey(value) : key === 'stage' ? stages(value) : value;
     };
     return Object.fromEntries(Object.entries(properties).filter(([key]) => !OF_ITS_OWN.has(key)).map(([key, value]) => [key, name(key, value)]));
@@ -54,7 +56,8 @@ export function useNamed() {
     .replace(/\b(of|von) ([\w.]+) (over events|über Ereignisse)/g, (_, of: string, path: string, over: string) => `${of} ${field(path)} ${over}`)
     .replace(/\b([a-z]+) (is|ist)\b/g, (whole, path: string, is: string) => (t.builder.fields[path] === undefined ? whole : `${t.builder.fields[path]} ${is}`))
     .replace(/"([^"]*)"/g, (_, id: string) => {
-      const known = data?.events.some((one) => one.name === id) ? event(id) : data?.segments.some((one) => one.id === id) ? segment(id) : data?.journeys.some((one) => one.id === id) ? journey(id) : id;
+      const of = [data?.segments, data?.journeys, data?.purposes].find((list) => list?.some((one) => one.id === id));
+      const known = data?.events.some((one) => one.name === id) ? event(id) : of === undefined ? (t.words.channel[id] ?? id) : titled(of, id);
       return language === 'de' ? `„${known}“` : `“${known}”`;
     });
   return { event, segment, journey, purpose, stages, stage, field, told, spoken };
