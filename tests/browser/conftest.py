@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import ConsoleMessage, Page, Request, expect
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, expect
 
 from tests.browser.mock_api import MockApi
 from tests.conftest import CHROMIUM
@@ -50,6 +50,30 @@ def browser_context_args(browser_context_args: dict[str, Any]) -> dict[str, Any]
         "timezone_id": "Europe/Berlin",
         "reduced_motion": "reduce",
     }
+
+
+@pytest.fixture(scope="session")
+def _window(browser: Browser, browser_context_args: dict[str, Any]) -> Iterator[BrowserContext]:
+    """One window of the browser for all tests: it keeps the console's scripts, read and compiled."""
+    window = browser.new_context(**browser_context_args)
+    yield window
+    window.close()
+
+
+@pytest.fixture
+def context(_window: BrowserContext) -> Iterator[BrowserContext]:
+    """The window with nothing left of the test before: no page, no cookie, no choice that a page remembers."""
+    yield _window
+    sweeper = _window.new_page()
+    remembered = {one["origin"] for one in _window.storage_state()["origins"]}
+    for page in _window.pages:
+        if page is not sweeper:
+            page.close()
+    session = _window.new_cdp_session(sweeper)
+    for origin in remembered:
+        session.send("Storage.clearDataForOrigin", {"origin": origin, "storageTypes": "all"})
+    sweeper.close()
+    _window.clear_cookies()
 
 
 @pytest.fixture(scope="session")
