@@ -91,6 +91,26 @@ def test_only_what_a_change_concerns_is_looked_at(
         assert differences(book, Lake(tmp_path), batch=2) == []
 
 
+def test_another_rule_for_a_trait_concerns_who_has_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Who has none is not loaded; who has it is folded anew, and asked where its value is another one."""
+    rule = "{kind: trait, id: size, type: number, merge: %s}"
+    text = "{kind: segment, id: small, where: 'trait.size < 5'}\n---\n" + rule
+    with home(text % "last") as book:
+        calls = [EngineCall("track", "Seen", userId=f"u{n}", messageId=f"m{n}", at=START) for n in range(5)]
+        for n, size in enumerate((1, 9, 9)):
+            said = EngineCall("identify", userId=f"u{n // 2}", messageId=f"s{n}", at=START + n + 1)
+            said.traits = {"size": size}
+            calls.append(said)
+        append(book, calls)
+        run(book, until=START + DAY)
+        assert members(book, "small") == 0
+        for merge, loaded, found in (("first", 2, 1), ("max", 5, 0)):
+            with looked(monkeypatch) as seen:
+                change(book, rule % merge)
+            assert (len(seen), members(book, "small")) == (loaded, found)
+        assert differences(book, Lake(tmp_path), batch=2) == []
+
+
 def compiled(text: str) -> Definitions:
     """These definitions alone."""
     return compile_all(merge({}, list(documents(text))), {})

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from einklang.app import backfill, concerns, lookups
+from einklang.app import backfill, concerns, lookups, traits
 from einklang.app.definitions import Definitions, Docs, compile_all
 from einklang.app.sweep import Sweep
 from einklang.app.working import from_json, to_json
@@ -76,9 +76,9 @@ def change_definitions(state: State, event: Event) -> None:
     index = after.objects != before.objects
     if beside and (concern.segments or concern.stages):
         backfill.begin(state, told, concern.segments, concern.stages)
-    if resumed or concern.at_once or concern.journeys or concern.held or again or index:
+    retell = after.trait_rules != before.trait_rules
+    if resumed or concern.at_once or concern.journeys or concern.held or again or index or retell:
         journeys = tuple(sorted(resumed.union(concern.journeys)))
-        retell = after.trait_rules != before.trait_rules
         state.sweep = Sweep(
             concern.at_once,
             journeys,
@@ -86,6 +86,7 @@ def change_definitions(state: State, event: Event) -> None:
             kinds=again,
             index=index,
             held=concern.held and not concern.at_once,
+            traits=traits.certain(before.trait_rules, after.trait_rules),
         )
 
 

@@ -19,7 +19,8 @@ from einklang.expr import Checked, Condition
 
 #: Since which version of the fold; before, some kinds concerned everybody and the others nobody.
 SINCE = 5
-#: Since which version changed stages, and segments that stages speak of, are worked out beside the live work.
+#: Since which version changed stages, and segments that stages speak of, are worked out beside the live work, and other
+#: rules that settle traits concern those alone whose traits they change.
 CLIMBS = 6
 
 
@@ -54,7 +55,7 @@ def concerns(before: Definitions, after: Definitions, changes: Sequence[dict[str
     )
     return Concerns(
         frozenset(found | {one.id for one in after.segments if one.id in consent}),
-        before.trait_rules != after.trait_rules
+        (fold < CLIMBS and before.trait_rules != after.trait_rules)
         or before.objects != after.objects
         or before.policy.timezone != after.policy.timezone
         or bool(consent)

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from einklang.app import concerns, traits
-from einklang.app.working import Live
+from einklang.app.working import Live, person_from
 from einklang.event import Event
+from einklang.kernel import ids
 
 if TYPE_CHECKING:
     from einklang.app.moment import Moments
@@ -24,7 +25,8 @@ if TYPE_CHECKING:
 class Sweep(msgspec.Struct, frozen=True):
     """Who is still to be looked at: everybody, or who is in a journey that was resumed; ids after `after`.
 
-    retell: conflicts about traits are settled by other rules, so the traits are folded anew. kinds: message id of the
+    retell: conflicts about traits are settled by other rules, so the traits are folded anew; whose traits that changes
+    is looked at. traits: only of those who have one of these; none: of everybody. kinds: message id of the
     entry that brought other kinds of identifier, so everybody is solved anew. expire: whose history holds what has
     expired, and nobody else (app.expiry). index: the kinds of objects are others, so all objects are indexed anew.
     held: who has a run that the door holds, too.
@@ -38,6 +40,7 @@ class Sweep(msgspec.Struct, frozen=True):
     expire: bool = False
     index: bool = False
     held: bool = False
+    traits: tuple[str, ...] = ()
 
 
 _DECODER = msgspec.json.Decoder(Sweep)
@@ -71,12 +74,13 @@ def work(
         changed, told = again(person, sweep.kinds) if sweep.kinds else ((), ())
         for other in changed:
             act(other, partial(moments.everything, other, told=told))
+        if not _may_differ(state, sweep, person):
+            continue
         live = state.working.passing(person)
-        if live is not None and sweep.retell:
-            traits.retell(live, state)
+        differs = live is not None and sweep.retell and traits.retell(live, state)
         if live is not None and sweep.index:
             state.object_index.again(live)
-        if live is not None and (sweep.whole or _runs(state, sweep, live)):
+        if live is not None and (sweep.whole or differs or _runs(state, sweep, live)):
             act(live, partial(moments.everything, live))
     state.sweep = msgspec.structs.replace(sweep, after=found[-1]) if len(found) == limit else None
 
@@ -90,6 +94,15 @@ def _next(state: State, sweep: Sweep, limit: int) -> list[str]:
     for journey in journeys:
         found |= {row[0] for row in state.reader.read("persons_running", journey, sweep.after, limit)}
     return sorted(found)[:limit]
+
+
+def _may_differ(state: State, sweep: Sweep, person: str) -> bool:
+    """Whether there is something to look at; seen without the history of who does not have the traits that changed."""
+    other = sweep.whole or sweep.kinds or sweep.index or sweep.journeys or sweep.held
+    if other or not sweep.traits or state.working.holds(person):
+        return True
+    found = state.reader.read("person_get", ids.lane_of(person), person)
+    return bool(found) and not person_from(found[0][0]).traits.keys().isdisjoint(sweep.traits)
 
 
 def _runs(state: State, sweep: Sweep, live: Live) -> bool:

@@ -82,13 +82,24 @@ def refold(history: Iterable[Event], rules: Rules, until: int | None = None) -> 
     return traits
 
 
-def retell(live: Live, state: State) -> None:
-    """Fold all traits anew by the rules now in force."""
+def retell(live: Live, state: State) -> bool:
+    """Fold all traits anew by the rules now in force; whether one is another."""
     live.gathered.clear()
     found = refold(live.history, state.definitions.trait_rules)
-    if found != live.person.traits:
+    changed = found != live.person.traits
+    if changed:
         live.person.traits = found
         state.working.mark(live)
+    return changed
+
+
+def certain(before: Rules, after: Rules) -> tuple[str, ...]:
+    """The traits that are settled by other rules, where only who has one of them can have another value; else none.
+
+    The plain rule leaves a trait, or the mark of its end, whatever is said of it; others may leave nothing.
+    """
+    found = {name for name in before.keys() | after.keys() if before.get(name) != after.get(name)}
+    return () if found & before.keys() else tuple(sorted(found))
 
 
 def identifies(history: Iterable[Event]) -> list[Event]:
