@@ -6,6 +6,7 @@ from pathlib import Path
 
 import apsw
 
+from einklang.fact import column as kinds
 from einklang.fact import columns
 from einklang.store.book import SqliteBook
 
@@ -49,6 +50,6 @@ def test_moments_have_their_unit() -> None:
         for table, found in tables.items():
             for column in found:
                 moment = column.name.endswith("_at") or column.name in ("at", "clock", "due", "until", "since")
-                assert not moment or column.unit == columns.US, (table, column.name)
-                assert column.privacy in columns.CLASSES
-                assert column.type in columns.BOOK_TYPES + columns.LAKE_TYPES
+                assert not moment or column.unit == kinds.US, (table, column.name)
+                assert column.privacy in kinds.CLASSES
+                assert column.type in kinds.BOOK_TYPES + kinds.LAKE_TYPES

@@ -15,6 +15,7 @@ import pytest
 from deltalake import DeltaTable
 
 from einklang.fact import columns
+from einklang.fact.column import CONTENT, DECIMAL, Column
 from einklang.store.book import SqliteBook
 from einklang.store.lake import Lake, ship
 from einklang.store.lake.shipper import ReaderLike
@@ -24,7 +25,7 @@ from tests.store.test_lake_compliance import put
 T = TypeVar("T")
 FIXTURE = Path(__file__).resolve().parents[1] / "fixtures" / "home-1.tar.gz"
 TABLE = "verdicts"
-NEW = columns.Column("score", "decimal", columns.DECIMAL, columns.CONTENT, True)
+NEW = Column("score", "decimal", DECIMAL, CONTENT, True)
 
 
 @pytest.fixture

@@ -30,7 +30,7 @@ from einklang.app.state import State
 from einklang.app.syncs import AS, Batch, Job, form_of
 from einklang.app.working import Live
 from einklang.consent import WITHDRAWN, status_of
-from einklang.fact.columns import IDENTIFIER
+from einklang.fact.column import IDENTIFIER
 from einklang.fact.person import Person
 from einklang.kernel.reasons import Reason
 

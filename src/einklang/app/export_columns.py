@@ -22,7 +22,7 @@ from einklang.app.definitions import Definitions
 from einklang.app.working import to_json
 from einklang.expr import Condition, ExprError, Scope, as_json, check, compile_one
 from einklang.expr.numbers import number_of
-from einklang.fact.columns import CONTENT, IDENTIFIER, PSEUDONYM
+from einklang.fact.column import CONTENT, IDENTIFIER, PSEUDONYM
 from einklang.kernel.errors import Conflict, InputError
 
 COLUMNS_MAX = 100

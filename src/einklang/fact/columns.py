@@ -6,8 +6,6 @@ Erasure, export and the scans of invariants 27 and 29 read this registry.
 from __future__ import annotations
 
 from einklang.fact.column import (
-    BOOK_TYPES,
-    CLASSES,
     CONTENT,
     COUNT,
     DECIMAL,
@@ -15,8 +13,6 @@ from einklang.fact.column import (
     HASH,
     IDENTIFIER,
     JSON,
-    LAKE_TYPES,
-    NONE,
     POSITION,
     PSEUDONYM,
     SECRET,
@@ -30,30 +26,7 @@ from einklang.fact.column import (
 from einklang.fact.column import book_column as _book
 from einklang.fact.columns_lake import LAKE
 
-__all__ = [
-    "BOOK",
-    "BOOK_TYPES",
-    "CLASSES",
-    "CONTENT",
-    "COUNT",
-    "DECIMAL",
-    "FLAG",
-    "HASH",
-    "IDENTIFIER",
-    "JSON",
-    "LAKE",
-    "LAKE_TYPES",
-    "NONE",
-    "POSITION",
-    "PSEUDONYM",
-    "SECRET",
-    "SEQ",
-    "SHARE",
-    "STATE",
-    "US",
-    "Column",
-    "N",
-]
+__all__ = ["BOOK", "LAKE"]
 
 _LANE = _book("lane", "integer")
 _PERSON = _book("person", "text", "", PSEUDONYM)
