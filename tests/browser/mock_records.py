@@ -254,7 +254,7 @@ REVIEWS: list[Data] = [
         "person_a": {"person_id": "p_4fk2x9", "label": "Johanna Lindqvist"},
         "person_b": {"person_id": "p_2sd6r5", "label": "Piotr Nowak"},
         "reason": "two_user_ids",
-        "reason_text": {"de": "Beide haben ein eigenes Benutzerkonto.", "en": "Each has a customer id of its own."},
+        "reason_text": {"de": "Beide haben eine eigene Kundenkennung.", "en": "Each has a customer id of its own."},
         "at": ago(hours=4),
         "calls": 3,
         "a": MAIL,

@@ -89,7 +89,8 @@ export const deData: typeof enData = {
     search: 'Ereignis finden',
     placeholder: 'Teil des Namens',
     origin: 'Herkunft',
-    allOrigins: 'Jede Herkunft',
+    sent: 'Was hier schon ankam',
+    allOrigins: 'Jede Herkunft, auch nie gesendet',
     origins: { declared: 'vereinbart', discovered: 'entdeckt', segment: 'bekannt', einklang: 'von Einklang' },
     originTexts: {
       declared: 'In den Definitionen vereinbart.',

@@ -87,7 +87,8 @@ export const enData = {
     search: 'Find an event',
     placeholder: 'Part of the name',
     origin: 'Origin',
-    allOrigins: 'All origins',
+    sent: 'What has come in here',
+    allOrigins: 'All origins, never sent too',
     origins: { declared: 'declared', discovered: 'discovered', segment: 'known', einklang: 'by Einklang' } as Record<string, string>,
     originTexts: {
       declared: 'Declared in the definitions.',

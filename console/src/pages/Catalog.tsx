@@ -14,6 +14,9 @@ import ui from '../ui/ui.module.css';
 export const ORIGIN_TONE: Record<string, Tone> = { declared: 'teal', segment: 'gray', einklang: 'warm', discovered: 'red' };
 const ORIGINS = ['declared', 'discovered', 'segment', 'einklang'] as const;
 
+/** Also what was never sent here. */
+const ALL = 'all';
+
 const EXAMPLE = `kind: event
 id: Chat Begun
 title: {de: Chat begonnen, en: Chat begun}
@@ -65,10 +68,10 @@ function Table({ items }: { items: EventSeen[] }) {
 
 export function Catalog() {
   const { t } = useWords();
-  const { q = '', origin = '' } = useSearch({ from: '/inside/catalog' });
+  const { q = '', origin = 'sent' } = useSearch({ from: '/inside/catalog' });
   const navigate = useNavigate();
   const [typed, setTyped] = useState(q);
-  const list = useInfiniteQuery(catalogQuery(q, origin));
+  const list = useInfiniteQuery(catalogQuery(q, origin === ALL ? '' : origin));
   const put = (next: { q?: string; origin?: string }) => void navigate({ to: '/catalog', replace: true, search: { q, origin, ...next } });
   const putSoon = useDebouncedCallback((text: string) => put({ q: text.trim() }), 250);
   const items = list.data?.pages.flatMap((page) => page.items) ?? [];
@@ -84,7 +87,7 @@ export function Catalog() {
           />
           <NativeSelect
             className={ui.field ?? ''} label={t.catalog.origin} value={origin} onChange={(event) => put({ origin: event.currentTarget.value })}
-            data={[{ value: '', label: t.catalog.allOrigins }, ...ORIGINS.map((value) => ({ value, label: word(t.catalog.origins, value) }))]}
+            data={[{ value: 'sent', label: t.catalog.sent }, { value: ALL, label: t.catalog.allOrigins }, ...ORIGINS.map((value) => ({ value, label: word(t.catalog.origins, value) }))]}
           />
         </div>
         {list.isError && <div style={{ padding: '1rem' }}><Failure error={list.error} retry={() => void list.refetch()} /></div>}

@@ -25,6 +25,9 @@ from einklang.kernel.errors import NotFound
 from einklang.kernel.reasons import DeadLetter
 from einklang.kernel.time import DAY
 
+#: Asked as an origin: whatever came.
+SENT = "sent"
+#: The calls of the specification.
 TYPES = ("track", "page", "screen", "identify", "group", "alias")
 _PAGE = 20_000
 #: Newest entries of the lake that are looked at, and of a name that is not among them.
@@ -129,15 +132,18 @@ def _key(name: str) -> str:
 def catalog(
     reader: Reader, lake: Columns | None, definitions: Definitions, *, q: str, origin: str, cursor: str, limit: int
 ) -> Page[EventSeen]:
-    """The events by name. q: part of the name, whatever its case; origin: only these. Raises InputError."""
+    """The events by name. q: part of the name, whatever its case; origin: only these; `sent`: those that came.
+
+    Raises InputError.
+    """
     limit_of(limit)
     seen = _seen(reader, lake)
-    names = sorted({*seen, *definitions.catalog.events, *KNOWN_EVENTS} if origin != "discovered" else seen)
+    names = sorted({*seen, *definitions.catalog.events, *KNOWN_EVENTS} if origin not in ("discovered", SENT) else seen)
     low = q.casefold()
     wanted = [
         name
         for name in names
-        if low in name.casefold() and name > cursor and (not origin or _origin(name, definitions) == origin)
+        if low in name.casefold() and name > cursor and (origin in ("", SENT) or _origin(name, definitions) == origin)
     ]
     page = wanted[:limit]
     _look(reader, lake, {name: seen[name] for name in page if name in seen})
@@ -161,6 +167,8 @@ def _origin(name: str, definitions: Definitions) -> str:
         return "declared"
     if name in KNOWN_EVENTS:
         return "einklang" if name in OWN_EVENTS else "segment"
+    if name in TYPES:  # a call of the specification that is no event with a name
+        return "segment"
     return "discovered"
 
 

@@ -90,8 +90,8 @@ REFUSALS: dict[MergeRefused, tuple[str, str]] = {
         "Staff split them, or said that they are two.",
     ),
     MergeRefused.TWO_USER_IDS: (
-        "Beide haben ein eigenes Benutzerkonto.",
-        "Each has a user id of its own.",
+        "Beide haben eine eigene Kundenkennung.",
+        "Each has a customer id of its own.",
     ),
     MergeRefused.TWO_UNIQUE_IDS: (
         "Beide haben eine eigene, eindeutige Kennung.",

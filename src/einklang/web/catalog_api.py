@@ -37,7 +37,7 @@ def catalog(
 ) -> Page[discovery.EventSeen]:
     """Events by name: declared, known and discovered, with volumes, properties and how values look (never a value).
 
-    `q`: part of the name; `origin`: declared, segment, einklang, discovered.
+    `q`: part of the name; `origin`: declared, segment, einklang, discovered; or sent: whatever came.
     """
     found = wired(state)
     with found.services.book.snapshot() as reader:
