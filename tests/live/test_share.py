@@ -135,8 +135,8 @@ def test_who_cannot_ask_for_its_lease_gives_and_tells_nothing(two: tuple[Shared,
     def away(*, started: bool) -> tuple[bool, bool]:
         raise Unavailable("book_failed", f"the connection was reset, {started}")
 
-    one.loop._destinations = SimpleNamespace(once=lambda **_: pytest.fail("it gave files"))  # type: ignore[assignment]
-    one.leases.ticks = away  # type: ignore[method-assign]
+    one.loop._destinations = SimpleNamespace(once=lambda **_: pytest.fail("it gave files"))  # type: ignore[assignment]  # a stand-in
+    one.leases.ticks = away  # type: ignore[method-assign]  # the database is away
     with pytest.raises(Unavailable):
         one.loop.tick()
     assert one.loop.give() == IDLE_S

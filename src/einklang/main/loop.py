@@ -1,9 +1,10 @@
 """The working threads of a server: one ticks, one hands over, so that a slow mail server stops no journey, one tells
-webhooks, and one ships to the lake and keeps it tidy, so that nothing waits for that.
+webhooks, one gives destinations their files and tables, and one ships to the lake and keeps it tidy, so that nothing
+waits for that.
 
 The first two are woken by what arrives and by what falls due, and look at the clock once a second at most. Where
-several processes work on one home, each asks its leases first: one of them ticks and ships, and each hands over in
-lanes of its own.
+several processes work on one home, each asks its leases first: one of them ticks, tells, gives and ships, and each
+hands over in lanes of its own.
 """
 
 from __future__ import annotations
