@@ -1,5 +1,8 @@
 // Wie Ereignisse in Auswahl und Verlauf heißen, die Einklang oder die Spezifikation kennt; der Name links ist der, unter dem sie gesendet werden.
 export const deEvents: Record<string, string> = {
+  alias: 'Kennungen verbunden',
+  group: 'Zugehörigkeit gesagt',
+  identify: 'Angaben zur Person',
   'Account Added User': 'Person zum Konto hinzugefügt',
   'Account Created': 'Konto angelegt',
   'Account Deleted': 'Konto gelöscht',

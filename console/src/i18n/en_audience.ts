@@ -98,7 +98,7 @@ export const enAudience = {
       cart_id: 'Cart', value: 'Value', store: 'Store', query: 'Search', currency: 'Currency', address: 'Address', purpose: 'Purpose', 'company.name': 'Company', customer_since: 'Customer since',
       welcomed: 'Welcomed', campaign: 'Campaign', form: 'Form', code: 'Code', shipping: 'Shipping', tax: 'Tax', subtotal: 'Subtotal', url: 'Address of the page', tier: 'Tier',
     } as Record<string, string>,
-    events: {} as Record<string, string>,
+    events: { alias: 'Identifiers joined', group: 'Belonging told', identify: 'Told about the person' } as Record<string, string>,
     element: (list: string, name: string) => `${name} (one of ${list})`,
   },
   estimate: {

@@ -55,10 +55,12 @@ export function useNamed() {
     .replace(/\b(?:some|ein) (\w+) (?:in|aus) products (?:with|mit) \((.*?)\)/g, (_, one: string, rest: string) => t.why.ofProducts(rest.replaceAll(`${one}.`, '')))
     .replace(/\b(of|von) ([\w.]+) (over events|über Ereignisse)/g, (_, of: string, path: string, over: string) => `${of} ${field(path)} ${over}`)
     .replace(/\b([a-z]+) (is|ist)\b/g, (whole, path: string, is: string) => (t.builder.fields[path] === undefined ? whole : `${t.builder.fields[path]} ${is}`))
-    .replace(/"([^"]*)"/g, (_, id: string) => {
-      const of = [data?.segments, data?.journeys, data?.purposes].find((list) => list?.some((one) => one.id === id));
-      const known = data?.events.some((one) => one.name === id) ? event(id) : of === undefined ? (t.words.channel[id] ?? id) : titled(of, id);
-      return language === 'de' ? `„${known}“` : `“${known}”`;
+    .replace(/(\S* ?\S* )"([^"]*)"/g, (_, before: string, id: string) => {
+      // What stands before a text says what it names: a path may be called like a purpose.
+      const known = /(purpose|Zweck) $/.test(before) ? purpose(id) : /(channel|Kanal) $/.test(before) ? word(t.words.channel, id)
+        : /segment $/i.test(before) ? segment(id) : /journey $/i.test(before) ? journey(id) : /^(event is|Ereignisses ist) $/.test(before) ? word(t.words.touchpoint, id)
+          : data?.events.some((one) => one.name === id) ? event(id) : id;
+      return `${before}${language === 'de' ? `„${known}“` : `“${known}”`}`;
     });
   return { event, segment, journey, purpose, stages, stage, field, told, spoken };
 }
