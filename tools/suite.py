@@ -98,7 +98,7 @@ def run(part: str, folder: Path, said: TextIO | None = None) -> Result:
     print(f"\n=== {part} (budget {clock(BUDGETS_S[part])})", flush=True, file=said)
     report, began = folder / f"{part}.xml", monotonic()
     quick = {"CUTTING_LOGS": "16", "MERGE_SEQUENCES": "50", "HYPOTHESIS_PROFILE": "quick"}
-    settings = quick if part == "quick" else {"CUTTING_LOGS": "500"}
+    settings = quick if part == "quick" else {"CUTTING_LOGS": "240"}
     status = subprocess.call(
         command(part, report),
         cwd=ROOT,

@@ -34,6 +34,9 @@ from tests.expr.fakes import FakeView
 from tests.expr.people import NOW, STEP
 
 
+pytestmark = pytest.mark.xdist_group("expr agreement")
+
+
 @pytest.fixture(scope="module")
 def world() -> World:
     """Random expressions and persons with the naive answers; in the quick loop fewer of them."""

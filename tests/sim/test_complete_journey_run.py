@@ -32,6 +32,7 @@ from tests.sim.test_complete_journey import DATA, EXAMPLE, ROOT, load
 pytestmark = [
     pytest.mark.real,
     pytest.mark.slow,
+    pytest.mark.xdist_group("complete journey"),
     pytest.mark.skipif(
         not DATA.is_dir(), reason="the real data are not here: ../shared/data/complete_journey is absent"
     ),

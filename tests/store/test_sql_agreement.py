@@ -22,6 +22,9 @@ from tests.store.sql_bugs import BUGS
 from tests.store.sql_nasty import NASTY, asked_of, nasty_crowd, wrongly_answered
 
 
+pytestmark = pytest.mark.xdist_group("sql agreement")
+
+
 @pytest.fixture(scope="module")
 def world() -> World:
     """Random expressions and persons with the naive answers."""
