@@ -169,6 +169,8 @@ def test_rows_that_name_nobody_are_refused_each_with_its_reason(tmp_path: Path) 
             uploaded(book, [{"userId": "u0"}], START + DAY, "other")
         with pytest.raises(NotFound):
             uploaded(book, [{"userId": "u0"}], START + DAY, "unknown", action="remove")
+        with pytest.raises(InputError, match="names anybody"):
+            uploaded(book, [{"userId": "unknown"}], START + DAY, action="replace")
         with pytest.raises(InputError, match="holds no rows"):
             uploaded(book, [], START + DAY, "empty")
         assert (before, book.read("tail_page", 0, 9)) == (book.read("person_count"), [])

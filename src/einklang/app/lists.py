@@ -124,6 +124,9 @@ def upload(
             result.created += not person
         if not result.rows:
             raise InputError("empty_file", "the file holds no rows", mend="check the file")
+        if action == "replace" and not named:  # a wrong file empties no list
+            mend = "see the refused rows; to empty a list take its members off it"
+            raise InputError("nobody_named", "no row names anybody: the list stays as it is", mend=mend)
         gone = []
         if action == "replace":
             gone = [pair for key, pair in _there(reader, segment).items() if key not in named]
