@@ -67,6 +67,7 @@ TABLE: list[tuple[str, str, str, int, str]] = [
     ("looking back", 'trait.x.matches("(a)\\\\1")', "bad_pattern", 17, "RE2"),
     ("repeats of repeats", 'trait.x.matches("((a{100}){100}){100}")', "pattern_too_large", 17, "less often"),
     ("a pattern that grows", r'trait.x.matches("(\\pL{1,50}){1,9}")', "pattern_too_large", 17, "less often"),
+    ("a pattern that is slow", 'trait.x.matches("(.*a){1000}")', "pattern_too_large", 17, "less often"),
     ("a long pattern", f'trait.x.matches("{"a" * 501}")', "pattern_too_large", 17, "500"),
     ("a circle of two", "trait.a > 1", "depends_on_itself", 5, "trait.a -> trait.b -> trait.a"),
     ("a circle of one", "trait.me > 1", "depends_on_itself", 1, "trait.me -> trait.me"),

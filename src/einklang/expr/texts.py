@@ -12,6 +12,8 @@ from einklang.kernel.errors import InputError
 PATTERN_CHARS_MAX = 500
 #: What a compiled pattern may take. Repeats of repeats grow beyond it.
 _PATTERN_BYTES_MAX = 256 * 1024
+#: Its places: each character of a text may have to be held against all of them.
+_PATTERN_PLACES_MAX = 4_000
 
 
 def _options() -> Any:
@@ -29,12 +31,19 @@ def pattern_of(text: str) -> Any:
     if len(text) > PATTERN_CHARS_MAX:
         what = f"a regular expression of {len(text):,} characters"
         raise InputError("pattern_too_large", what, mend=f"stay within {PATTERN_CHARS_MAX} characters")
+    large = InputError(
+        "pattern_too_large",
+        f"the regular expression {text[:40]!r} grows too large",
+        mend="repeat less often, such as {0,20}",
+    )
     try:
-        return re2.compile(text, _OPTIONS)
+        found = re2.compile(text, _OPTIONS)
+        if found.programsize > _PATTERN_PLACES_MAX:
+            raise large
+        return found
     except re2.error as error:
         if "too large" in str(error) or "repetition size" in str(error):
-            what = f"the regular expression {text[:40]!r} grows too large"
-            raise InputError("pattern_too_large", what, mend="repeat less often, such as {0,20}") from None
+            raise large from None
         what = f"not a regular expression: {text[:40]!r}"
         raise InputError("bad_pattern", what, mend="write it in RE2's syntax, without look-around") from None
 
