@@ -283,7 +283,7 @@ class Desk:
         """Without a real channel (`run`): archived and handed to the outbox folder at the moment of the decision."""
         state, key = self.state, parcel.key
         self._outbox(live, run, request, key, verdict, "sent", Reason.HANDED_OVER, links=parcel.links)
-        state.out.add("archive_put", key, parcel.packed, parcel.hash)
+        state.out.add("archive_put", key, parcel.body, parcel.hash)
         state.out.files.append((verdict.channel, key, parcel.body))
         self.emit(live, "Message Sent", self._named(request, key, verdict.channel))
         return machine.Answer("sent", channel=verdict.channel, message=key, tracked=parcel.tracked)

@@ -25,6 +25,7 @@ from einklang.app.apply import in_force
 from einklang.app.consents import REFUSED
 from einklang.app.contact import UNREADY_US, Facts, why_unready
 from einklang.app.find import load
+from einklang.app.output import archive_row
 from einklang.app.ports import Book, Reader, Receipt, Row, Tx
 from einklang.app.render import TRACK_CLICK, Parcel, render
 from einklang.app.state import State
@@ -265,7 +266,7 @@ class Delivery:
         notes = waiting.notes | {"links": parcel.links, "tracked": parcel.tracked}
         claimed = replace(waiting, status="handing_over", attempts=waiting.attempts + 1, data=to_json(notes))
         tx.write("outbox_claim", [(claimed.status, now, claimed.attempts, claimed.data, key)])
-        tx.write("archive_set", [(key, parcel.packed, parcel.hash)])
+        tx.write("archive_set", [archive_row(key, parcel.body, parcel.hash)])
         return claimed
 
     def _patience(self, tx: Tx, live: Live, waiting: Waiting) -> int | None:

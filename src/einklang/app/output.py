@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
@@ -246,6 +247,16 @@ def person_rows(out: Output, live: Live) -> None:
             out.add("timer_put", lane, person.id, person.wake)
 
 
+def archive_row(key: str, body: bytes, digest: bytes) -> tuple[str, bytes, bytes]:
+    """The row of a message in the archive: its body in zlib's form.
+
+    It is packed where it is written: zlib gives the interpreter's lock away, and a tick that computes beside the writer
+    waited for it twice a message. (A window of 8 KB takes a fifth of the time that zlib's default takes to be set up.)
+    """
+    packer = zlib.compressobj(1, zlib.DEFLATED, 13, 5)
+    return key, packer.compress(body) + packer.flush(), digest
+
+
 def write(tx: Tx, out: Output, counters: dict[str, int], meta: dict[str, str], *, expected_seq: int) -> bool:
     """Apply the write set in one short transaction if the log stands where the tick began; False: it moved on."""
     if tx.read("counter_value", "seq")[0][0] != expected_seq:
@@ -263,7 +274,8 @@ def write(tx: Tx, out: Output, counters: dict[str, int], meta: dict[str, str], *
         tx.write(name, [row])
     for name in ORDER:
         if name in out.rows:
-            tx.write(name, out.rows[name])
+            rows = out.rows[name]
+            tx.write(name, [archive_row(*row) for row in rows] if name == "archive_put" else rows)
     for name, said in groupby(out.words, key=itemgetter(0)):
         tx.write(name, [row for _, row in said])
     for name, row in out.rekeys:

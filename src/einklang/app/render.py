@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zlib
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,21 +23,13 @@ TRACK_CLICK = "track_click"
 
 @dataclass(frozen=True, slots=True)
 class Parcel:
-    """A rendered message. packed: the archived form (zlib) of `body`; hash: 16 bytes of `body`; links: targets by
-    number.
-    """
+    """A rendered message. hash: 16 bytes of `body`; links: targets by number."""
 
     key: str
     address: str
     body: bytes
     links: list[str]
     tracked: bool
-
-    @property
-    def packed(self) -> bytes:
-        """The archived form. (A window of 8 KB takes a fifth of the time that zlib's default takes to be set up.)"""
-        packer = zlib.compressobj(1, zlib.DEFLATED, 13, 5)
-        return packer.compress(self.body) + packer.flush()
 
     @property
     def hash(self) -> bytes:
