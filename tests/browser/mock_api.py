@@ -371,7 +371,9 @@ class Handler(BaseHTTPRequestHandler):
             if kind == "products":
                 return 200, records.product(found)
             return 200, found | ({"cut": False} if kind == "dead-letters" else {})
-        wanted = {name: value for name, value in query.items() if name in ("code", "origin") and value not in ("", "sent")}
+        wanted = {
+            name: value for name, value in query.items() if name in ("code", "origin") and value not in ("", "sent")
+        }
         q = query.get("q", "").lower()
         items = [one for one in rows if all(one[n] == v for n, v in wanted.items()) and q in json.dumps(one).lower()]
         counts = {"counts": {one["code"]: 1 for one in rows if not self.server.empty}} if kind == "dead-letters" else {}
