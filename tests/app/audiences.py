@@ -58,7 +58,7 @@ CHANGES = (
     "{kind: segment, id: then, where: 'segment(\"house\")', frozen: \"2026-03-25T00:00:00Z\"}",
     "{kind: segment, id: buyers, where: 'events(\"Order Completed\").within(\"2d\").count() >= 1'}",
     "{kind: segment, id: rest, where: 'segment(\"picked\") || segment(\"quiet\")'}",
-    "{kind: segment, id: chain, where: 'events(\"Product Added\").followedBy(events(\"Page Viewed\"),\"5h\").exists()'}",
+    "{kind: segment, id: chain,where: 'events(\"Product Added\").followedBy(events(\"Page Viewed\"),\"5h\").exists()'}",
     "{kind: score, id: warmth, points: [{when: 'segment(\"chosen\") && consent(\"email\", \"marketing\")', add: 7}]}",
     "{kind: trait, id: vip, type: string}",
     "{kind: trait, id: vip, type: bool}",
