@@ -33,7 +33,6 @@ from tests.expr.agreement import KINDS, RARE, Case, World
 from tests.expr.fakes import FakeView
 from tests.expr.people import NOW, STEP
 
-
 pytestmark = pytest.mark.xdist_group("expr agreement")
 
 

@@ -21,7 +21,6 @@ from tests.store.sql_agreement import can, disagreements, with_anchors
 from tests.store.sql_bugs import BUGS
 from tests.store.sql_nasty import NASTY, asked_of, nasty_crowd, wrongly_answered
 
-
 pytestmark = pytest.mark.xdist_group("sql agreement")
 
 
