@@ -5,6 +5,7 @@ them now, their traits and permissions by event time.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import cached_property
 from typing import Any, Protocol
 
 import msgspec
@@ -64,14 +65,18 @@ class Everybody:
     """All persons as identity knows them now, those of `at` marked by their first identifier."""
 
     def __init__(self, reader: Reader, at: int) -> None:
-        rows = reader.read("all_identifier")
         schema = {"kind": pl.String, "value": pl.String, "person": pl.String, "first_at": pl.Int64}
-        self.identifiers = pl.DataFrame(rows, schema=schema, orient="row")
-        self.of: dict[str, list[tuple[str, str, int]]] = {}
-        for kind, value, person, first_at in rows:
-            if first_at <= at:
-                self.of.setdefault(person, []).append((kind, value, first_at))
-        self.ids = sorted(self.of)
+        self.identifiers = pl.DataFrame(reader.read("all_identifier"), schema=schema, orient="row")
+        self._then = self.identifiers.filter(pl.col("first_at") <= at)
+        self.ids: list[str] = sorted(self._then["person"].unique().to_list())
+
+    @cached_property
+    def of(self) -> dict[str, list[tuple[str, str, int]]]:
+        """Identifiers by person; rows of Python take more than columns, so only where a plan reads them."""
+        found: dict[str, list[tuple[str, str, int]]] = {}
+        for kind, value, person, first_at in self._then.iter_rows():
+            found.setdefault(person, []).append((kind, value, first_at))
+        return found
 
 
 def permissions_at(now: dict[str, Permission], said: list[Ledger], at: int) -> dict[str, Permission]:
@@ -213,9 +218,10 @@ def _permissions(reader: Reader, people: Everybody, at: int) -> Iterator[tuple[s
         for n, seq, person, channel, address, purpose, status, when, *_, until, _ in page:
             after = n
             said.setdefault(person, []).append((channel, address, purpose, status, when, seq, until))
+    known = frozenset(people.ids)
     for lane in range(LANES):
         for person, _, _, body in reader.read("all_person", lane):
-            if person in people.of:
+            if person in known:
                 yield person, permissions_at(_STATE.decode(body).permissions, said.get(person, []), at)
 
 
