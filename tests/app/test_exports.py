@@ -14,11 +14,12 @@ import polars as pl
 import pytest
 
 from einklang.app import audits, exports
+from einklang.app.collect import suppressions
 from einklang.app.export_columns import columns_of
 from einklang.app.exports import Wanted
 from einklang.app.run import settle_definitions
 from einklang.consent import address_key
-from einklang.event import EngineCall
+from einklang.event import EngineCall, Withdrawal
 from einklang.kernel.errors import Conflict, InputError, NotFound
 from einklang.store.book import SqliteBook
 from einklang.store.lake import Lake, ship_all
@@ -113,6 +114,29 @@ def test_a_withdrawal_that_has_only_just_arrived_counts(tmp_path: Path) -> None:
         done = exported(book, tmp_path)
         assert (done.persons, done.left_out["suppressed"]) == (1, 1)
         assert exported(book, tmp_path, purpose="analytics").left_out["withdrawn"] == 1
+
+
+def test_who_objects_is_left_out_from_the_door_on(tmp_path: Path) -> None:
+    """Where the basis is no consent: without any address, or from one not in use; until she permits it again."""
+    with home(TEXT) as book:
+        person, at, salt = filled(book)["u3"], START + DAY, bytes.fromhex(SALT)
+        append(book, [EngineCall(type="identify", userId="u4", traits={"email": "new@x.example"}, at=at)])
+        run(book, until=at)
+        rows = suppressions(book, [Withdrawal("letter", None, "analytics", (("userId", "u3"),), at)], salt)
+        rows += suppressions(book, [Withdrawal("email", "u4@x.example", "analytics", (), at)], salt)
+        book.transact(lambda tx: tx.write("suppression_raise", list(rows)))
+
+        def left() -> int:
+            return exported(book, tmp_path, purpose="analytics").left_out.get("withdrawn", 0)
+
+        assert left() == 2
+        for hours, word, wanted in ((1, "Withdrawn", 2), (2, "Given", 1)):
+            said = {"channel": "letter", "purpose": "analytics"}
+            call = EngineCall(type="track", event=f"Consent {word}", userId="u3", properties=said, at=at + hours)
+            append(book, [call])
+            run(book, until=at + DAY * hours)
+            assert book.read("suppressed", address_key(salt, "person", person), "person", "analytics") == []
+            assert left() == wanted
 
 
 def test_an_address_that_was_withdrawn_is_not_told(tmp_path: Path) -> None:

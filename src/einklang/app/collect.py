@@ -16,7 +16,7 @@ from einklang.app.known import BookKnown, Remembered
 from einklang.app.owners import speaks
 from einklang.app.ports import Reader
 from einklang.app.working import from_json
-from einklang.consent import Purpose, address_key, built_in_purposes, parse_purpose
+from einklang.consent import PERSON, Purpose, address_key, built_in_purposes, parse_purpose
 from einklang.event import (
     LIMITS,
     WITHDRAWALS,
@@ -110,11 +110,16 @@ def suppressions(reader: Reader, withdrawals: Iterable[Withdrawal], salt: bytes)
     """The rows that put withdrawals in force at once, whatever the tick does: one an address, channel and purpose.
 
     A withdrawal without address means every address known of the person, one without purpose every purpose whose basis
-    is consent (a withdrawal of "everything" touches no other basis).
+    is consent (a withdrawal of "everything" touches no other basis). Who objects to a purpose on another basis is
+    left out of it altogether: she has a row of her own, with or without an address, until it is folded.
     """
     rows: list[SuppressionRow] = []
     for found in withdrawals:
-        purposes = [found.purpose] if found.purpose else consent_purposes(reader)
+        by_consent = consent_purposes(reader)
+        purposes = [found.purpose] if found.purpose else by_consent
+        if found.purpose and found.purpose not in by_consent:
+            keys = [address_key(salt, PERSON, person) for person in _owners(reader, found)]
+            rows += [(key, PERSON, found.purpose, WITHDRAWN, found.at) for key in keys]
         for channel, address in sorted(_reached(reader, found)):
             key = address_key(salt, channel, address)
             rows += [(key, channel, purpose, WITHDRAWN, found.at) for purpose in purposes]
@@ -142,9 +147,14 @@ def _reached(reader: Reader, found: Withdrawal) -> set[tuple[str, str]]:
         kind = "email" if "@" in found.address else "phone"
         return {(channel, found.address) for channel in channels if found.channel or _KIND_OF[channel] == kind}
     known = set(found.identifiers)
-    for person in sorted({owner for owner in (_owner(reader, *pair, found.at) for pair in found.identifiers) if owner}):
+    for person in _owners(reader, found):
         known |= {(kind, value) for kind, value, _ in reader.read("identifiers_of", person)}
     return {(channel, value) for channel in channels for kind, value in known if kind == _KIND_OF.get(channel, channel)}
+
+
+def _owners(reader: Reader, found: Withdrawal) -> list[str]:
+    """Who is meant, by all identifiers that are known of the withdrawal."""
+    return sorted({owner for owner in (_owner(reader, *pair, found.at) for pair in found.identifiers) if owner})
 
 
 def _owner(reader: Reader, kind: str, value: str, at: int) -> str | None:

@@ -12,6 +12,7 @@ from einklang.app.view import address_of, refused_by
 from einklang.app.working import Live
 from einklang.consent import (
     GIVEN,
+    PERSON,
     REQUESTED,
     WITHDRAWN,
     ChainRow,
@@ -52,6 +53,9 @@ def _lift(state: State, live: Live, declared: Declaration) -> None:
 
     Once a withdrawal is folded the ledger knows it; where a consent was given after it, its suppression goes too.
     """
+    if declared.purpose:
+        own = address_key(state.salt, PERSON, live.person.id)
+        state.out.add("suppression_lift", own, PERSON, declared.purpose, declared.at)
     given = [(declared.channel, declared.address, declared.purpose)] if declared.status == GIVEN else []
     if declared.status == WITHDRAWN:
         about = (declared.channel, declared.address, declared.purpose)

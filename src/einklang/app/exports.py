@@ -25,6 +25,7 @@ from einklang.app.ports import Book, Reader
 from einklang.app.state import State
 from einklang.app.view import address_of
 from einklang.app.working import Live, from_json, person_from
+from einklang.consent import PERSON as WHO
 from einklang.consent import WITHDRAWN, address_key, split_key, status_of
 from einklang.kernel import ids, time
 from einklang.kernel.errors import InputError, NotFound, Unavailable
@@ -35,7 +36,7 @@ FOLDER = "exports"
 KEEP_US = 7 * time.DAY
 NO_CONSENT, WITHDREW, SUPPRESSED, GONE = "no_consent", "withdrawn", "suppressed", "gone"
 #: What a spreadsheet would run; a number with a sign, such as a phone number, is none.
-_FORMULA = re.compile(r"[=+\-@\t\r]")
+_FORMULA = re.compile(r"[=+\-@\t\r\n]")
 _NUMBER = re.compile(r"[+-]\d+(\.\d+)?")
 _DRAFT = ".draft"
 _REACHED = ("email", "phone")
@@ -142,8 +143,10 @@ def why_not(state: State, live: Live, purpose: str, channel: str = "") -> str:
     addresses = {(where, address) for where, what, address, _ in said if where and what and address}
     addresses |= {(where, own) for where in channels if (own := address_of(live, where))}
     withdrew = any(status == WITHDRAWN for *_, status in said)
-    if not by_consent:  # whoever did not object, with or without an address
-        return WITHDREW if withdrew or any(_withdrew(state, *one, purpose) for one in addresses) else ""
+    if not by_consent:  # whoever did not object, with or without an address, from any address that is known
+        known = {(WHO, live.person.id), *addresses}
+        known |= {(where, value) for kind, value, _ in live.person.identifiers for where in _REACH.get(kind, ())}
+        return WITHDREW if withdrew or any(_withdrew(state, *one, purpose) for one in sorted(known)) else ""
     given = [one for one in addresses if state.permits(live, *one, purpose, "marketing")]
     if not given:
         return WITHDREW if withdrew else NO_CONSENT
@@ -151,7 +154,7 @@ def why_not(state: State, live: Live, purpose: str, channel: str = "") -> str:
 
 
 def _withdrew(state: State, channel: str, address: str, purpose: str) -> bool:
-    """Whether a withdrawal of this address arrived and is not folded yet."""
+    """Whether a withdrawal of this address, or person, arrived and is not folded yet."""
     found = state.reader.read("suppressed", address_key(state.salt, channel, address), channel, purpose)
     return any(row[0] == WITHDRAWN for row in found)
 

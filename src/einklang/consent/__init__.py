@@ -5,7 +5,7 @@ It says what an event declares (`declare`, `suppression_of`), folds it so that t
 grants by itself, never forgets a withdrawal, never looks at identity. Start reading in `ledger`.
 """
 
-from einklang.consent.addresses import address_key, normal_address
+from einklang.consent.addresses import PERSON, address_key, normal_address
 from einklang.consent.chain import ChainRow, chain, first_broken
 from einklang.consent.declaration import Declaration, Suppression, declare, suppression_of
 from einklang.consent.lasting import Span, held, since
@@ -27,6 +27,7 @@ __all__ = [
     "BASES",
     "EXPIRED",
     "GIVEN",
+    "PERSON",
     "REQUESTED",
     "WITHDRAWN",
     "ChainRow",

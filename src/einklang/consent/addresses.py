@@ -7,6 +7,8 @@ from hashlib import blake2b
 _PHONE_NOISE = str.maketrans("", "", " \t()-./\u00a0")
 #: Channels that are reached by a phone number.
 PHONE_CHANNELS = frozenset({"phone", "sms", "whatsapp", "fax"})
+#: In place of a channel: the address is the person, who withdrew at the door and whose word is not folded yet.
+PERSON = "person"
 
 
 def normal_address(channel: str, address: str) -> str:
