@@ -178,7 +178,7 @@ def test_no_more_of_anything_leaves_other_bases_as_they_are(tmp_path: Path) -> N
             book, [EngineCall(type="track", event="Consent Withdrawn", userId="u0", properties=said, at=START + DAY)]
         )
         run(book, until=START + 2 * DAY)
-        told = {"columns": ("userId", "email"), "purpose": "analytics"}
+        told: dict[str, Any] = {"columns": ("userId", "email"), "purpose": "analytics"}
         assert b"u0,u0@x.example" in Path(exported(book, tmp_path / "exports", **told).path).read_bytes()
         done = exported(book, tmp_path / "exports", columns=("userId", "email"))
         assert b"u0" not in Path(done.path).read_bytes()
