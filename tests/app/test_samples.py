@@ -84,6 +84,7 @@ def test_samples_are_what_their_words_say(tmp_path: Path) -> None:
     [
         ("sample: {share: 0}", "bad_share"),
         ("sample: {share: 1.5}", "bad_share"),
+        ("sample: {share: 1e-400}", "bad_share"),  # the log holds it as 0
         ("sample: {share: 0.5, every: 1mo}", "months_in_window"),
         ("sample: {share: 0.5, every: 0s}", "bad_duration"),
         ("frozen: soon", "bad_moment"),

@@ -143,6 +143,13 @@ def test_one_consent_may_stand_for_all_addresses() -> None:
         ("type: webhook, segment: vip, purpose: ads, url: 'https://x.example:99999/'", "bad_url"),
         ("type: webhook, segment: vip, purpose: ads, url: 'https://x.example/', patience: soon", "bad_duration"),
         ("type: webhook, segment: vip, purpose: ads, url: 'https://x.example/', at_once: 99", "bad_number"),
+        ("type: webhook, segment: vip, purpose: ads, url: 'https://x.example/', patience: 0s", "bad_duration"),
+        ("type: webhook, segment: vip, purpose: ads, url: 'https://x.example/', identifiers: [emial]", "unknown_column"),
+        ("type: webhook, segment: vip, purpose: ads, url: 'https://x.example/', identifiers: [trait.x]", "unknown_kind"),
+        ("type: webhook, segment: vip, purpose: ads, url: 'https://x.example/', traits: ['']", "unknown_column"),
+        ("type: file, segment: vip, purpose: ads, columns: [emial]", "unknown_column"),
+        ("type: file, segment: vip, purpose: ads, columns: [stage.none]", "unknown_id"),
+        ("type: table, segment: vip, purpose: ads, columns: [trait.plan, trait.Plan]", "repeated_column"),
     ],
 )  # fmt: skip
 def test_a_destination_that_cannot_be_is_refused(text: str, code: str) -> None:

@@ -49,6 +49,11 @@ def test_a_list_is_made_of_rows_and_frozen(shop: Home) -> None:
     shown = {one["id"]: one for one in ask(shop, "GET", "/api/segments")["items"]}
     assert (shown["vip"]["members"], shown["vip"]["manual"], shown["seen"]["manual"]) == (2, True, False)
     assert ask(shop, "GET", "/api/segments/vip")["manual"] is True
+    for header, code in (("userId;name", "wrong_delimiter"), ("userId,userId", "repeated_column"), ("", "bad_csv")):
+        wrong = ask(shop, "POST", "/api/segments/vip/list", {"rows": f"{header}\nann\n"}, 400)
+        assert (wrong["code"], wrong["where"]) == (code, "rows:1")
+    wrong = ask(shop, "POST", "/api/segments/vip/exports", {"purpose": "service", "channel": "emial"}, 400)
+    assert (wrong["code"], wrong["mend"]) == ("unknown_channel", "did you mean 'email'?")
     gone = ask(shop, "POST", "/api/segments/vip/list", {"rows": "userId\nann\n", "action": "remove"})
     assert (gone["listed"], gone["unlisted"]) == (0, 1)
     named = {"rows": "userId\nbob\n", "title": "At the fair"}

@@ -7,21 +7,22 @@ only where they are still the same, else looks again: of two at once none is los
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from einklang.app.appending import append_within
 from einklang.app.changes import next_version, stored_docs
 from einklang.app.definitions import Definitions, Docs, Key, compile_all, key_of, merge
 from einklang.app.hints import hints
-from einklang.app.in_use import check_fields
+from einklang.app.in_use import check_destinations, check_fields
 from einklang.app.keeps import check_stages
 from einklang.app.ports import Book, Reader, Tx
 from einklang.app.schema import schema
 from einklang.app.working import to_json
 from einklang.app.yaml import Document, parse_text
-from einklang.event import EngineCall, expand
+from einklang.event import EngineCall, body_of, expand
 from einklang.kernel.errors import Conflict, InputError
+from einklang.kernel.limits import NAME_CHARS_MAX
 
 __all__ = [
     "Applied", "Body", "apply", "check", "check_list", "in_force", "save_list", "save_segment", "schema",
@@ -81,6 +82,7 @@ def check(reader: Reader, docs: list[Document]) -> tuple[Applied, list[dict[str,
     Raises InputError; gives what would change, and the changes for the log.
     """
     current, versions = _known(reader)
+    docs = _as_logged(docs)
     merged = merge(current, docs)
     applied, changes = Applied(), []
     for key in sorted(set(merged)):
@@ -94,11 +96,19 @@ def check(reader: Reader, docs: list[Document]) -> tuple[Applied, list[dict[str,
     try:
         compiled = compile_all(merged, versions)
         check_fields(compiled, {key_of(doc) for doc in docs})
+        check_destinations(compiled, {key_of(doc) for doc in docs})
         check_stages(compiled, {key_of(doc) for doc in docs})
     except InputError as error:
         raise _on_its_line(error, docs) from error
     applied.hints.extend(hints(compiled, {key_of(doc) for doc in docs}))
     return applied, changes
+
+
+def _as_logged(docs: list[Document]) -> list[Document]:
+    """Documents as the log will give them back: a number that a double holds as zero is zero there."""
+    call = EngineCall(type="definition", properties={"bodies": [doc.body for doc in docs]}, messageId="check")
+    (event,) = expand("definition", body_of([call]), first_position=1, received_at=0, source="")
+    return [replace(doc, body=body) for doc, body in zip(docs, event.properties["bodies"], strict=True)]
 
 
 def _on_its_line(error: InputError, docs: list[Document]) -> InputError:
@@ -157,6 +167,9 @@ def save_list(book: Book, name: str, title: str | None, *, now: int) -> Applied:
         if ("segment", name) in known:
             check_list(name, known["segment", name][0])
             return []
+        if title and len(title) > NAME_CHARS_MAX:
+            mend = f"stay within {NAME_CHARS_MAX}"
+            raise InputError("too_long", f"a title of {len(title)} characters", where="title", mend=mend)
         body = {"kind": "segment", "id": name, "manual": True} | ({"title": title} if title else {})
         return [Document(body, "list")]
 

@@ -94,7 +94,7 @@ def _column(definitions: Definitions, name: str, where: str) -> Column:
     head, dot, rest = name.partition(".")
     texts = {"stage": 'stage("{}")', "score": 'score("{}")', "segment": 'segment("{}")'}
     text = ""
-    if dot and rest and '"' not in rest and "\\" not in rest:
+    if dot and rest and rest.isprintable() and '"' not in rest and "\\" not in rest:
         if head == "trait":
             declared = rest in (definitions.catalog.traits or {}) or "." not in rest
             text = f'trait["{rest}"]' if declared else f"trait.{rest}"

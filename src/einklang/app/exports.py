@@ -8,6 +8,7 @@ durable, then the file gets its name. A file stays for `KEEP_US`, then it goes.
 from __future__ import annotations
 
 import csv
+import difflib
 import os
 import re
 from collections import Counter
@@ -20,6 +21,7 @@ from typing import Any, BinaryIO
 import polars as pl
 
 from einklang.app import audits
+from einklang.app.definitions import Definitions
 from einklang.app.export_columns import PERSON, SINCE, Column, cell_of, check_role, columns_of
 from einklang.app.ports import Book, Reader
 from einklang.app.state import State
@@ -27,6 +29,7 @@ from einklang.app.view import address_of
 from einklang.app.working import Live, from_json, person_from
 from einklang.consent import PERSON as WHO
 from einklang.consent import WITHDRAWN, address_key, split_key, status_of
+from einklang.content.message import CHANNELS
 from einklang.kernel import ids, time
 from einklang.kernel.errors import InputError, NotFound, Unavailable
 
@@ -177,6 +180,12 @@ class Exported:
     path: str
 
 
+def channels_of(definitions: Definitions) -> list[str]:
+    """The channels that are built in, declared, or asked for the consent of an audience."""
+    asked = {getattr(one.raw, "channel", "") for one in definitions.destinations.values()} - {""}
+    return sorted({*CHANNELS, *(name for kind, name in definitions.docs if kind == "channel"), *asked})
+
+
 def check_wanted(state: State, wanted: Wanted, role: str) -> list[Column]:
     """The columns of an export that this role may make. Raises InputError, Conflict."""
     if wanted.format not in FORMATS:
@@ -186,6 +195,11 @@ def check_wanted(state: State, wanted: Wanted, role: str) -> list[Column]:
         known = ", ".join(sorted(state.definitions.purposes))
         what = f"no purpose {wanted.purpose[:60]!r}"
         raise InputError("unknown_purpose", what, where="purpose", mend=f"use one of: {known}")
+    channels = channels_of(state.definitions)
+    if wanted.channel and wanted.channel not in channels:  # else nobody would have withdrawn there
+        near = difflib.get_close_matches(wanted.channel, channels, 1)
+        mend = f"did you mean {near[0]!r}?" if near else "use one of: " + ", ".join(channels)
+        raise InputError("unknown_channel", f"no channel {wanted.channel[:60]!r}", where="channel", mend=mend)
     columns = columns_of(state.definitions, wanted.columns, "columns")
     check_role(((column.name, column.privacy) for column in columns), role)
     return columns

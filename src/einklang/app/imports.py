@@ -93,11 +93,17 @@ def _header(path: Path) -> list[str]:
         ) from error
     if not header:
         raise InputError("empty_file", "the file is empty", where=path.name, mend="write a header line and rows")
+    check_header(header, f"{path.name}:1")
+    return header
+
+
+def check_header(header: list[str], where: str) -> None:
+    """Raises InputError for columns that cannot be told apart."""
     if len(header) == 1 and any(sign in header[0] for sign in ";\t|"):
         raise InputError(
             "wrong_delimiter",
             "one column with ; or tab in its name",
-            where=f"{path.name}:1",
+            where=where,
             mend="separate the columns by commas",
         )
     if len(set(header)) < len(header):
@@ -105,12 +111,11 @@ def _header(path: Path) -> list[str]:
         raise InputError(
             "repeated_column",
             f"the column {twice[:40]!r} stands twice",
-            where=f"{path.name}:1",
+            where=where,
             mend="give each column its own name",
         )
     if "" in header:
-        raise InputError("bad_csv", "a column without name", where=f"{path.name}:1", mend="name each column")
-    return header
+        raise InputError("bad_csv", "a column without name", where=where, mend="name each column")
 
 
 def _csv_rows(path: Path, header: list[str]) -> Iterator[tuple[int, Row]]:

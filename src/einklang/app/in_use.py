@@ -1,5 +1,5 @@
 """Fields that a definition no longer has, or never had, channels that nobody knows, and properties that a closed schema
-excludes, while a condition asks for them: `apply` refuses it.
+excludes, while a condition asks for them: `apply` refuses it. So with what a destination is to tell of a person.
 
 What is in force stays in force: only what an apply touches is looked at, the condition or the catalog.
 """
@@ -8,7 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 
+from einklang.app.activation_definitions import RawWebhook, patience_us
 from einklang.app.definitions import Definitions, Key
+from einklang.app.destinations import Destination, RawSync
+from einklang.app.export_columns import columns_of
+from einklang.app.syncs import CHANGE, SEQ, TABLE
 from einklang.content.message import CHANNELS
 from einklang.expr import Checked
 from einklang.expr.errors import error_at, nearest
@@ -39,6 +43,45 @@ def check_fields(definitions: Definitions, touched: set[Key]) -> None:
             if events and None not in closed and name not in has and named:
                 what = f"the schema of `{'` or `'.join(events)}` is closed and has no `{name}`"
                 raise _unknown(checked, term, place, "unknown_property", what, name, has)
+
+
+def check_destinations(definitions: Definitions, touched: set[Key]) -> None:
+    """Raises InputError for what a destination cannot tell: a column, kind of identifier, trait."""
+    for name, destination in sorted(definitions.destinations.items()):
+        told = _told(destination)
+        used = {("trait", column.split(".")[1]) for _, column in told if column.startswith("trait.")}
+        if touched & {("destination", name), ("identity", "default"), *used}:
+            place = definitions.docs["destination", name][1]
+            if isinstance(destination.raw, RawWebhook) and patience_us(destination.raw) <= 0:
+                what, mend = "so nothing would ever be told", "write 3d"
+                raise InputError("bad_duration", what, where=f"{place}.patience", mend=mend)
+            for field in sorted({field for field, _ in told}):
+                names = [column for part, column in told if part == field]
+                for column in columns_of(definitions, names, f"{place}.{field}"):
+                    if field == "identifiers" and not column.identifier:
+                        what, mend = f"no kind {column.name[:60]!r}", "use " + ", ".join(definitions.identity.kinds)
+                        raise InputError("unknown_kind", what, where=f"{place}.{field}", mend=mend)
+                if destination.type == TABLE:
+                    _check_table(names, f"{place}.{field}")
+
+
+def _told(destination: Destination) -> list[tuple[str, str]]:
+    """(field, column) of each that a destination is to tell."""
+    raw = destination.raw
+    if isinstance(raw, RawWebhook):
+        traits = [("traits", f"trait.{name}") for name in raw.traits]
+        return [("identifiers", name) for name in raw.identifiers] + traits
+    return [("columns", name) for name in raw.columns] if isinstance(raw, RawSync) else []
+
+
+def _check_table(names: list[str], where: str) -> None:
+    """Raises InputError `repeated_column`: the columns of a table are told apart without regard to capitals."""
+    seen = {CHANGE: "", SEQ: ""}
+    for name in dict.fromkeys(names):
+        other = seen.setdefault(name.lower(), name)
+        if other != name:
+            what = f"a table cannot have {name[:60]!r} beside {(other or name.lower())[:60]!r}"
+            raise InputError("repeated_column", what, where=where, mend="leave one of them out, or write a file")
 
 
 def properties_asked(checked: Checked) -> Iterator[tuple[Term, tuple[str, ...], str]]:

@@ -19,7 +19,7 @@ from einklang.app.apply import check_list, in_force, save_list
 from einklang.app.definitions import Definitions
 from einklang.app.find import person_id
 from einklang.app.import_rows import Row, RowRefused, text_of
-from einklang.app.imports import CHUNK, Table
+from einklang.app.imports import CHUNK, Table, check_header
 from einklang.app.intake import from_row
 from einklang.app.ports import Book, Reader, Tx
 from einklang.event import LISTED, UNLISTED, EngineCall, clean, expand
@@ -51,9 +51,10 @@ def table_of_text(text: str) -> Table:
 
     found = lines()
     _, header = next(found, (1, []))
-    if not header or "" in header or len(set(header)) < len(header):
+    if not header:
         mend = f"begin with a line that names the columns, such as {PERSON} or email"
-        raise InputError("bad_csv", "the first line does not name each column once", where="rows:1", mend=mend)
+        raise InputError("bad_csv", "the first line names no column", where="rows:1", mend=mend)
+    check_header(header, "rows:1")
 
     def rows() -> Iterator[tuple[int, Row]]:
         for number, cells in found:

@@ -84,7 +84,9 @@ def _shapes(stage: str, doc: dict[str, Any], where: str) -> Iterator[Shape]:
     names = [rung.name for rung in rungs]
     for n, rung in enumerate(rungs):
         at = f"{where}.stages[{n}]"
-        if rung.name in names[:n] or not rung.name:
+        if not rung.name:
+            raise InputError("missing_field", "a stage without a name", where=f"{at}.name", mend="name it")
+        if rung.name in names[:n]:
             what = f"two stages are called {rung.name!r}"
             raise InputError("repeated_id", what, where=f"{at}.name", mend="name each anew")
         if rung.when is None and rung.noted is None:

@@ -45,6 +45,11 @@ def _unions(info: msgspec.inspect.Type) -> Iterator[msgspec.inspect.Type]:
 
 def _fields(kind: Any, path: str) -> list[str]:
     """The names of the fields that may stand at `path` (such as `steps[3].wait`) below the struct `kind`."""
+    return sorted({f.encode_name for info in _structs(kind, path) for f in info.fields})
+
+
+def _structs(kind: Any, path: str) -> list[msgspec.inspect.StructType]:
+    """The structs that may stand at a path."""
     here = list(_unions(msgspec.inspect.type_info(kind)))
     for part in _PART.findall(path):
         below: list[msgspec.inspect.Type] = []
@@ -56,7 +61,22 @@ def _fields(kind: Any, path: str) -> list[str]:
             elif isinstance(info, msgspec.inspect.DictType):
                 below += _unions(info.value_type)
         here = below
-    return sorted({f.encode_name for info in here if isinstance(info, msgspec.inspect.StructType) for f in info.fields})
+    return [info for info in here if isinstance(info, msgspec.inspect.StructType)]
+
+
+def _one_of(kind: Any, path: str) -> str:
+    """The mend where only some texts may stand."""
+    parent, _, last = path.rpartition(".")
+    found = [
+        value
+        for info in _structs(kind, parent)
+        for field in info.fields
+        if field.encode_name == last
+        for inner in _unions(field.type)
+        if isinstance(inner, msgspec.inspect.LiteralType)
+        for value in inner.values
+    ]
+    return "write one of: " + ", ".join(map(str, found)) if found else "see the reference of definitions"
 
 
 def _quoted(raw: Any, made: Any, path: str) -> str | None:
@@ -106,5 +126,5 @@ def _error(text: str, kind: Any, where: str) -> InputError:
     if missing:
         return InputError("missing_field", f"no `{missing[1]}`", where=place, mend=f"add `{missing[1]}: ...`")
     wanted = expected[1].split(" | ")[0] if expected else "decimal" if "decimal" in what else ""
-    mend = _MENDS.get(wanted, "see the reference of definitions")
+    mend = _MENDS.get(wanted) or _one_of(kind, path)
     return InputError("wrong_type", what[0].lower() + what[1:], where=place, mend=mend)
