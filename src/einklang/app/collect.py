@@ -111,24 +111,21 @@ def suppressions(reader: Reader, withdrawals: Iterable[Withdrawal], salt: bytes)
 
     A withdrawal without address means every address known of the person, one without purpose every purpose whose basis
     is consent (a withdrawal of "everything" touches no other basis). Who objects to a purpose on another basis is
-    left out of it altogether: she has a row of her own, with or without an address, until it is folded.
+    left out of it altogether: they have a row of their own, with or without an address, until it is folded.
     """
     rows: list[SuppressionRow] = []
-    for found in withdrawals:
-        by_consent = consent_purposes(reader)
+    given = list(withdrawals)
+    known = purposes_of(reader) if given else {}
+    by_consent = sorted(purpose.id for purpose in known.values() if purpose.basis == "consent")
+    for found in given:
         purposes = [found.purpose] if found.purpose else by_consent
-        if found.purpose and found.purpose not in by_consent:
+        if found.purpose in known and known[found.purpose].basis != "consent":
             keys = [address_key(salt, PERSON, person) for person in _owners(reader, found)]
             rows += [(key, PERSON, found.purpose, WITHDRAWN, found.at) for key in keys]
         for channel, address in sorted(_reached(reader, found)):
             key = address_key(salt, channel, address)
             rows += [(key, channel, purpose, WITHDRAWN, found.at) for purpose in purposes]
     return tuple(rows)
-
-
-def consent_purposes(reader: Reader) -> list[str]:
-    """Ids of the purposes whose legal basis is consent, built in and defined."""
-    return sorted(purpose.id for purpose in purposes_of(reader).values() if purpose.basis == "consent")
 
 
 def purposes_of(reader: Reader) -> dict[str, Purpose]:
