@@ -47,3 +47,20 @@ def test_a_destination_from_the_command_line(tmp_path: Path, capsys: pytest.Capt
     assert ask(capsys, folder, "deliveries", "crm", "--status", "waiting") == []
     assert "known: ads, crm, mirror" in ask(capsys, folder, "run", "crn", status=1)
     assert "needs the id" in ask(capsys, folder, "pause", status=2)
+
+
+def test_the_first_run_tells_what_waits(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a webhook that no server ever served: it begins and is tried at once."""
+    folder, file = tmp_path / "home", tmp_path / "people.csv"
+    make(folder, DEFINITIONS)
+    file.write_text("userId,vip\nann,true\n")
+    for words in (["import", "people", str(file)], ["run", "--until", "2000-01-01T00:00:00Z"]):
+        assert cli.main([*words, "--home", str(folder)]) == 0
+    capsys.readouterr()
+    monkeypatch.setenv("EINKLANG_WEBHOOK_SECRETS", "crm=whsec_" + "ab" * 16)
+    assert ask(capsys, folder, "run", "crm") == {"id": "crm", "sent": 0}
+    (told,) = [one for one in ask(capsys, folder, "list") if one["id"] == "crm"]
+    assert (told["state"], told["waiting"]) == ("failing", 1)
+    assert "not a public address" in told["error"]

@@ -70,6 +70,7 @@ def told(home: Home, settings: Settings, name: str, now: Callable[[], int]) -> i
     async def work() -> int:
         taken = 0
         try:
+            webhooks.due()  # one that was never served begins
             while name in webhooks.due()[0]:
                 taken += await webhooks.serve(name)
         finally:
