@@ -89,6 +89,18 @@ def test_a_consent_that_ended_is_none() -> None:
         assert (asked(it).lines, asked(it).left_out) == (set(), {"no_consent": 1})
 
 
+def test_what_was_withdrawn_on_one_channel_of_an_address_is_not_told() -> None:
+    """A number is permitted for texts and then withdrawn for calls: it is the same number."""
+    with post(DEFINITIONS) as it:
+        member(it, "u0", ADDRESS, phone="+49 151 23456789")
+        said(it, "u0", "Given", channel="sms", address="+4915123456789")
+        it.tick()
+        assert asked(it).lines == {("", sha256(b"4915123456789").hexdigest(), *[""] * 6)}
+        said(it, "u0", "Withdrawn", channel="phone", address="+4915123456789")
+        it.tick()
+        assert asked(it).lines == set()
+
+
 @pytest.mark.parametrize("guarded", [True, False])
 def test_nothing_is_told_without_consent(monkeypatch: pytest.MonkeyPatch, guarded: bool) -> None:
     """Consent to another purpose, to another address, only asked for, or by e-mail for a number: left out and counted.
@@ -144,9 +156,9 @@ def test_one_consent_may_stand_for_all_addresses() -> None:
         ("type: webhook, segment: vip, purpose: ads, url: 'https://x.example/', patience: soon", "bad_duration"),
         ("type: webhook, segment: vip, purpose: ads, url: 'https://x.example/', at_once: 99", "bad_number"),
         ("type: webhook, segment: vip, purpose: ads, url: 'https://x.example/', patience: 0s", "bad_duration"),
-        ("type: webhook, segment: vip, purpose: ads, url: 'https://x.example/', identifiers: [emial]", "unknown_column"),
-        ("type: webhook, segment: vip, purpose: ads, url: 'https://x.example/', identifiers: [trait.x]", "unknown_kind"),
-        ("type: webhook, segment: vip, purpose: ads, url: 'https://x.example/', traits: ['']", "unknown_column"),
+        ("type: webhook, segment: vip, purpose: ads, url: 'https://x/', identifiers: [emial]", "unknown_column"),
+        ("type: webhook, segment: vip, purpose: ads, url: 'https://x/', identifiers: [trait.x]", "unknown_kind"),
+        ("type: webhook, segment: vip, purpose: ads, url: 'https://x/', traits: ['']", "unknown_column"),
         ("type: file, segment: vip, purpose: ads, columns: [emial]", "unknown_column"),
         ("type: file, segment: vip, purpose: ads, columns: [stage.none]", "unknown_id"),
         ("type: table, segment: vip, purpose: ads, columns: [trait.plan, trait.Plan]", "repeated_column"),

@@ -264,6 +264,7 @@ def test_what_is_not_taken_in_time_is_dead_and_can_be_told_again() -> None:
         (dead,) = list_deliveries(it.book, definitions, "crm", "dead").items
         assert (dead.reason, dead.attempts > 3) == ("HTTP 400", True)
         assert it.book.read("deliveries_waiting", "crm") == []
+        assert len({item.key for item in hooks.got if item.destination == "crm"}) == 1
         bad[0] = False
         before = len(hooks.got)
         act(it.book, definitions, "crm", "replay", actor="ada", now=it.now)

@@ -202,11 +202,16 @@ def killed_everywhere(tmp_path: Path) -> set[str]:
                 reader.fetch()
             Destinations(home, home.now).once(whatever=True)
             right(home, reader)
+        run_until(home.book, engine, at + HOUR, mode="run")
+        noted = [row[11] for row in home.book.read("all_export") if row[3] == "new"]
+        assert (set(noted), len(noted)) == (reader.names, len(reader.names))
     return where
 
 
 def test_a_batch_is_given_once_whenever_the_process_is_killed(tmp_path: Path) -> None:
-    """Killed before each step: what was fetched meanwhile does not come again, and nothing is missing."""
+    """Killed before each step: what was fetched meanwhile does not come again, nothing is missing, and
+    each batch is noted once.
+    """
     steps = {"drafts", "manifest", "file", "table", ".given.parquet", "book", "clean"}
     assert killed_everywhere(tmp_path) >= steps
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from einklang.app.apply import apply
 from einklang.app.run import settle_definitions
 from einklang.app.yaml import parse_text
 from einklang.audience.estimate import Count, exactly
+from einklang.consent import address_key
 from einklang.kernel.errors import NotFound
 from einklang.kernel.time import DAY
 from einklang.store.lake import Lake, ship_all
@@ -134,6 +136,27 @@ def test_reach_is_what_the_door_says(shop: Home) -> None:
         one["channel"]: [count(one[name]) for name in ("consented", "reachable", "under_caps")] for one in told["reach"]
     }
     assert reach == {"email": [members, members, members]}
+
+
+def test_who_consented_may_be_out_of_reach(tmp_path: Path) -> None:
+    """Of two who agreed to e-mail one address is suppressed; a channel whose cap is used up reaches nobody more."""
+    with home(tmp_path) as made:
+        made.define("{kind: policy, caps: [{channels: sms, at_most: 0, per: 7d}]}")
+        for n in range(3):
+            mail, number = f"p{n}@shop.example", f"+491510000000{n}"
+            made.track(call("identify", userId=f"u-{n}", traits={"email": mail, "phone": number}))
+            for channel, address in (("email", mail), ("sms", number))[: n % 3]:
+                told = {"channel": channel, "purpose": "marketing", "address": address, "source": "x", "wording": "Y"}
+                made.track(call(userId=f"u-{n}", event="Consent Given", properties=told))
+        made.tick()
+        key = address_key(made.services.salt, "email", "p1@shop.example")
+        made.book.transact(lambda tx: tx.write("suppression_raise", [(key, "email", "", "hard_bounce", made.time)]))
+        reach = post(made, "/api/estimates", {"text": "true"})["reach"]
+        stages = {
+            one["channel"]: [one[name]["estimate"] for name in ("consented", "reachable", "under_caps")]
+            for one in reach
+        }
+        assert stages == {"email": [2, 1, 1], "sms": [1, 1, 0]}
 
 
 def test_a_sample_tells_an_interval(shop: Home, monkeypatch: pytest.MonkeyPatch) -> None:
