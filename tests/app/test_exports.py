@@ -6,6 +6,7 @@ import csv
 import io
 import stat
 from decimal import Decimal
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -250,12 +251,13 @@ def test_nothing_leaves_before_it_is_recorded(tmp_path: Path, monkeypatch: pytes
         assert exports.tidy(book, folder, START + DAY, drafts=True) == [draft.name]
         done = exported(book, folder)
         settle_definitions(book, engine_of(book))
-        assert exports.file_of(book, folder, done.file, "admin") == Path(done.path)
+        fetch = partial(exports.fetch, book, folder, actor="ada", now=START + DAY)
+        assert fetch(done.file, role="admin") == Path(done.path)
         with pytest.raises(Conflict, match="may not export"):
-            exports.file_of(book, folder, done.file, "guest")
+            fetch(done.file, role="guest")
         with pytest.raises(NotFound):
-            exports.file_of(book, folder, "../book.db", "admin")
+            fetch("../book.db", role="admin")
         assert exports.tidy(book, folder, START + DAY + exports.KEEP_US - 1, drafts=True) == []
         assert exports.tidy(book, folder, START + DAY + exports.KEEP_US) == [done.file]
         with pytest.raises(NotFound, match="removed after 7 days"):
-            exports.file_of(book, folder, done.file, "admin")
+            fetch(done.file, role="admin")

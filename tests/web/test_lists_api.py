@@ -104,6 +104,9 @@ def test_an_export_is_recorded_fetched_and_listed(shop: Home, tmp_path: Path) ->
     assert found.headers["content-type"] == "text/csv; header=present; charset=utf-8"
     assert found.headers["cache-control"] == "no-store"
     assert shop.call("GET", path).status_code == 401
+    shop.tick()
+    (fetched,) = [one for one in ask(shop, "GET", "/api/events")["items"] if one["name"] == "Export Fetched"]
+    assert fetched["properties"] == {"file": done["file"], "actor": "source:server"}
     none = ask(shop, "POST", "/api/segments/seen/exports", {"purpose": "marketing", "format": "parquet"})
     assert (none["persons"], none["left_out"]) == (0, {"no_consent": 2})
     shop.tick()

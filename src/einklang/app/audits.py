@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from einklang.app.state import State
 
 EXPORTED = "Segment Exported"
+FETCHED = "Export Fetched"
 
 
 def record_within(tx: Tx, name: str, said: dict[str, Any], now: int) -> None:

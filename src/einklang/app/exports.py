@@ -335,9 +335,11 @@ def tidy(reader: Reader, folder: Path, now: int, *, drafts: bool = False) -> lis
 _CLOCK, _DESTINATION, _FIELDS, _FILE = 1, 3, 7, 11
 
 
-def file_of(reader: Reader, folder: Path, name: str, role: str) -> Path:
-    """The file of an export that the log knows, for a role that may export it. Raises NotFound, Conflict."""
-    known = reader.read("export_get", name)
+def fetch(book: Book, folder: Path, name: str, *, actor: str, role: str, now: int) -> Path:
+    """The file of an export that the log knows, for a role that may export it; that it is fetched is recorded first.
+    Raises NotFound, Conflict.
+    """
+    known = book.read("export_get", name)
     if not known or known[0][_DESTINATION]:
         raise NotFound("unknown_export", f"no export {name[:80]!r}", mend="see the list of exports")
     check_role(((column, privacy) for column, privacy in from_json(known[0][_FIELDS]).items()), role)
@@ -345,4 +347,5 @@ def file_of(reader: Reader, folder: Path, name: str, role: str) -> Path:
     if not path.is_file():
         days = KEEP_US // time.DAY
         raise NotFound("export_gone", f"its file was removed after {days} days", mend="export it again")
+    audits.record(book, audits.FETCHED, {"file": name, "actor": actor}, now)
     return path

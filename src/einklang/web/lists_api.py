@@ -151,10 +151,11 @@ def all_exports(state: State, cursor: Cursor = "", limit: Limit = 50) -> Page[Ex
 
 @get("/api/exports/{file:str}/content", opt=READ, sync_to_thread=True)
 def content(request: Req, state: State, file: FileName) -> File:
-    """The file of an export, for the roles that may export each of its columns."""
+    """The file of an export, for the roles that may export each of its columns; who fetched it is recorded first."""
     services = wired(state).services
-    with services.book.snapshot() as reader:
-        path = exports.file_of(reader, _folder(services), plain(file), _role(request))
+    path = exports.fetch(
+        services.book, _folder(services), plain(file), actor=principal(request), role=_role(request), now=services.now()
+    )
     return File(path, filename=path.name, media_type=_TYPES[path.suffix.removeprefix(".")])
 
 
