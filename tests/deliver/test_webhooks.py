@@ -230,6 +230,12 @@ def test_retry_after_is_honoured() -> None:
         assert len(answers) == 1
         tell(it, hooks, 1)
         assert answers == []
+        answers += [Answer("sent", 200), Answer("busy", 429, "HTTP 429", 600), Answer("sent", 200)]
+        vip(it, "u2", "bo@shop.example")
+        vip(it, "u3", "cy@shop.example")
+        tell(it, hooks)
+        tell(it, hooks, MINUTE)
+        assert len(answers) == 1, "asked for by one of two that went together"
 
 
 def test_410_stops_a_destination_until_staff_resumes_it() -> None:

@@ -8,7 +8,8 @@ from typing import Any, NoReturn
 import polars as pl
 import pytest
 
-from einklang.app.apply import apply
+from einklang.app.activation_health import act
+from einklang.app.apply import apply, in_force
 from einklang.app.run import settle_definitions
 from einklang.app.yaml import parse_text
 from einklang.main import destinations
@@ -54,6 +55,18 @@ def test_a_form_of_before_does_not_stay(tmp_path: Path, monkeypatch: pytest.Monk
         assert _is(home, "type: file, format: parquet") == {"d.parquet", ".given.parquet"}
         assert _is(home, "type: table") == {"table", ".given.parquet"}
         assert _is(home, WEBHOOK) == set()
+
+
+def test_who_is_stopped_is_given_nothing(tmp_path: Path) -> None:
+    """Paused by its definition or by staff nothing is written; then all that was missed."""
+    with a_home(tmp_path, SEGMENT) as home:
+        day(home, Random(1), 1)
+        assert _is(home, "type: file, state: paused") == set()
+        definitions = in_force(home.book)
+        act(home.book, definitions, "d", "pause", actor="ada", now=home.now())
+        assert _is(home, "type: file") == set()
+        act(home.book, definitions, "d", "resume", actor="ada", now=home.now())
+        assert _is(home, "type: file") == {"d.csv", ".given.parquet"}
 
 
 def test_what_cannot_be_tidied_hinders_nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

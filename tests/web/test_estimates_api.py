@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from einklang.app import estimates
+from einklang.app import estimates, queries_audience
 from einklang.app.apply import apply
 from einklang.app.run import settle_definitions
 from einklang.app.yaml import parse_text
@@ -288,8 +288,8 @@ def test_requests_that_are_none(shop: Home) -> None:
         assert shop.get(path).status_code == status, path
 
 
-def test_an_overlap_is_counted_to_the_person(shop: Home) -> None:
-    """Exclusive intersections: who is in exactly these."""
+def test_an_overlap_is_counted_to_the_person(shop: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Exclusive intersections: who is in exactly these; too many rows for an answer at once are refused."""
     told = shop.get("/api/overlap?segments=germans,buyers").json()
     both = len([n for n in EVERYBODY if german(n) and orders(n)])
     sizes = {"germans": len([n for n in EVERYBODY if german(n)]), "buyers": len([n for n in EVERYBODY if orders(n)])}
@@ -301,6 +301,8 @@ def test_an_overlap_is_counted_to_the_person(shop: Home) -> None:
         ("germans", "buyers"): both,
     }
     assert told["together"] == sum(found.values())
+    monkeypatch.setattr(queries_audience, "OVERLAP_ROWS_MAX", sum(sizes.values()) - 1)
+    assert shop.get("/api/overlap?segments=germans,buyers").json()["code"] == "too_costly"
 
 
 def test_why_with_values(shop: Home) -> None:
@@ -311,6 +313,8 @@ def test_why_with_values(shop: Home) -> None:
     parts = [(one["text"], one["held"]) for one in outside["rule"]["children"]]
     assert parts == [('segment("germans")', False), ('segment("buyers")', True)]
     assert outside["rule"]["children"][0]["words"]["de"] == 'Mitglied im Segment "germans"'
+    rule = shop.get("/api/segments/germans/why?person=userId:u-3").json()["rule"]
+    assert [(one["text"], one["value"]) for one in rule["children"]][:1] == [("trait.country", "AT")]
 
 
 def test_the_trend_adds_up(shop: Home) -> None:
