@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from itertools import chain
 from typing import Any, cast
 
@@ -60,6 +60,8 @@ class Late:
         self._fails = fails
         self.works: list[Later] = []
         self.in_the_air = 0
+        self.reading = 0
+        self.shortened = list[bool]()
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._book, name)
@@ -77,10 +79,20 @@ class Late:
         self.works.append(Later(do))
         return self.works[-1]
 
-    def snapshot(self) -> Any:
+    @contextmanager
+    def snapshot(self) -> Iterator[Any]:
         """The Book's; it counts those that are taken while a write set is in the air."""
         self.in_the_air += any(not work.done for work in self.works)
-        return self._book.snapshot()
+        self.reading += 1
+        try:
+            with self._book.snapshot() as reader:
+                yield reader
+        finally:
+            self.reading -= 1
+
+    def shorten(self) -> None:
+        """Notes whether nothing is read and nothing on its way, as it must be."""
+        self.shortened.append(not self.reading and all(work.done for work in self.works))
 
 
 def journeys(random: Random) -> Calls:
@@ -179,6 +191,22 @@ def test_what_the_disk_refuses_is_computed_again() -> None:
     """A flight that does not land is told to who waits, and its events are folded later, none of them twice."""
     for seed in range(100, 106):
         assert check(seed, fails=frozenset({2, 3, 7, 12}))
+
+
+def test_the_log_is_cut_when_nobody_reads() -> None:
+    """Between two write sets nothing is read and nothing on its way: then the Book may cut its log."""
+    with home() as book:
+        append(book, journeys(Random(5)))
+        engine, late = engine_of(book), Late(book)
+        engine.book = cast(Book, late)
+        expand_pending(book, version=engine.version)
+        source = RunSource(START + 40 * DAY, "run")
+        while not source.finished:
+            engine.step(source, 3)
+        engine.land()
+    assert late.in_the_air > 3
+    assert len(late.shortened) >= len(late.works)
+    assert all(late.shortened)
 
 
 def test_a_flight_that_denies_what_it_touches_is_found(monkeypatch: pytest.MonkeyPatch) -> None:

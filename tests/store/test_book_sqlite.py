@@ -428,3 +428,22 @@ def test_a_log_that_is_always_read_is_cut(tmp_path: Path, monkeypatch: pytest.Mo
             longest = max(longest, (tmp_path / "book.db-wal").stat().st_size)
         assert len(book.read("tail_page", 0, 100)) == 60
     assert (longest < 80 * 4_200) == cuts, longest
+
+
+@pytest.mark.parametrize("cuts", [True, False])
+def test_a_long_log_is_cut_when_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cuts: bool) -> None:
+    """Who reads nothing has a log of four times `checkpoint_pages` cut, before the writer itself does.
+
+    Positive control: without that it grows with every commit.
+    """
+    monkeypatch.setattr(writing, "CUT_EVERY_S", 0.0)
+    monkeypatch.setattr(writing.Writer, "_after", lambda self: None)
+    longest = 0
+    with SqliteBook.create(tmp_path, SALT, setup=Setup(checkpoint_pages=10)) as book:
+        for _ in range(60):
+            book.append([Body(b"x" * 50_000)])
+            longest = max(longest, (tmp_path / "book.db-wal").stat().st_size)
+            if cuts:
+                book.shorten()
+        assert len(book.read("tail_page", 0, 100)) == 60
+    assert (longest < 80 * 4_200) == cuts, longest

@@ -57,7 +57,7 @@ class Engine:
             before = self.state.definitions
             try:
                 with ExitStack() as until:
-                    return self._tick(source, self._reader(until), limit)
+                    return self._tick(source, until, limit)
             except Exception as error:
                 self._fall_back(before)
                 if isinstance(error, Unavailable):
@@ -65,8 +65,8 @@ class Engine:
                 if not isinstance(error, MovedOn):
                     limit = self._poison.found(error, limit)
 
-    def _tick(self, source: Source, reader: Reader, limit: int) -> int:
-        state, flight = self.state, self._flight
+    def _tick(self, source: Source, until: ExitStack, limit: int) -> int:
+        state, flight, reader = self.state, self._flight, self._reader(until)
         self._poison.working_on = None
         begun_at = self._begin(reader)
         course = self._course(limit)
@@ -80,6 +80,7 @@ class Engine:
             course.go(inputs, bound, TimerFeed(reader, last, flight.timers if flight else {}), stops=source.stops)
         self._poison.working_on = None
         course.close()
+        until.close()  # nothing is read any more: the log may be cut before it grows
         if sweeping or not state.out.empty():
             self._commit(begun_at, flies=source.flies)
         self._reached = state.counters["seq"]
@@ -140,6 +141,7 @@ class Engine:
         meta["fold"], meta["unasked"] = str(state.fold), " ".join(sorted(state.unasked))
         meta["sweep"], meta["build"] = sweep.text_of(state.sweep), backfill.text_of(state.build)
         self.land()
+        self.book.shorten()
 
         def work(tx: Tx) -> bool:
             return output.write(tx, out, counters, meta, expected_seq=begun_at)

@@ -156,6 +156,11 @@ class SqliteBook:
         """As `transact`, but at once: the future is done when it is durable. Works are run in their order."""
         return self._writing().transact_later(work)
 
+    def shorten(self) -> None:
+        """Have a long write-ahead log cut, after what waits to be written. For a thread that reads nothing now."""
+        if self._writer is not None and self._writer.long:
+            self._writer.cut()
+
     @property
     def commits(self) -> int | None:
         """A number that every transaction changes; None where another process may write."""

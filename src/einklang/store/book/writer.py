@@ -231,8 +231,7 @@ class Writer(WorkQueue):
         """
         if self._failed or self._wal_pages < self._checkpoint_at:
             return
-        far = self._wal_pages >= 4 * self._setup.checkpoint_pages
-        mode = apsw.SQLITE_CHECKPOINT_TRUNCATE if far else apsw.SQLITE_CHECKPOINT_PASSIVE
+        mode = apsw.SQLITE_CHECKPOINT_TRUNCATE if self.long else apsw.SQLITE_CHECKPOINT_PASSIVE
         self._checkpoint_at = self._wal_pages + self._setup.checkpoint_pages
         self._copy_back(mode, CHECKPOINT_BUSY_MS)
 
@@ -241,17 +240,24 @@ class Writer(WorkQueue):
             self._connection.set_busy_timeout(busy_ms)
             self._connection.wal_checkpoint("main", mode)
             self.overlong = False
+            if mode == apsw.SQLITE_CHECKPOINT_TRUNCATE:
+                self._wal_pages, self._checkpoint_at = 0, self._setup.checkpoint_pages
         except apsw.Error as error:
             self.overlong = mode == apsw.SQLITE_CHECKPOINT_TRUNCATE and isinstance(error, apsw.BusyError)
             self._poison_if_fatal(error)  # readers and a full disk only leave the log as it is
         finally:
             self._connection.set_busy_timeout(self._setup.busy_ms)
 
-    def cut(self) -> None:
-        """Cut a log that is `overlong`, after what waits. For a thread that is about to read and reads nothing yet.
+    @property
+    def long(self) -> bool:
+        """Whether it is time to cut the log."""
+        return self.overlong or self._wal_pages >= 4 * self._setup.checkpoint_pages
 
-        A tick reads one state until it has written the next, so at the end of each commit there is a reader of a state
-        before it: left to `_after` alone, the log of a busy Book would never be cut.
+    def cut(self) -> None:
+        """Cut the log, after what waits. For a thread that is about to read or to write, and reads nothing now.
+
+        A tick reads one state until it writes the next, and begins while that is written: left to `_after` alone, the
+        log of a busy Book would never be cut. It is cheapest between two write sets, when nothing waits.
         """
         if threading.current_thread() is self._thread or time.monotonic() < self._cut_next:
             return

@@ -142,6 +142,9 @@ class PostgresBook:
         """As `transact`, but at once: the future is done when it is durable. Works are run in their order."""
         return self._writing().transact_later(work)
 
+    def shorten(self) -> None:
+        """Nothing: the server sees to its log itself."""
+
     def _writing(self) -> Writer:
         assert self._writer is not None, "this Book was opened for reading only"
         return self._writer
