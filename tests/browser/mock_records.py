@@ -43,6 +43,7 @@ DESTINATION = {
     "title": {"de": "Kundenkartei", "en": "Customer file"}, "type": "webhook", "segments": ["active-shopper"],
     "purpose": "service", "to": "crm.example", "waiting": 3, "dead": 2, "behind": 12, "sent": 1874, "attempts": 4,
     "done_at": ago(hours=2), "tried_at": ago(seconds=30), "again_at": ago(hours=-1), "held_since": None, "left_out": {},
+    "asked": False,
 }  # fmt: skip
 DESTINATIONS: list[Data] = [
     DESTINATION | {"id": "crm", "state": "failing", "error": "HTTP 503"},

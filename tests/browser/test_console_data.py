@@ -9,7 +9,7 @@ from itertools import cycle
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser import mock_data
+from tests.browser import mock_audience, mock_data, mock_records
 from tests.browser.mock_api import MockApi
 
 pytestmark = pytest.mark.browser
@@ -101,6 +101,28 @@ def test_a_destination_says_why_it_fails_and_what_did_not_arrive(visit: Visit, a
         ("/api/destinations/crm/pause", {}),
         ("/api/destinations/ads/resume", {}),
     ]
+
+
+def test_a_destination_is_served_now_and_the_page_follows(
+    visit: Visit, api: MockApi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not while it is stopped; while it goes on that is shown; what came of it appears without a reload."""
+    page = visit("/destinations")
+    expect(page.get_by_role("button", name="Pause", exact=True)).to_have_count(1)
+    expect(page.get_by_role("button", name="Sync now")).to_have_count(0)
+    ads = mock_records.DESTINATIONS[1]
+    for field, value in (("state", "live"), ("held_since", None)):
+        monkeypatch.setitem(ads, field, value)
+    page = visit("/destinations")
+    monkeypatch.setitem(ads, "asked", True)
+    page.get_by_role("button", name="Sync now").click()
+    expect(page.get_by_text("is being passed on")).to_be_visible()
+    assert api.posted == [("/api/destinations/ads/run", {})]
+    monkeypatch.setitem(ads, "asked", False)
+    monkeypatch.setitem(mock_audience.EXPORTS[0], "persons", 813)
+    api.push(mock_data.fresh(3) | {"name": "Segment Exported", "person_id": None})
+    expect(page.get_by_role("cell", name="813")).to_be_visible()
+    expect(page.get_by_text("is being passed on")).to_have_count(0)
 
 
 def test_a_list_is_uploaded_changed_frozen_and_exported(visit: Visit, api: MockApi) -> None:

@@ -13,6 +13,7 @@ import polars as pl
 import pytest
 from deltalake import DeltaTable
 
+from einklang.app.activation_health import act
 from einklang.app.apply import Body, apply
 from einklang.app.destinations import KEEP_US, stand_of
 from einklang.app.run import run as run_until
@@ -268,3 +269,35 @@ def test_what_goes_wrong_with_one_is_its_own_matter(tmp_path: Path) -> None:
         assert Destinations(home, lambda: home.now() + 60_000_000).once() == 1
         assert (root / "all" / "all.parquet").is_file()
         assert stand_of(home.book, "all").error == ""
+
+
+def test_one_that_was_asked_for_is_served_before_its_time(tmp_path: Path) -> None:
+    """Whatever its schedule says, once; also where nothing is new; asked while it is served, it is served again."""
+    with a_home(tmp_path) as home:
+        day(home, Random(5), 1)
+
+        def ask() -> None:
+            act(home.book, home.reading_state().definitions, "list", "run", actor="staff:ann", now=home.now())
+
+        it = Destinations(home, home.now)
+        ask()
+        assert (it.once(), stand_of(home.book, "list").again_at) == (0, 0)
+        call = EngineCall(type="track", event="Seen", userId="u99", at=home.now())
+        home.book.append([Body(1, home.now(), "import", "import", body_of([call]))])
+        run_until(home.book, home.engine(), home.now(), mode="run")
+        assert it.once() == 0
+        ask()
+        assert it.once() == 1
+        assert dict(table(home, "list").select("person_id", "trait.plan").iter_rows()) == members(home)
+
+        now, asked = home.now(), list[str]()
+
+        def step(what: str) -> None:
+            if what == "book":
+                asked.append(what)
+                act(home.book, home.reading_state().definitions, "new", "run", actor="staff:ann", now=now + 1)
+
+        act(home.book, home.reading_state().definitions, "new", "run", actor="staff:ann", now=now)
+        assert (Destinations(home, lambda: now, step=step).once(), asked) == (1, ["book"])
+        assert stand_of(home.book, "new").again_at == now + 1
+        assert (Destinations(home, lambda: now + 1).once(), stand_of(home.book, "new").again_at) == (0, 0)

@@ -89,12 +89,44 @@ def test_a_destination_is_shown_stopped_resumed_and_told_again(shop: Home) -> No
     assert {one["properties"]["actor"] for one in acts} == {"source:server"}
 
 
+def test_one_is_served_now_as_staff_asked(shop: Home) -> None:
+    """A file is asked for once a key, as the log says; a webhook tries at once what waits; one that is stopped: 409."""
+    file = "{kind: destination, id: dwh, type: file, segment: vip, purpose: service, every: 24h}"
+    shop.define(file)
+    assert [one["asked"] for one in shop.get("/api/destinations").json()["items"]] == [False, False]
+    for _ in range(2):
+        assert post(shop, "/api/destinations/dwh/run").json() == {"id": "dwh", "action": "asked", "replayed": 0}
+    assert [one["asked"] for one in shop.get("/api/destinations").json()["items"]] == [False, True]
+    shop.track(call("identify", userId="bob", traits={"vip": True}))
+    shop.tick()
+    told(shop, Hooks(lambda item: Answer("failed", 500, "HTTP 500")))
+    told(shop, Hooks())
+    assert [one["seq"] for one in shop.get("/api/destinations/crm/deliveries?status=waiting").json()["items"]] != []
+    assert post(shop, "/api/destinations/crm/run", key="k2").status_code == 200
+    told(shop, Hooks())
+    assert shop.get("/api/destinations/crm/deliveries?status=waiting").json()["items"] == []
+    post(shop, "/api/destinations/dwh/pause", key="k3")
+    held = post(shop, "/api/destinations/dwh/run", key="k4")
+    assert (held.status_code, held.json()["code"], held.json()["mend"]) == (409, "held", "resume it")
+    shop.define(file.replace("every", "state: paused, every"))
+    post(shop, "/api/destinations/dwh/resume", key="k5")
+    assert "state: live" in post(shop, "/api/destinations/dwh/run", key="k6").json()["mend"]
+    shop.tick()
+    acts = [
+        one["properties"] for one in shop.get("/api/events").json()["items"] if one["name"] == "Destination Changed"
+    ]
+    assert [(one["destination"], one["action"]) for one in reversed(acts)] == [
+        ("dwh", "asked"), ("crm", "asked"), ("dwh", "paused"), ("dwh", "resumed"),
+    ]  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("path", "body", "code"),
     [
         ("none/pause", "{}", "unknown_destination"),
         ("crm/replay", '{"seq": "x"}', "bad_body"),
         ("crm/pause", '{"x": 1}', "bad_body"),
+        ("crm/run", '{"x": 1}', "bad_body"),
     ],
 )
 def test_what_cannot_be_is_refused(shop: Home, path: str, body: str, code: str) -> None:

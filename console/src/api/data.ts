@@ -50,6 +50,7 @@ export interface Destination {
   held_since: string | null;
   error: string;
   left_out: { [reason: string]: number };
+  asked: boolean;
 }
 
 export interface Delivery {

@@ -21,7 +21,11 @@ function paged<T extends { next: string | null }>(key: readonly unknown[], path:
 
 export const sourcesQuery = queryOptions({ queryKey: ['sources'], queryFn: () => get<Page<Source>>('/api/sources') });
 
-export const destinationsQuery = queryOptions({ queryKey: ['destinations'], queryFn: () => get<Page<Destination>>('/api/destinations'), refetchInterval: 5_000 });
+export const destinationsQuery = queryOptions({
+  queryKey: ['destinations'],
+  queryFn: () => get<Page<Destination>>('/api/destinations'),
+  refetchInterval: ({ state }) => (state.data?.items.some((one) => one.asked) === true ? 1_500 : 5_000),
+});
 
 /** What a webhook has not got and is not sent any more. */
 export const deliveriesQuery = (id: string, enabled: boolean) => ({ ...paged<Page<Delivery>>(['deliveries', id], `/api/destinations/${part(id)}/deliveries`, { status: 'dead' }), enabled });

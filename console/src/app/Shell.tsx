@@ -89,6 +89,9 @@ function Account() {
   );
 }
 
+/** Entries without a person that change a list on the screen. */
+const TOUCHED: { [event: string]: string[] } = { 'Destination Changed': ['destinations', 'deliveries'], 'Segment Exported': ['destinations', 'exports'] };
+
 /** Keeps what is on the screen true: statuses go into the cache, entries make the lists they touch ask again (at most every 2 s). */
 function useLiveUpdates(): void {
   const client = useQueryClient();
@@ -97,6 +100,7 @@ function useLiveUpdates(): void {
     const note = (entries: Entry[]) => {
       for (const entry of entries) {
         if (entry.person_id !== null) stale.add(entry.person_id);
+        for (const kind of TOUCHED[entry.name] ?? []) stale.add(kind);
       }
     };
     live.onStatus = (status: Status) => client.setQueryData(statusQuery.queryKey, status);
@@ -106,7 +110,7 @@ function useLiveUpdates(): void {
       if (stale.size === 0) return;
       void client.invalidateQueries({
         predicate: ({ queryKey: [kind, id] }) =>
-          (['person', 'timeline', 'why', 'objects', 'identity', 'groups-of', 'drafts-of'].includes(String(kind)) && stale.has(String(id))) || kind === 'segments' || kind === 'journeys',
+          (['person', 'timeline', 'why', 'objects', 'identity', 'groups-of', 'drafts-of'].includes(String(kind)) && stale.has(String(id))) || stale.has(String(kind)) || kind === 'segments' || kind === 'journeys',
       });
       stale.clear();
     }, 2_000);

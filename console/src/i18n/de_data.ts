@@ -76,6 +76,8 @@ export const deData: typeof enData = {
     pauseYes: 'Jetzt anhalten',
     resume: 'Fortsetzen',
     now: 'Sofort versuchen',
+    run: 'Jetzt abgleichen',
+    running: 'wird weitergegeben',
     emptyTitle: 'Noch keine Weitergabe',
     emptyText: 'Eine Weitergabe sagt weiter, wer in einem Segment ist, und hält das aktuell: an eine Werbeplattform, an ein anderes Ihrer Systeme oder als Datei. Wer es nicht erlaubt, bleibt draußen. Einrichten können es alle, die Einklang technisch betreuen; hier sehen Sie, ob sie läuft, und können sie anhalten.',
     faults: { 'no secret: nothing is sent unsigned': 'Es fehlt das Geheimnis, mit dem alles unterschrieben wird. Die Technik setzt es auf dem Server (EINKLANG_WEBHOOK_SECRETS).' },

@@ -74,6 +74,8 @@ export const enData = {
     pauseYes: 'Pause now',
     resume: 'Resume',
     now: 'Try now',
+    run: 'Sync now',
+    running: 'is being passed on',
     emptyTitle: 'No destination yet',
     emptyText: 'A destination passes on who is in a segment, and keeps that up to date: to an ad platform, to another of your systems, or as a file. Who does not permit it is left out. Ask those who look after Einklang technically to set one up; here you see how it is, and can pause it.',
     faults: { 'no secret: nothing is sent unsigned': 'The secret is missing with which what is sent must be signed. Your engineers set it on the server (EINKLANG_WEBHOOK_SECRETS).' } as Record<string, string>,

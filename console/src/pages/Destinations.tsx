@@ -102,12 +102,14 @@ function One({ destination: it }: { destination: Destination }) {
   const onAct: Act = (action, body) => act.mutate({ action, body });
   const [tone, icon] = TONES[it.state] ?? ['gray', 'dot'];
   const stopped = it.held_since !== null;
+  const runs = !stopped && it.state !== 'paused' && it.state !== 'failing' && (it.type !== 'webhook' || it.waiting > 0);
   return (
     <Card
       title={it.title === null ? it.id : say(it.title, it.id)}
       aside={
         <span className={ui.pills}>
           <Pill tone={tone} icon={icon}>{word(t.destinations.states, it.state)}</Pill>
+          {it.asked && <Pill tone="teal" icon="loop">{t.destinations.running}</Pill>}
           <Pill>{word(t.destinations.types, it.type)}</Pill>
           {it.type !== 'table' && <span className={`${ui.mono} ${ui.dim}`}>{it.to}</span>}
         </span>
@@ -126,7 +128,8 @@ function One({ destination: it }: { destination: Destination }) {
         <div>
           {stopped || it.state === 'failing' ? (
             <Button size="xs" variant="default" loading={act.isPending} leftSection={<Icon name="play" size={14} />} onClick={() => onAct('resume')}>{stopped ? t.destinations.resume : t.destinations.now}</Button>
-          ) : null}{' '}
+          ) : null}
+          {runs && <Button size="xs" variant="default" loading={act.isPending || it.asked} leftSection={<Icon name="loop" size={14} />} onClick={() => onAct('run')}>{t.destinations.run}</Button>}{' '}
           {!stopped && it.state !== 'paused' && (
             <Confirm label={t.destinations.pause} ask={t.destinations.pauseAsk} action={t.destinations.pauseYes} busy={act.isPending} onYes={() => onAct('pause')} icon="pause" />
           )}

@@ -1,4 +1,7 @@
-"""How destinations are, and what staff does about them: pause, resume, tell dead changes again. Each act is audited."""
+"""How destinations are, and what staff does about them: pause, resume, serve now, tell dead changes again.
+
+Each act is audited.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ from einklang.app.activation_definitions import RawAudience, RawWebhook
 from einklang.app.answers import Page, Text, shown
 from einklang.app.audits import record_within
 from einklang.app.definitions import Definitions
-from einklang.app.destinations import Destination, Stand, stands
+from einklang.app.destinations import Destination, Stand, put_stand, stands
 from einklang.app.ports import Book, Reader, Tx
 from einklang.app.queries import limit_of, numbers_of
 from einklang.app.working import from_json
@@ -21,7 +24,7 @@ PAUSED = "paused"
 WEBHOOK = "webhook"
 #: Why webhooks keep what they could not tell: waiting for its next try, dead, or dead and older than what was taken.
 STATUSES = ("waiting", "dead", "overtaken")
-ACTIONS = {"pause": "paused", "resume": "resumed", "replay": "replayed"}
+ACTIONS = {"pause": "paused", "resume": "resumed", "run": "asked", "replay": "replayed"}
 CHANGED = "Destination Changed"
 _NEWEST = 2**62
 
@@ -32,7 +35,8 @@ class DestinationShown(msgspec.Struct):
     state: live; paused by its definition or by staff; gone: the other side wants no more; failing: the last try failed;
     new: nothing was tried yet. to: the host of a webhook, the platform of an audience, the format of a file or a table.
     waiting, dead: changes of a webhook; behind: entries of the log that were not looked at; sent: changes or lines so
-    far; left_out: of the last file, by reason. held_since: when staff or the other side stopped it.
+    far; left_out: of the last file, by reason. held_since: when staff or the other side stopped it. asked: it is served
+    now, as staff asked.
     """
 
     id: str
@@ -53,6 +57,7 @@ class DestinationShown(msgspec.Struct):
     held_since: str | None
     error: str
     left_out: dict[str, int]
+    asked: bool
 
 
 class DeliveryShown(msgspec.Struct):
@@ -105,7 +110,10 @@ def list_deliveries(
 
 
 def act(book: Book, definitions: Definitions, name: str, action: str, *, actor: str, now: int, seq: int = 0) -> Acted:
-    """Pause, resume, or tell dead changes again (one, by its seq, or all). Raises NotFound, InputError, Conflict."""
+    """Pause, resume, serve now, or tell dead changes again (one, by its seq, or all).
+
+    Raises NotFound, InputError, Conflict.
+    """
     destination = known_by(definitions, name)
     if action not in ACTIONS:
         raise InputError("bad_action", f"no action {action[:40]!r}", where="action", mend="use " + " ".join(ACTIONS))
@@ -131,6 +139,8 @@ def act(book: Book, definitions: Definitions, name: str, action: str, *, actor: 
             tx.write("destination_held", [("", 0, name)])
             tx.write("destination_again", [(name,)])
             tx.write("deliveries_again", [(now, name)])
+        elif action == "run":
+            _run(tx, destination, stand, now)
         else:
             if seq and ("overtaken",) in tx.read("delivery_status", name, seq):
                 what = "the other side has taken a newer change of this person since"
@@ -141,6 +151,18 @@ def act(book: Book, definitions: Definitions, name: str, action: str, *, actor: 
         return done
 
     return book.transact(work)
+
+
+def _run(tx: Tx, destination: Destination, stand: Stand, now: int) -> None:
+    """Ask that it is served at once, whatever its schedule says. Raises Conflict."""
+    if stand.held or not destination.live:
+        mend = "resume it" if stand.held else _mend(destination)
+        raise Conflict("held", f"{destination.id} is stopped: {stand.held or PAUSED}", where="id", mend=mend)
+    if destination.type == WEBHOOK:
+        tx.write("destination_again", [(destination.id,)])
+        tx.write("deliveries_soon", [(destination.id,)])
+    else:
+        put_stand(tx, msgspec.structs.replace(stand, again_at=now))
 
 
 def record(tx: Tx, name: str, action: str, actor: str, now: int) -> None:
@@ -189,6 +211,7 @@ def _shown(
         held_since=shown(found.since or None) if found.held else None,
         error=found.error,
         left_out=_left_out(found.notes),
+        asked=bool(found.again_at and not found.error and not found.held and destination.type != WEBHOOK),
     )
 
 

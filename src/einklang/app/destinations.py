@@ -98,8 +98,8 @@ class Stand(msgspec.Struct, array_like=True):
     """How far a destination was served: a row of `destination`.
 
     version: of its definition; cursor: seq of the log; notes: JSON of its type, without personal data; error: of the
-    last try, "" if it went well; again_at: not tried before; held: "" or why staff or the other side stopped it, since
-    when.
+    last try, "" if it went well; again_at: not tried before or, without a fault, when staff asked for it; held: "" or
+    why staff or the other side stopped it, since when.
     """
 
     id: str
@@ -125,6 +125,11 @@ def stand_of(reader: Reader, name: str) -> Stand:
 def stands(reader: Reader) -> dict[str, Stand]:
     """How far all were served, those that were tried at all."""
     return {row[0]: Stand(*row) for row in reader.read("destinations")}
+
+
+def asked_since(stand: Stand, began: int) -> int:
+    """`again_at` of one that was just served: 0, or when staff asked for it after that had begun."""
+    return stand.again_at if not stand.error and stand.again_at > began else 0
 
 
 def put_stand(tx: Tx, stand: Stand) -> None:

@@ -23,7 +23,7 @@ import msgspec
 import polars as pl
 
 from einklang.app import audits
-from einklang.app.destinations import KEEP_US, put_stand, stand_of
+from einklang.app.destinations import KEEP_US, asked_since, put_stand, stand_of
 from einklang.app.exports import write_frame
 from einklang.app.ports import Book, Reader, Tx
 from einklang.app.syncs import TABLE, Batch, Job
@@ -129,7 +129,8 @@ def _note(tx: Tx, manifest: Manifest) -> None:
         return
     served = msgspec.structs.replace(
         stand, version=manifest.version, cursor=manifest.upto, notes=manifest.notes, done_at=manifest.now,
-        tried_at=manifest.now, again_at=0, attempts=0, error="", sent=stand.sent + manifest.sent,
+        tried_at=manifest.now, again_at=asked_since(stand, manifest.now), attempts=0, error="",
+        sent=stand.sent + manifest.sent,
     )  # fmt: skip
     put_stand(tx, served)
     audits.record_within(tx, audits.EXPORTED, manifest.said, manifest.now)

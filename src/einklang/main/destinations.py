@@ -15,9 +15,10 @@ import msgspec
 import structlog
 
 from einklang.app.activation_audience import prepare as prepare_audience
-from einklang.app.destinations import Destination, RawSync, Stand, failed, put_stand, stand_of, stands
+from einklang.app.destinations import Destination, RawSync, Stand, asked_since, failed, put_stand, stand_of, stands
 from einklang.app.exports import FOLDER as EXPORTS
 from einklang.app.exports import tidy as tidy_exports
+from einklang.app.ports import Tx
 from einklang.app.syncs import AS, TABLE, Batch, Job, form_of, prepare
 from einklang.app.working import from_json
 from einklang.kernel import time
@@ -98,9 +99,11 @@ class Destinations:
             return None
         if stand.cursor and not stand.error and not batches.has(self.home.path / FOLDER / stand.id):
             return 0  # its folder is lost, or was never there, as after a restore
+        if stand.again_at:  # after a fault, or as staff asked
+            return stand.again_at
         if stand.version == version and stand.cursor == seq and not stand.error:
             return None
-        return stand.again_at if stand.error else stand.done_at + destination.every_us if stand.done_at else 0
+        return 0 if stand.error else stand.done_at + destination.every_us if stand.done_at else 0
 
     def _guarded(self, name: str, now: int) -> bool:
         """Whether it was given a batch. Whatever goes wrong, the others are served, unless the Book is away."""
@@ -143,8 +146,13 @@ class Destinations:
             batches.remove(folder, keep=_lasting(destination))
             return batch.sent
         fresh = {"version": version, "cursor": max(seq, stand.cursor), "done_at": now, "tried_at": now, "error": ""}
-        well = msgspec.structs.replace(stand, **fresh, again_at=0, attempts=0)
-        book.transact(lambda tx: put_stand(tx, msgspec.structs.replace(well, held=stand_of(tx, name).held)))
+        well = msgspec.structs.replace(stand, **fresh, attempts=0)
+
+        def note(tx: Tx) -> None:
+            last = stand_of(tx, name)
+            put_stand(tx, msgspec.structs.replace(well, held=last.held, again_at=asked_since(last, now)))
+
+        book.transact(note)
         return None
 
     def _tidy(self, now: int) -> None:

@@ -1,4 +1,4 @@
-"""The REST API of destinations: how each is, what a webhook has not got, and stopping, resuming, telling it again."""
+"""The REST API of destinations: how each is, what a webhook has not got; stopping, resuming, serving, retelling."""
 
 from __future__ import annotations
 
@@ -75,6 +75,14 @@ async def resume(request: Req, state: State, destination_id: DestinationId) -> R
     return await _acted(request, state, plain(destination_id), "resume", raw)
 
 
+@post("/api/destinations/{destination_id:str}/run", opt=WRITE, status_code=200)
+async def run_now(request: Req, state: State, destination_id: DestinationId) -> Response[health.Acted]:
+    """Serve a destination at once, whatever its schedule says; the server begins within a second. 409 while stopped."""
+    raw = await request.body()
+    body_of(raw, Nothing)
+    return await _acted(request, state, plain(destination_id), "run", raw)
+
+
 @post("/api/destinations/{destination_id:str}/replay", opt=WRITE, status_code=200)
 async def replay(request: Req, state: State, destination_id: DestinationId) -> Response[health.Acted]:
     """Tell dead changes again, under the ids that they had: one, or all of this destination."""
@@ -83,4 +91,4 @@ async def replay(request: Req, state: State, destination_id: DestinationId) -> R
     return await _acted(request, state, plain(destination_id), "replay", raw, said.seq)
 
 
-ROUTES: tuple[Any, ...] = (destinations, deliveries, pause, resume, replay)
+ROUTES: tuple[Any, ...] = (destinations, deliveries, pause, resume, run_now, replay)

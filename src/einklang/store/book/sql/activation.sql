@@ -38,6 +38,10 @@ SELECT status FROM delivery WHERE destination = ? AND seq = ?
 -- name: deliveries_again
 UPDATE delivery SET taken_at = ?, next_at = 0 WHERE destination = ? AND status = 'waiting'
 
+-- What waits for its next try has it at once, and no more patience than before.
+-- name: deliveries_soon
+UPDATE delivery SET next_at = 0 WHERE destination = ? AND status = 'waiting'
+
 -- name: deliveries_expire
 DELETE FROM delivery WHERE destination = ? AND status IN ('dead', 'overtaken') AND next_at < ?
 
