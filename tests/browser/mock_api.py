@@ -190,8 +190,10 @@ class Handler(BaseHTTPRequestHandler):
             case ["destinations", name, action]:
                 replayed = int(action == "replay")
                 return 200, {"id": name, "action": "replayed" if replayed else action, "replayed": replayed}
-            case ["segments", name, "list" | "freeze" as what]:
-                return 200, audience.listed(name if what == "list" else body["list"], body)
+            case ["segments", name, "list" | "freeze" | "empty" as what]:
+                done = audience.listed(body["list"] if what == "freeze" else name, body)
+                gone = {"listed": 0, "unlisted": 812, "rejected": 0, "refused": []} if what == "empty" else {}
+                return 200, done | gone
             case ["segments", name, "exports"]:
                 return 200, audience.exported(name, body)
             case ["expressions"]:

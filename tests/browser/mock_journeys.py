@@ -53,6 +53,7 @@ SEGMENT_MORE: Data = {
     'where: \'events("Order Completed").within("30d").count() >= 2\'\n',
     "listens": ["Order Completed", "time"],
     "used_by": ["win-back"],
+    "frozen": None,
 }
 JOURNEYS: list[Data] = [
     {

@@ -9,7 +9,7 @@ from itertools import cycle
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser import mock_audience, mock_data, mock_records
+from tests.browser import mock_audience, mock_data, mock_journeys, mock_records
 from tests.browser.mock_api import MockApi
 
 pytestmark = pytest.mark.browser
@@ -125,7 +125,9 @@ def test_a_destination_is_served_now_and_the_page_follows(
     expect(page.get_by_text("is being passed on")).to_have_count(0)
 
 
-def test_a_list_is_uploaded_changed_frozen_and_exported(visit: Visit, api: MockApi) -> None:
+def test_a_list_is_uploaded_changed_frozen_and_exported(
+    visit: Visit, api: MockApi, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Lines that were not taken are told; who was left out of a file, and what was exported, with its file."""
     page = visit("/segments")
     page.get_by_text("Upload a list").click()
@@ -144,13 +146,32 @@ def test_a_list_is_uploaded_changed_frozen_and_exported(visit: Visit, api: MockA
     page.get_by_label("E-mail", exact=True).check()
     page.get_by_role("button", name="Export").click()
     expect(page.get_by_text("812 persons are in the file. Left out: 3 without consent")).to_be_visible()
+    monkeypatch.setitem(mock_journeys.SEGMENTS[3], "where", "")
+    page = visit("/segments/newsletter")
+    page.get_by_role("button", name="Take everybody off the list").click()
+    expect(page.get_by_text(re.compile(r"persons leave the list\..* It is used in: Journey"))).to_be_visible()
+    page.get_by_role("button", name="Empty the list").click()
+    expect(page.get_by_text("812 persons left the list")).to_be_visible()
     assert [said for said in api.posted if said[0] != "/api/expressions"] == [
         ("/api/segments/visitors-of-the-fair/list",
          {"rows": "email\na@x.example\nnobody", "action": "add", "create": False, "title": "Visitors of the fair"}),
         ("/api/segments/newsletter/freeze", {"list": "kept-in-may", "title": "Kept in May"}),
         ("/api/segments/newsletter/exports",
          {"format": "csv", "purpose": "marketing", "columns": ["person_id", "email"]}),
+        ("/api/segments/newsletter/empty", {}),
     ]  # fmt: skip
+    monkeypatch.setitem(mock_journeys.SEGMENTS[3], "members", 0)
+    page = visit("/segments")
+    expect(page.get_by_text("Newsletter readers")).to_have_count(0)
+    page.get_by_role("button", name="Empty lists (1)").click()
+    expect(page.get_by_text("Newsletter readers")).to_be_visible()
+    monkeypatch.setitem(mock_journeys.SEGMENT_MORE, "frozen", "2026-11-20T09:00:00Z")
+    page = visit("/segments/garden-lovers")
+    page.get_by_role("button", name="Take the freeze back").click()
+    page.get_by_role("button", name="Follow the condition again").click()
+    expect(page.get_by_text("Who belongs to it now is being worked out.")).to_be_visible()
+    where = mock_journeys.SEGMENTS[1]["where"]
+    assert ("/api/segments/garden-lovers", {"where": where, "before": where, "thaw": True}) in api.posted
     page = visit("/destinations")
     expect(page.get_by_role("link", name="Fetch the file")).to_have_attribute("href", re.compile("newsletter-2026"))
 

@@ -40,6 +40,9 @@ def test_a_list_from_a_file_to_a_file(tmp_path: Path, capsys: pytest.CaptureFixt
     assert ask(capsys, folder, "segment", "freeze", "german", "kept", "--title", "Kept")["listed"] == 2
     ask(capsys, folder, "run", "--until", "2027-01-02")
     assert ask(capsys, folder, "segment", "count", "vip")["count"] == 1
+    assert ask(capsys, folder, "segment", "empty", "vip")["unlisted"] == 1
+    ask(capsys, folder, "run", "--until", "2027-01-03")
+    assert ask(capsys, folder, "segment", "count", "vip")["count"] == 0
     both = ask(capsys, folder, "segment", "members", "kept")["members"]
     assert both == ask(capsys, folder, "segment", "members", "german")["members"]
     done = ask(

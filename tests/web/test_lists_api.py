@@ -77,6 +77,44 @@ def test_a_list_is_made_of_rows_and_frozen(shop: Home) -> None:
         assert ask(shop, "POST", f"/api/segments/{path}", body, status)["code"] == code, path
 
 
+def test_everybody_is_taken_off_and_a_freeze_is_taken_back(shop: Home) -> None:
+    """Also who was put on it a moment ago; the log says by whom; a segment with more than its list is left as it is."""
+    ask(shop, "POST", "/api/segments/vip/list", {"rows": "userId\nann\n"})
+    shop.tick()
+    ask(shop, "POST", "/api/segments/vip/list", {"rows": "userId\nbob\n"})
+    for _ in range(2):  # the same request again has one effect
+        done = ask(shop, "POST", "/api/segments/vip/empty", {}, key="k")
+        assert (done["listed"], done["unlisted"]) == (0, 2)
+    shop.tick()
+    assert ask(shop, "GET", "/api/segments/vip")["members"] == 0
+    events = ask(shop, "GET", "/api/events")["items"]
+    assert [one["properties"]["by"] for one in events if one["name"] == "Segment Unlisted"] == ["source:server"] * 2
+    assert ask(shop, "POST", "/api/segments/vip/empty", {})["unlisted"] == 0
+
+    where = 'events("Seen").count() >= 2'
+    frozen = "2000-01-01T00:00:00Z"
+    beside = f"{{kind: segment, id: both, manual: true, where: '{where}'}}"
+    shop.define(f"{{kind: segment, id: kept, frozen: '{frozen}', where: '{where}', note: mine}}\n---\n{beside}")
+    shop.track(call("track", userId="ann", event="Seen"))
+    shop.tick()
+    kept = ask(shop, "GET", "/api/segments/kept")
+    assert (kept["frozen"], kept["members"]) == ("2000-01-01T00:00:00Z", 0)
+    said = {"where": where, "before": where, "thaw": True}
+    assert ask(shop, "POST", "/api/segments/kept", said)["changed"][0]["change"] == "changed"
+    for _ in range(3):
+        shop.tick()
+    kept = ask(shop, "GET", "/api/segments/kept")
+    assert (kept["frozen"], kept["members"], "note: mine" in kept["definition"]) == (None, 1, True)
+
+    for name, status, code in (
+        ("both", 409, "not_a_list"),
+        ("seen", 409, "not_a_list"),
+        ("no", 404, "unknown_segment"),
+    ):
+        assert ask(shop, "POST", f"/api/segments/{name}/empty", {}, status)["code"] == code
+    assert ask(shop, "POST", "/api/segments/vip/empty", {"x": 1}, 400)["code"] == "bad_body"
+
+
 def test_a_list_of_many_addresses_is_taken(shop: Home) -> None:
     """5 MB are, 17 MB are not; what is wrong at the end of the text leaves nothing of its beginning."""
     many = "email\n" + "".join(f"{n:>041d}@shop.example\n" for n in range(4_000)).replace("@", "@" + "x" * 1_200 + ".")

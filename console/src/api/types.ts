@@ -194,6 +194,7 @@ export interface Segment extends SegmentItem {
   definition: string;
   listens: string[];
   used_by: string[];
+  frozen: string | null;
 }
 
 export interface JourneyItem {

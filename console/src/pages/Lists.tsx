@@ -2,14 +2,15 @@ import { Button, Checkbox, FileInput, NativeSelect, Textarea, TextInput } from '
 import { useInfiniteQuery, useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
 import { type FormEvent, useState } from 'react';
-import { choicesQuery } from '../api/audience';
+import { choicesQuery, healthQuery, type User } from '../api/audience';
 import { post } from '../api/client';
 import { destinationsQuery } from '../api/data_queries';
 import { segmentsQuery } from '../api/queries';
+import type { Segment } from '../api/types';
 import { contentOf, type ExportedAnswer, exportsQuery, type ListedAnswer } from '../api/lists';
 import { useWords, word } from '../i18n';
 import type { Dictionary } from '../i18n/en';
-import { Notice } from '../ui/ask';
+import { Confirm, Notice } from '../ui/ask';
 import { Icon } from '../ui/icons';
 import { useNamed } from '../ui/named';
 import { freeId } from '../ui/names';
@@ -186,14 +187,50 @@ function LeftOut({ of }: { of: Record<string, number> }) {
 /** The channels in whose consents people look. */
 const CHANNELS = ['email', 'sms', 'phone', 'letter'];
 
-/** What can be done with the members of a segment: change its list, freeze them, export them. */
-export function ListsOf({ id, manual }: { id: string; manual: boolean }) {
+/** Who uses a segment, by the names that people know; "" for nobody. */
+function useUsers(id: string): string {
   const { t } = useWords();
+  const { segment, journey, stages } = useNamed();
+  const { data } = useQuery(healthQuery(id));
+  const named = ({ kind, id: one }: User): string => {
+    const name = kind === 'segment' ? segment(one) : kind === 'journey' ? journey(one) : kind === 'stage' ? stages(one) : one;
+    return kind === 'policy' ? word(t.audience.kinds, kind) : `${word(t.audience.kinds, kind)} ${name}`;
+  };
+  return [...new Set((data?.used_in ?? []).map(named))].join(', ');
+}
+
+/** Everybody is taken off a list, or a frozen segment follows its condition again: asked first, with what happens. */
+function TakenBack({ segment: it }: { segment: Segment }) {
+  const { t, f } = useWords();
+  const client = useQueryClient();
+  const users = useUsers(it.id);
+  const used = users === '' ? t.lists.unused : t.lists.used(users);
+  const fresh = () => Promise.all(['segments', 'members'].map((key) => client.invalidateQueries({ queryKey: [key] })));
+  const empty = useMutation({ mutationFn: () => post<ListedAnswer>(path(it.id, 'empty'), {}), onSuccess: fresh });
+  const thaw = useMutation({ mutationFn: () => post(`/api/segments/${encodeURIComponent(it.id)}`, { where: it.where, before: it.where, thaw: true }), onSuccess: fresh });
+  const listOnly = it.manual && it.where === '' && it.frozen === null;
+  return (
+    <>
+      {it.frozen !== null && <div>{t.lists.frozen(f.moment(it.frozen))}</div>}
+      {it.frozen !== null && !thaw.isSuccess && <div><Confirm label={t.lists.thaw} ask={`${t.lists.thawAsk} ${used}`} action={t.lists.thawYes} busy={thaw.isPending} onYes={() => thaw.mutate()} icon="loop" /></div>}
+      {thaw.isSuccess && it.frozen !== null && <Notice>{t.lists.thawed}</Notice>}
+      {listOnly && it.members > 0 && <div><Confirm label={t.lists.empty} ask={`${t.lists.emptyAsk(it.members, f.number(it.members))} ${used}`} action={t.lists.emptyYes} busy={empty.isPending} onYes={() => empty.mutate()} icon="minus" danger /></div>}
+      {empty.data !== undefined && <Notice>{t.lists.gone(empty.data.unlisted, f.number(empty.data.unlisted))}</Notice>}
+      {[empty, thaw].map((one, place) => one.error !== null && <Failure key={place} error={one.error} />)}
+    </>
+  );
+}
+
+/** What can be done with the members of a segment: change its list, empty it, freeze them, export them. */
+export function ListsOf({ segment }: { segment: Segment }) {
+  const { t } = useWords();
+  const { id, manual } = segment;
   return (
     <Card title={t.lists.cardTitle}>
       {manual && <details className={ui.fold}><summary>{t.lists.uploadTo}</summary><Upload of={id} /></details>}
       <details className={ui.fold}><summary>{t.lists.freeze}</summary><Freeze id={id} /></details>
       <details className={ui.fold}><summary>{t.exports.make}</summary><Export id={id} /></details>
+      <TakenBack key={id} segment={segment} />
     </Card>
   );
 }

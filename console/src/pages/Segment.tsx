@@ -79,7 +79,7 @@ export function Segment() {
         </div>
         <div className={ui.side}>
           <Built building={segment.building} />
-          <ListsOf id={id} manual={segment.manual} />
+          <ListsOf segment={segment} />
           <HealthOf id={id} />
           <Listens listens={segment.listens} />
           <Card title={t.segments.definition}><Code text={segment.definition} label={t.segments.definition} wrap /></Card>

@@ -3,6 +3,7 @@ import { useQuery } from '@tanstack/react-query';
 import { Link, useNavigate } from '@tanstack/react-router';
 import { useState } from 'react';
 import { segmentsQuery } from '../api/queries';
+import type { SegmentItem } from '../api/types';
 import { useWords } from '../i18n';
 import { Icon } from '../ui/icons';
 import { useNamed } from '../ui/named';
@@ -19,6 +20,8 @@ where: 'events("Order Completed").within("30d").count() >= 2'
 
 # einklang apply segment.yaml`;
 
+const emptied = (one: SegmentItem): boolean => one.manual && one.where === '' && one.members === 0;
+
 export function Segments() {
   const { t, f, say, language } = useWords();
   const now = useNow();
@@ -26,6 +29,8 @@ export function Segments() {
   const navigate = useNavigate();
   const { spoken } = useNamed();
   const [uploading, setUploading] = useState(false);
+  const [empties, setEmpties] = useState(false);
+  const hidden = (list.data?.items ?? []).filter(emptied).length;
   const dated = list.data?.items.some((segment) => segment.updated_at !== null) ?? false;
   return (
     <>
@@ -58,7 +63,7 @@ export function Segments() {
                   </tr>
                 </thead>
                 <tbody>
-                  {list.data.items.map((segment) => (
+                  {list.data.items.filter((one) => empties || !emptied(one)).map((segment) => (
                     <tr key={segment.id}>
                       <th scope="row" style={{ minWidth: '11rem' }}>
                         <Link to="/segments/$id" params={{ id: segment.id }} className={ui.link ?? ''}>{say(segment.title, segment.id)}</Link>
@@ -80,6 +85,7 @@ export function Segments() {
               </table>
             </TableWrap>
           )}
+          {hidden > 0 && <div style={{ padding: '0.6rem 1.25rem' }}><Button size="xs" variant="default" aria-expanded={empties} onClick={() => setEmpties(!empties)}>{t.lists.empties(f.number(hidden))}</Button></div>}
         </Card>
       )}
       <div style={{ display: 'grid', gap: '1rem', marginTop: '1rem' }}><StageCounts /></div>

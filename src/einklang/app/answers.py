@@ -209,7 +209,10 @@ class SegmentItem(msgspec.Struct):
 
 
 class Segment(msgspec.Struct):
-    """A segment: also its definition as YAML, what it listens to, and which journeys ask for it."""
+    """A segment: also its definition as YAML, what it listens to, and which journeys ask for it.
+
+    frozen: the moment from which nobody enters or leaves.
+    """
 
     id: str
     title: Text
@@ -223,6 +226,7 @@ class Segment(msgspec.Struct):
     definition: str
     listens: list[str]
     used_by: list[str]
+    frozen: str | None
 
 
 class JourneyItem(msgspec.Struct):

@@ -131,8 +131,12 @@ def apply(book: Book, docs: list[Document], *, now: int) -> Applied:
     return _apply(book, lambda known: docs, now)
 
 
-def save_segment(book: Book, name: str, said: Mapping[str, Any], *, opened: str | None, now: int) -> Applied:
+def save_segment(
+    book: Book, name: str, said: Mapping[str, Any], *, opened: str | None, now: int, thaw: bool = False
+) -> Applied:
     """Make a segment, or change these fields of one; what is None, and all other fields, stay as they are.
+
+    thaw: but for `frozen`, which goes.
 
     opened: the condition it had when somebody began to change it, "" if there was none; None: whatever it is. Raises
     Conflict `changed_meanwhile` if it is known with another one by now, and InputError.
@@ -143,9 +147,9 @@ def save_segment(book: Book, name: str, said: Mapping[str, Any], *, opened: str 
         if opened is not None and opened != doc.get("where", ""):
             mend = "open it again and change it there" if opened else "give it another id"
             raise Conflict("changed_meanwhile", f"segment {name[:60]!r} has another condition", mend=mend)
-        return parse_text(
-            to_json({**doc, **{key: value for key, value in said.items() if value is not None}}), "body.json"
-        )
+        fields = {key: value for key, value in doc.items() if not (thaw and key == "frozen")}
+        fields |= {key: value for key, value in said.items() if value is not None}
+        return parse_text(to_json(fields), "body.json")
 
     return _apply(book, made, now)
 

@@ -4,6 +4,7 @@ past as every other segment does, and needs no rows of its own.
 
     upload   a file of identifiers: rows that name nobody are refused with their reason, or create persons if asked to
     freeze   who is a member of another segment at a moment is put on a new list
+    empty    everybody is taken off; nothing that was ever defined is removed, so the list stays, with nobody on it
 """
 
 from __future__ import annotations
@@ -126,7 +127,7 @@ def upload(
         if not result.rows:
             raise InputError("empty_file", "the file holds no rows", mend="check the file")
         if action == "replace" and not named:  # a wrong file empties no list
-            mend = "see the refused rows; to empty a list take its members off it"
+            mend = "see the refused rows; to take everybody off: einklang segment empty ID"
             raise InputError("nobody_named", "no row names anybody: the list stays as it is", mend=mend)
         gone = []
         if action == "replace":
@@ -190,15 +191,26 @@ def freeze(
     return result
 
 
+def empty(book: Book, segment: str, *, by: str, now: int) -> Listed:
+    """Take everybody off a list. Raises NotFound, Conflict `not_a_list` where others than its list are members."""
+    definitions = in_force(book)
+    _check_list(definitions, segment, "empty")
+    with book.snapshot() as reader:
+        off = [_lasting(reader, definitions.identity, pair) for pair in _there(reader, segment).values()]
+    _append(book, segment, UNLISTED, off, by=by, now=now)
+    return Listed(segment, rows=len(off), unlisted=len(off))
+
+
 def _check_list(definitions: Definitions, segment: str, action: str) -> None:
     """Raises Conflict `not_a_list`, NotFound."""
     doc, _ = definitions.docs.get(("segment", segment), ({}, ""))
     if doc:
         check_list(segment, doc)
-        if action == "replace" and doc.get("where"):
+        beside = [field for field in ("where", "sample", "frozen") if doc.get(field)]
+        if (action == "empty" and beside) or (action == "replace" and "where" in beside):
             mend = "remove those who are to go"
-            raise Conflict("not_a_list", f"{segment[:60]!r} has a condition beside its list", mend=mend)
-    elif action == "remove":
+            raise Conflict("not_a_list", f"{segment[:60]!r} has more than its list: {beside[0]}", mend=mend)
+    elif action in ("remove", "empty"):
         known = ", ".join(name for (kind, name), (body, _) in sorted(definitions.docs.items()) if _is_list(kind, body))
         raise NotFound("unknown_segment", f"no list {segment[:60]!r}", mend=f"known: {known or 'none'}")
 

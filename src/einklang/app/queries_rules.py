@@ -27,6 +27,7 @@ from einklang.expr import Needs, parse, to_words
 from einklang.flow import definition as flow
 from einklang.kernel.errors import NotFound
 from einklang.kernel.ids import content_hash
+from einklang.kernel.time import parse_moment
 
 
 class InForce:
@@ -169,6 +170,7 @@ def segment(reader: Reader, definitions: Definitions, changes: ChangedAt, name: 
         definition=yaml_of(doc),
         listens=listens(definitions.checked[f"segment:{name}"].needs),
         used_by=sorted(users),
+        frozen=shown(parse_moment(doc["frozen"])) if doc.get("frozen") else None,
     )
 
 

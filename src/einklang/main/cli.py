@@ -203,9 +203,10 @@ def _segment(sub: Any) -> None:
     segment = _command(sub, "segment", "the members of a segment; static lists; members as a file", commands.segment)
     segment.add_argument(
         "action",
-        choices=["count", "members", "plan", "upload", "freeze", "export"],
+        choices=["count", "members", "plan", "upload", "freeze", "empty", "export"],
         help="plan: which engine answers --at for it and for those it speaks of, and what another one cannot do; "
-        "upload: put those whom a file names on the list ID; freeze: put the members on a new list",
+        "upload: put those whom a file names on the list ID; freeze: put the members on a new list; "
+        "empty: take everybody off the list ID",
     )
     segment.add_argument("id", metavar="ID")
     segment.add_argument(

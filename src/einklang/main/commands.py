@@ -321,6 +321,7 @@ def segment(args: Args) -> Answer:
 _OF_LISTS: dict[str, Callable[[Home, Args, int | None], Any]] = {
     "upload": lists.upload,
     "freeze": lists.freeze,
+    "empty": lists.empty,
     "export": lists.export,
 }
 

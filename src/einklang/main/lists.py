@@ -1,4 +1,4 @@
-"""`segment upload|freeze|export` and `exports`: static lists, files of members, and the list of what was exported."""
+"""`segment upload|freeze|empty|export` and `exports`: static lists, files of members, the list of exports."""
 
 from __future__ import annotations
 
@@ -51,6 +51,14 @@ def freeze(home: Home, args: Namespace, at: int | None) -> lists.Listed:
     with home.book.snapshot() as reader:
         people = segments.members(reader, home.reading_state(), home.lake, args.id, at, DuckPlans())
     done = lists.freeze(home.book, args.id, args.other, people, title=args.title, by=actor(), now=home.now())
+    settle_definitions(home.book, engine)
+    return done
+
+
+def empty(home: Home, args: Namespace, at: int | None) -> lists.Listed:
+    """Take everybody off a list."""
+    engine = home.engine()
+    done = lists.empty(home.book, args.id, by=actor(), now=home.now() if at is None else at)
     settle_definitions(home.book, engine)
     return done
 

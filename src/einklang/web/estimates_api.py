@@ -25,12 +25,14 @@ class SavedSegment(msgspec.Struct, forbid_unknown_fields=True):
     """What a builder says of a segment; the other fields of one that is there stay as they are.
 
     before: the condition it had when it was opened, "" for none; if it has another one by now, it is left as it is.
+    thaw: it follows its condition again, from now on.
     """
 
     where: str
     title: Text | None = None
     note: str | None = None
     before: str | None = None
+    thaw: bool = False
 
 
 @get("/api/choices", opt=READ, sync_to_thread=True)
@@ -92,7 +94,8 @@ def health(state: State, segment_id: Id) -> queries_audience.Health:
 async def post_segment(request: Request[Any, Any, Any], state: State, segment_id: Id) -> Response[bytes]:
     """Make a segment, or change the condition, title or note of one: {"where", "title", "note"}; as `apply` does.
 
-    With "before", the condition it had when it was opened ("" for a new one), 409 if it has another one by now.
+    With "before", the condition it had when it was opened ("" for a new one), 409 if it has another one by now. "thaw":
+    true takes `frozen` back.
     """
     found, name = wired(state), plain(segment_id)
     services = found.services
@@ -100,8 +103,8 @@ async def post_segment(request: Request[Any, Any, Any], state: State, segment_id
 
     def work() -> answers.AppliedAnswer:
         said = msgspec.to_builtins(body_of(body, SavedSegment))
-        opened = said.pop("before")
-        applied = save_segment(services.book, name, said, opened=opened, now=services.now())
+        opened, thaw = said.pop("before"), said.pop("thaw")
+        applied = save_segment(services.book, name, said, opened=opened, now=services.now(), thaw=thaw)
         services.wake()
         return answers.AppliedAnswer([answers.Change(*change) for change in applied.changes], applied.hints)
 

@@ -1,4 +1,4 @@
-"""The REST API of static lists and of exports: put on a list, freeze, members as a file, and what was exported."""
+"""The REST API of static lists and of exports: put on a list, freeze, empty, members as a file, what was exported."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from einklang.app.state import State as Reading
 from einklang.kernel.errors import Unavailable
 from einklang.web.access import principal
 from einklang.web.api import READ, WRITE, Cursor, Id, Limit, Req, plain, wired
+from einklang.web.destinations_api import Nothing
 from einklang.web.services import Services
 from einklang.web.sources_api import body_of
 
@@ -117,6 +118,21 @@ async def freeze(request: Req, state: State, segment_id: Id) -> Response[ListedA
     return await wired(state).once.done(request, raw, work)
 
 
+@post("/api/segments/{segment_id:str}/empty", opt=WRITE, status_code=200)
+async def empty(request: Req, state: State, segment_id: Id) -> Response[ListedAnswer]:
+    """Take everybody off a list; it stays, with nobody on it. 409 for a segment with more than its list."""
+    raw = await request.body()
+    body_of(raw, Nothing)
+    services = wired(state).services
+
+    def work() -> ListedAnswer:
+        done = lists.empty(services.book, plain(segment_id), by=principal(request), now=services.now())
+        services.wake()
+        return queries_exports.listed(done, [])
+
+    return await wired(state).once.done(request, raw, work)
+
+
 @post("/api/segments/{segment_id:str}/exports", opt=WRITE, status_code=200)
 async def export(request: Req, state: State, segment_id: Id) -> Response[ExportedAnswer]:
     """Write the members into a file, recorded in the log; who does not permit the purpose is left out and counted."""
@@ -159,4 +175,4 @@ def content(request: Req, state: State, file: FileName) -> File:
     return File(path, filename=path.name, media_type=_TYPES[path.suffix.removeprefix(".")])
 
 
-ROUTES: tuple[Any, ...] = (upload, freeze, export, all_exports, content)
+ROUTES: tuple[Any, ...] = (upload, freeze, empty, export, all_exports, content)
