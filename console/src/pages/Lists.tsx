@@ -1,7 +1,7 @@
 import { Button, Checkbox, FileInput, NativeSelect, Textarea, TextInput } from '@mantine/core';
 import { useInfiniteQuery, useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
-import { type FormEvent, useState } from 'react';
+import { type FormEvent, useEffect, useState } from 'react';
 import { choicesQuery, healthQuery, type User } from '../api/audience';
 import { post } from '../api/client';
 import { destinationsQuery } from '../api/data_queries';
@@ -187,13 +187,21 @@ function LeftOut({ of }: { of: Record<string, number> }) {
 /** The channels in whose consents people look. */
 const CHANNELS = ['email', 'sms', 'phone', 'letter'];
 
+/** What a destination is called; asked for once, the page of destinations looks after itself. */
+export function useDestination(): (id: string) => string {
+  const { say } = useWords();
+  const { data } = useQuery({ ...destinationsQuery, refetchInterval: false, staleTime: 300_000 });
+  return (id) => say(data?.items.find((one) => one.id === id)?.title ?? id, id);
+}
+
 /** Who uses a segment, by the names that people know; "" for nobody. */
 function useUsers(id: string): string {
   const { t } = useWords();
   const { segment, journey, stages } = useNamed();
+  const destination = useDestination();
   const { data } = useQuery(healthQuery(id));
   const named = ({ kind, id: one }: User): string => {
-    const name = kind === 'segment' ? segment(one) : kind === 'journey' ? journey(one) : kind === 'stage' ? stages(one) : one;
+    const name = kind === 'segment' ? segment(one) : kind === 'journey' ? journey(one) : kind === 'stage' ? stages(one) : kind === 'destination' ? destination(one) : one;
     return kind === 'policy' ? word(t.audience.kinds, kind) : `${word(t.audience.kinds, kind)} ${name}`;
   };
   return [...new Set((data?.used_in ?? []).map(named))].join(', ');
@@ -205,19 +213,23 @@ function TakenBack({ segment: it }: { segment: Segment }) {
   const client = useQueryClient();
   const users = useUsers(it.id);
   const used = users === '' ? t.lists.unused : t.lists.used(users);
-  const fresh = () => Promise.all(['segments', 'members'].map((key) => client.invalidateQueries({ queryKey: [key] })));
+  const fresh = () => Promise.all(['segments', 'members', 'trend', 'health'].map((key) => client.invalidateQueries({ queryKey: [key] })));
   const empty = useMutation({ mutationFn: () => post<ListedAnswer>(path(it.id, 'empty'), {}), onSuccess: fresh });
   const thaw = useMutation({ mutationFn: () => post(`/api/segments/${encodeURIComponent(it.id)}`, { where: it.where, before: it.where, thaw: true }), onSuccess: fresh });
+  useEffect(() => { // what it came to is known once it was worked off
+    if (empty.isSuccess || thaw.isSuccess) void fresh();
+  }, [it.members, it.frozen]);
   const listOnly = it.manual && it.where === '' && it.frozen === null;
+  if (it.frozen === null && !(listOnly && it.members > 0) && empty.data === undefined) return null;
   return (
-    <>
+    <div className={ui.stack} style={{ marginTop: '0.8rem' }}>
       {it.frozen !== null && <div>{t.lists.frozen(f.moment(it.frozen))}</div>}
       {it.frozen !== null && !thaw.isSuccess && <div><Confirm label={t.lists.thaw} ask={`${t.lists.thawAsk} ${used}`} action={t.lists.thawYes} busy={thaw.isPending} onYes={() => thaw.mutate()} icon="loop" /></div>}
       {thaw.isSuccess && it.frozen !== null && <Notice>{t.lists.thawed}</Notice>}
       {listOnly && it.members > 0 && <div><Confirm label={t.lists.empty} ask={`${t.lists.emptyAsk(it.members, f.number(it.members))} ${used}`} action={t.lists.emptyYes} busy={empty.isPending} onYes={() => empty.mutate()} icon="minus" danger /></div>}
       {empty.data !== undefined && <Notice>{t.lists.gone(empty.data.unlisted, f.number(empty.data.unlisted))}</Notice>}
       {[empty, thaw].map((one, place) => one.error !== null && <Failure key={place} error={one.error} />)}
-    </>
+    </div>
   );
 }
 
@@ -235,15 +247,14 @@ export function ListsOf({ segment }: { segment: Segment }) {
   );
 }
 
-const byWhom = (actor: string, t: Dictionary): string => (actor === 'einklang' ? t.exports.itself : actor.replace(/^staff:/, ''));
+const byWhom = (actor: string, t: Dictionary): string => (actor === 'einklang' || actor.startsWith('destination:') ? t.exports.itself : actor.replace(/^staff:/, ''));
 
 /** Everything that was exported or given to a destination, the newest first. */
 export function Exports() {
-  const { t, f, say } = useWords();
+  const { t, f } = useWords();
   const { segment, purpose } = useNamed();
   const called = useColumnName();
-  const destinations = useQuery(destinationsQuery);
-  const sentTo = (id: string) => say(destinations.data?.items.find((one) => one.id === id)?.title ?? id, id);
+  const sentTo = useDestination();
   const list = useInfiniteQuery(exportsQuery);
   const items = list.data?.pages.flatMap((page) => page.items) ?? [];
   return (

@@ -14,6 +14,7 @@ import { Card, Failure, Pill, Rows, TableWrap } from '../ui/parts';
 import ui from '../ui/ui.module.css';
 import css from './builder.module.css';
 import person from './person.module.css';
+import { useDestination } from './Lists';
 import { Node } from './Why';
 
 const DAYS = 90;
@@ -171,7 +172,8 @@ export function OverlapOf({ id }: { id: string }) {
 function Using({ user }: { user: User }) {
   const { t } = useWords();
   const { segment, journey } = useNamed();
-  const name = <>{word(t.audience.kinds, user.kind)}: {user.kind === 'segment' ? segment(user.id) : user.kind === 'journey' ? journey(user.id) : user.id}</>;
+  const destination = useDestination();
+  const name = <>{word(t.audience.kinds, user.kind)}: {user.kind === 'segment' ? segment(user.id) : user.kind === 'journey' ? journey(user.id) : user.kind === 'destination' ? destination(user.id) : user.id}</>;
   if (user.kind === 'segment') return <Link to="/segments/$id" params={{ id: user.id }} className={ui.pill ?? ''}>{name}</Link>;
   if (user.kind === 'journey') return <Link to="/journeys/$id" params={{ id: user.id }} className={ui.pill ?? ''}>{name}</Link>;
   if (user.kind === 'destination') return <Link to="/destinations" className={ui.pill ?? ''}>{name}</Link>;
