@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import shutil
 import sys
 import time as system
@@ -246,7 +247,10 @@ def _run(home: Home, book: Any, batch: int) -> tuple[float, int]:
     engine.book = book
     begun = system.perf_counter()
     entries = run_until(book, engine, START + 31 * time.DAY, mode="run", batch=batch)
-    return system.perf_counter() - begun, entries
+    seconds = system.perf_counter() - begun
+    del engine
+    gc.collect()  # the persons of this run would lie in memory beside those of the next
+    return seconds, entries
 
 
 def _write_alone(book: AnyBook, recording: _Recording) -> tuple[float, int]:
