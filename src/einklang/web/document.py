@@ -118,7 +118,7 @@ _ESTIMATE = {
 _SEGMENT = {
     "type": "object",
     "required": ["where"],
-    "properties": {"where": _TEXT, "title": {}, "note": _TEXT, "before": _TEXT},
+    "properties": {"where": _TEXT, "title": {}, "note": _TEXT, "before": _TEXT, "thaw": {"type": "boolean"}},
 }
 #: Bodies that routes read as bytes: path -> content.
 _BODIES: dict[str, dict[str, Any]] = {
@@ -141,9 +141,11 @@ _BODIES: dict[str, dict[str, Any]] = {
     "/api/estimates": {"application/json": {"schema": _ESTIMATE}},
     "/api/segments/{segment_id}/list": {"application/json": {"schema": _UPLOAD}},
     "/api/segments/{segment_id}/freeze": {"application/json": {"schema": _FREEZE}},
+    "/api/segments/{segment_id}/empty": {"application/json": {"schema": _NOTHING}},
     "/api/segments/{segment_id}/exports": {"application/json": {"schema": _EXPORT}},
     "/api/destinations/{destination_id}/pause": {"application/json": {"schema": _NOTHING}},
     "/api/destinations/{destination_id}/resume": {"application/json": {"schema": _NOTHING}},
+    "/api/destinations/{destination_id}/run": {"application/json": {"schema": _NOTHING}},
     "/api/destinations/{destination_id}/replay": {"application/json": {"schema": _AGAIN}},
     "/api/segments/{segment_id}": {"application/json": {"schema": _SEGMENT}},
     "/api/definitions": {"application/yaml": {"schema": _TEXT}, "application/json": {"schema": {"type": "object"}}},
