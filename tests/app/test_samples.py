@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 from einklang.app.apply import check
+from einklang.app.definitions import compile_all, key_of
+from einklang.app.in_use import check_samples
 from einklang.app.segments import members, members_at
 from einklang.app.yaml import parse_text
 from einklang.kernel import ids
@@ -87,6 +89,7 @@ def test_samples_are_what_their_words_say(tmp_path: Path) -> None:
         ("sample: {share: 1e-400}", "bad_share"),  # the log holds it as 0
         ("sample: {share: 0.5, every: 1mo}", "months_in_window"),
         ("sample: {share: 0.5, every: 0s}", "bad_duration"),
+        ("sample: {share: 0.5, every: 59m}", "bad_duration"),
         ("frozen: soon", "bad_moment"),
     ],
 )
@@ -96,6 +99,17 @@ def test_a_sample_that_is_none_is_refused(field: str, code: str) -> None:
         check(book, parse_text(f"{{kind: segment, id: s, where: 'true', {field}}}", "x.yaml"))
     assert error.value.code == code
     assert field.partition(":")[0] in error.value.where
+
+
+def test_a_short_turn_of_before_stays_readable() -> None:
+    """A log that holds a sample that turns every second compiles; that segment alone is refused when it is applied."""
+    text = "{kind: segment, id: s, where: 'true', sample: {share: 0.5, every: 1s}}"
+    docs = {key_of(doc): (doc.body, doc.where) for doc in parse_text(text, "old.yaml")}
+    compiled = compile_all(docs, dict.fromkeys(docs, 1))
+    assert [one.id for one in compiled.segments] == ["s"]
+    check_samples(compiled, {("segment", "other")})
+    with pytest.raises(InputError, match="1h"):
+        check_samples(compiled, {("segment", "s")})
 
 
 def test_a_segment_follows_the_response_to_contacts() -> None:

@@ -9,6 +9,8 @@ import pytest
 from einklang.app import activation_audience as module
 from einklang.app.activation_audience import Audience, changes, wanted
 from einklang.app.apply import check
+from einklang.app.definitions import compile_all, key_of
+from einklang.app.in_use import check_destinations
 from einklang.app.yaml import parse_text
 from einklang.kernel.errors import InputError
 from einklang.kernel.time import HOUR, format_moment
@@ -153,6 +155,12 @@ def test_one_consent_may_stand_for_all_addresses() -> None:
         ("type: webhook, segment: vip, purpose: ads, url: 'ftp://x.example/'", "bad_url"),
         ("type: webhook, segment: vip, purpose: ads, url: 'https://a:b@x.example/'", "bad_url"),
         ("type: webhook, segment: vip, purpose: ads, url: 'https://x.example:99999/'", "bad_url"),
+        ("type: webhook, segment: vip, purpose: ads, url: 'https://a..b/'", "bad_url"),
+        (f"type: webhook, segment: vip, purpose: ads, url: 'https://{'a' * 64}.example/'", "bad_url"),
+        ("type: webhook, segment: vip, purpose: ads, url: 'https://a%20b.example/'", "bad_url"),
+        ("type: webhook, segment: vip, purpose: ads, url: 'https://x.example:/'", "bad_url"),
+        ("type: webhook, segment: vip, purpose: ads, url: 'https://10.0.0.999/'", "bad_url"),
+        ("type: webhook, segment: vip, purpose: ads, url: 'https://[::zz]/'", "bad_url"),
         ("type: webhook, segment: vip, purpose: ads, url: 'https://x.example/', patience: soon", "bad_duration"),
         ("type: webhook, segment: vip, purpose: ads, url: 'https://x.example/', at_once: 99", "bad_number"),
         ("type: webhook, segment: vip, purpose: ads, url: 'https://x.example/', patience: 0s", "bad_duration"),
@@ -170,3 +178,25 @@ def test_a_destination_that_cannot_be_is_refused(text: str, code: str) -> None:
         check(it.book, parse_text(f"{{kind: destination, id: new, {text}}}", "new.yaml"))
     assert caught.value.code == code
     assert caught.value.mend
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["http://localhost:8080/x", "https://10.0.0.8/", "https://[2001:db8::1]:8443/x", "https://a_b.Shop-1.example./"],
+)
+def test_an_address_that_can_be_reached_is_taken(url: str) -> None:
+    """A name with or without points, in capitals, with the last point, an address by numbers, a port."""
+    text = f"{{kind: destination, id: new, type: webhook, segment: vip, purpose: ads, url: '{url}'}}"
+    with post(DEFINITIONS) as it:
+        assert len(check(it.book, parse_text(text, "new.yaml"))[1]) == 1
+
+
+def test_an_address_that_is_refused_now_stays_readable_where_it_is_stored() -> None:
+    """Definitions of a log of before compile with it, and others are applied beside it; it itself is refused."""
+    stored = "\n---\n{kind: destination, id: old, type: webhook, segment: vip, purpose: ads, url: 'https://a..b/'}"
+    docs = {key_of(doc): (doc.body, doc.where) for doc in parse_text(DEFINITIONS + stored, "old.yaml")}
+    compiled = compile_all(docs, dict.fromkeys(docs, 1))
+    assert "old" in compiled.destinations
+    check_destinations(compiled, {("destination", "other"), ("segment", "vip")})
+    with pytest.raises(InputError, match="host"):
+        check_destinations(compiled, {("destination", "old")})

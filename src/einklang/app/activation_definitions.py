@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable
+from ipaddress import ip_address
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
@@ -17,6 +19,10 @@ from einklang.kernel.errors import InputError
 
 _URL_CHARS_MAX = 2_000
 _AT_ONCE_MAX = 20
+#: The host of an address and its port, if one is written; a part of a name between two points (RFC 1035, 2.3.4).
+_HOST = re.compile(r"(?:\[([0-9a-f:.]+)\]|([^\[\]:]+))(?::[0-9]{1,5})?", re.IGNORECASE)
+_LABEL = re.compile(r"[a-z0-9_-]{1,63}", re.IGNORECASE)
+_NAME_CHARS_MAX = 253
 #: Of an audience: where the parts of an address stand, unless it is written otherwise. After a point: within the trait.
 FIELDS = {
     "first_name": "firstName",
@@ -108,3 +114,23 @@ def _check_url(text: str, where: str) -> None:
     if url.username is not None or url.password is not None or url.fragment:
         what = "an address with a name, a password or a fragment"
         raise InputError("bad_url", what, where=where, mend="leave it out: requests are signed")
+
+
+def check_host(text: str, where: str) -> None:
+    """Raises InputError `bad_url` for an address whose host can be none, or whose port is no number."""
+    url = urlsplit(text)
+    found = _HOST.fullmatch(url.netloc)
+    if found is None or not _is_host(found[1] or "", (found[2] or "").removesuffix(".")):
+        what = f"{url.netloc[:80]!r} is no host"
+        mend = "write https://host/path: parts of 1 to 63 letters, digits and hyphens with single points between"
+        raise InputError("bad_url", what, where=where, mend=mend)
+
+
+def _is_host(numbers: str, name: str) -> bool:
+    labels = name.split(".")
+    if not numbers and not labels[-1].isdigit():
+        return len(name) <= _NAME_CHARS_MAX and all(map(_LABEL.fullmatch, labels))
+    try:
+        return ip_address(numbers or name).version == (6 if numbers else 4)
+    except ValueError:
+        return False

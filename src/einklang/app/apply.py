@@ -14,7 +14,7 @@ from einklang.app.appending import append_within
 from einklang.app.changes import next_version, stored_docs
 from einklang.app.definitions import Definitions, Docs, Key, compile_all, key_of, merge
 from einklang.app.hints import hints
-from einklang.app.in_use import check_destinations, check_fields
+from einklang.app.in_use import check_destinations, check_fields, check_samples
 from einklang.app.keeps import check_stages
 from einklang.app.ports import Book, Reader, Tx
 from einklang.app.schema import schema
@@ -97,6 +97,7 @@ def check(reader: Reader, docs: list[Document]) -> tuple[Applied, list[dict[str,
         compiled = compile_all(merged, versions)
         check_fields(compiled, {key_of(doc) for doc in docs})
         check_destinations(compiled, {key_of(doc) for doc in docs})
+        check_samples(compiled, {key_of(doc) for doc in docs})
         check_stages(compiled, {key_of(doc) for doc in docs})
     except InputError as error:
         raise _on_its_line(error, docs) from error

@@ -1,5 +1,6 @@
 """Fields that a definition no longer has, or never had, channels that nobody knows, and properties that a closed schema
-excludes, while a condition asks for them: `apply` refuses it. So with what a destination is to tell of a person.
+excludes, while a condition asks for them: `apply` refuses it. So with what a destination is to tell of a person, with
+its host, and with samples that turn too often.
 
 What is in force stays in force: only what an apply touches is looked at, the condition or the catalog.
 """
@@ -8,16 +9,21 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 
-from einklang.app.activation_definitions import RawWebhook, patience_us
+from einklang.app.activation_definitions import RawWebhook, check_host, patience_us
 from einklang.app.definitions import Definitions, Key
 from einklang.app.destinations import Destination, RawSync
 from einklang.app.export_columns import columns_of
 from einklang.app.syncs import CHANGE, SEQ, TABLE
+from einklang.audience import definition as segments
 from einklang.content.message import CHANNELS
 from einklang.expr import Checked
 from einklang.expr.errors import error_at, nearest
 from einklang.expr.tree import Term, walk
+from einklang.kernel import time
 from einklang.kernel.errors import InputError
+
+#: A sample is drawn anew so often at most.
+_EVERY_MIN_US = time.HOUR
 
 
 def check_fields(definitions: Definitions, touched: set[Key]) -> None:
@@ -46,12 +52,16 @@ def check_fields(definitions: Definitions, touched: set[Key]) -> None:
 
 
 def check_destinations(definitions: Definitions, touched: set[Key]) -> None:
-    """Raises InputError for what a destination cannot tell: a column, kind of identifier, trait."""
+    """Raises InputError for what a destination cannot tell: a column, kind of identifier, trait; and for a host that
+    can be none.
+    """
     for name, destination in sorted(definitions.destinations.items()):
         told = _told(destination)
         used = {("trait", column.split(".")[1]) for _, column in told if column.startswith("trait.")}
         if touched & {("destination", name), ("identity", "default"), *used}:
             place = definitions.docs["destination", name][1]
+            if isinstance(destination.raw, RawWebhook):
+                check_host(destination.raw.url, f"{place}.url")
             if isinstance(destination.raw, RawWebhook) and patience_us(destination.raw) <= 0:
                 what, mend = "so nothing would ever be told", "write 3d"
                 raise InputError("bad_duration", what, where=f"{place}.patience", mend=mend)
@@ -63,6 +73,17 @@ def check_destinations(definitions: Definitions, touched: set[Key]) -> None:
                         raise InputError("unknown_kind", what, where=f"{place}.{field}", mend=mend)
                 if destination.type == TABLE:
                     _check_table(names, f"{place}.{field}")
+
+
+def check_samples(definitions: Definitions, touched: set[Key]) -> None:
+    """Raises InputError `bad_duration` for a sample that is drawn anew so often that it does little else."""
+    for key in sorted(touched):
+        if key[0] == "segment":
+            doc, where = definitions.docs[key]
+            draw = segments.parse(doc, where).draw(where)
+            if draw is not None and draw.every is not None and draw.every < _EVERY_MIN_US:
+                what = "at each turn everybody in it is looked at, so it turns once an hour at most"
+                raise InputError("bad_duration", what, where=f"{where}.sample.every", mend="write 1h or more")
 
 
 def _told(destination: Destination) -> list[tuple[str, str]]:
