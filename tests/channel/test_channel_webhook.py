@@ -54,6 +54,11 @@ class Server:
                     await asyncio.Event().wait()
                 if answer == "drop":
                     break
+                if "\r\n\r\n" in answer:  # with a body, which is not ended: the line stays open, or is cut
+                    writer.write(f"HTTP/1.1 {answer}".encode())
+                    if "chunked" in answer:
+                        continue
+                    break
                 writer.write(f"HTTP/1.1 {answer}\r\nContent-Length: 0\r\n\r\n".encode())
         except (asyncio.IncompleteReadError, ConnectionError):
             pass
@@ -75,11 +80,13 @@ class Server:
         return asyncio.run(both())
 
 
-def posted(server: Server, *, times: int = 1, timeout_s: float = 5.0, secrets: str = f"crm={SECRET}") -> list[Answer]:
+def posted(
+    server: Server, *, times: int = 1, timeout_s: float = 5.0, drain_s: float = 5.0, secrets: str = f"crm={SECRET}"
+) -> list[Answer]:
     """The answers to posts one after the other."""
 
     async def work(url: str) -> list[Answer]:
-        channel = WebhookChannel(secrets_of(secrets), PublicBackend(LOOPBACK), timeout_s=timeout_s)
+        channel = WebhookChannel(secrets_of(secrets), PublicBackend(LOOPBACK), timeout_s=timeout_s, drain_s=drain_s)
         try:
             return [await channel.post(Post("crm", url, KEY, AT, BODY)) for _ in range(times)]
         finally:
@@ -133,6 +140,24 @@ def test_each_answer_is_understood() -> None:
 def test_what_hangs_is_given_up() -> None:
     """A server that never answers costs the timeout and no more, and is left alone for a while."""
     assert posted(Server("hang"), timeout_s=0.05)[0].status == "busy"
+
+
+@pytest.mark.parametrize(
+    ("answer", "status"), [("200 OK", "sent"), ("410 Gone", "gone"), ("429 Slow\r\nRetry-After: 7", "busy")]
+)
+def test_a_body_that_never_ends_changes_no_answer(answer: str, status: str) -> None:
+    """The status has been told: it counts, without waiting for the rest, and the next request is answered too."""
+    server = Server(f"{answer}\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx", "204 No Content")
+    found = posted(server, times=2, drain_s=0)
+    assert [(one.status, one.retry_after_s) for one in found] == [
+        (status, 7 if status == "busy" else None),
+        ("sent", None),
+    ]
+
+
+def test_a_body_that_breaks_off_changes_no_answer() -> None:
+    """Taken is taken, although the line was cut before the promised end of the body."""
+    assert posted(Server("200 OK\r\nContent-Length: 9\r\n\r\nx"))[0] == Answer("sent", 200)
 
 
 class _At(httpcore.AsyncMockStream):

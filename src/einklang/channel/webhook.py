@@ -20,6 +20,7 @@ import hashlib
 import hmac
 import ssl
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import Literal
@@ -33,7 +34,8 @@ PREFIX = "whsec_"
 _SECRET_BYTES = (24, 64)
 #: Seconds for the whole request (the specification: 15 to 30), for the connection alone.
 TIMEOUT_S, CONNECT_S = 15.0, 5.0
-#: Of an answer no more than this is read.
+#: The status is the answer. Of the body no more than this is read, for so long, so that the line can be used again.
+DRAIN_S = 1.0
 _ANSWER_BYTES_MAX = 16 * 1024
 _RETRY_AFTER_S_MAX = 24 * 3600
 _BUSY = (429, 502, 503, 504)
@@ -106,7 +108,9 @@ def headers(secrets: Sequence[bytes], post: Post) -> list[tuple[str, str]]:
 
 
 class WebhookChannel:
-    """Posts. secrets: of each destination, the one in use first; backend: what connects; timeout_s: for a request."""
+    """Posts. secrets: of each destination, the one in use first; backend: what connects; timeout_s: for a request until
+    its status has come, drain_s: then for the body.
+    """
 
     def __init__(
         self,
@@ -114,10 +118,11 @@ class WebhookChannel:
         backend: httpcore.AsyncNetworkBackend | None = None,
         *,
         timeout_s: float = TIMEOUT_S,
+        drain_s: float = DRAIN_S,
     ) -> None:
         self._secrets = secrets
         self._backend = backend or PublicBackend()
-        self._timeout_s = timeout_s
+        self._timeout_s, self._drain_s = timeout_s, drain_s
         self._pool: httpcore.AsyncConnectionPool | None = None
 
     def signs(self, destination: str) -> bool:
@@ -127,8 +132,8 @@ class WebhookChannel:
     async def post(self, item: Post) -> Answer:
         """Send one request. Never raises for a fault of the world: the answer says it."""
         try:
-            async with asyncio.timeout(self._timeout_s):
-                return await self._post(item)
+            async with asyncio.timeout(self._timeout_s) as limit:
+                return await self._post(item, limit)
         except TimeoutError:
             return Answer("busy", detail=f"no answer within {self._timeout_s:g} s")
         except NotPublicError as error:
@@ -145,7 +150,7 @@ class WebhookChannel:
         if pool is not None:
             await pool.aclose()
 
-    async def _post(self, item: Post) -> Answer:
+    async def _post(self, item: Post, limit: asyncio.Timeout) -> Answer:
         if self._pool is None:
             # Nobody waits for a connection that another destination holds: their number is not bounded here.
             self._pool = httpcore.AsyncConnectionPool(
@@ -162,12 +167,20 @@ class WebhookChannel:
             content=item.body,
             extensions={"timeout": timeout},
         ) as response:
-            read = 0
-            async for chunk in response.aiter_stream():
-                read += len(chunk)
-                if read > _ANSWER_BYTES_MAX:
-                    break
+            limit.reschedule(None)
+            await self._drain(response)
             return _answer(response, item.at_s)
+
+    async def _drain(self, response: httpcore.Response) -> None:
+        """Read the body, unless it is long, slow or breaks off: then the line is closed."""
+        faults = (httpcore.TimeoutException, httpcore.NetworkError, httpcore.ProtocolError, OSError)  # TimeoutError too
+        with suppress(*faults):
+            async with asyncio.timeout(self._drain_s):
+                read = 0
+                async for chunk in response.aiter_stream():
+                    read += len(chunk)
+                    if read > _ANSWER_BYTES_MAX:
+                        break
 
 
 def _answer(response: httpcore.Response, at_s: int) -> Answer:
