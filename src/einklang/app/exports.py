@@ -40,6 +40,8 @@ KEEP_US = 7 * time.DAY
 NO_CONSENT, WITHDREW, SUPPRESSED, GONE = "no_consent", "withdrawn", "suppressed", "gone"
 #: What a spreadsheet would run; a number with a sign, such as a phone number, is none.
 _FORMULA = re.compile(r"[=+\-@\t\r\n]")
+#: The same behind what ends a cell where semicolons stand between them, as in German (OWASP, CSV Injection).
+_INNER = re.compile(r"([;\t\r\n][ \"]*)(?=[=+\-@])")
 _NUMBER = re.compile(r"[+-]\d+(\.\d+)?")
 _DRAFT = ".draft"
 _REACHED = ("email", "phone")
@@ -312,7 +314,9 @@ def csv_text(column: Column, cell: Any) -> str:
     if column.kind == "day":
         return str(cell.isoformat())
     text = " ".join(cell) if column.kind == "list" else str(cell)
-    return f"'{text}" if _FORMULA.match(text) and not _NUMBER.fullmatch(text) else text
+    if _FORMULA.match(text) and not _NUMBER.fullmatch(text):
+        text = f"'{text}"
+    return _INNER.sub(r"\1'", text)
 
 
 # --- the list of exports ----------------------------------------------------------------------------------------------
